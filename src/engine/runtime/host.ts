@@ -1,0 +1,34 @@
+/** What the runtime asks of the world around the CPUs: the board behind ports, MMIO and its MSRs, the clock, the code cache. */
+
+/** Reads `size` (1, 2, 4) bytes of device memory at a physical address. */
+@external("board", "mmioRead")
+export declare function mmioRead(cpu: u32, physical: f64, size: u32): u32;
+@external("board", "mmioRead64")
+export declare function mmioRead64(cpu: u32, physical: f64): i64;
+@external("board", "mmioWrite")
+export declare function mmioWrite(cpu: u32, physical: f64, size: u32, value: u32): void;
+@external("board", "mmioWrite64")
+export declare function mmioWrite64(cpu: u32, physical: f64, value: i64): void;
+@external("board", "portRead")
+export declare function portRead(cpu: u32, port: u32, size: u32): u32;
+@external("board", "portWrite")
+export declare function portWrite(cpu: u32, port: u32, size: u32, value: u32): void;
+/** MSRs of the board (APIC base, x2APIC, TSC deadline, kvmclock). One that does not exist, or a bad value, sets S_FAULT to #GP(0). */
+@external("board", "msrRead")
+export declare function boardMsrRead(cpu: u32, index: u32): i64;
+@external("board", "msrWrite")
+export declare function boardMsrWrite(cpu: u32, index: u32, value: i64): void;
+/** Task priority (CR8, 0-15) of this CPU's local APIC. */
+@external("board", "tprRead")
+export declare function tprRead(cpu: u32): u32;
+@external("board", "tprWrite")
+export declare function tprWrite(cpu: u32, value: u32): void;
+/** Nanoseconds (= TSC ticks) since power-on, exact for the instruction in S_RECORD. */
+@external("board", "now")
+export declare function now(cpu: u32): i64;
+/** Random 64 bits (RDRAND). */
+@external("board", "random")
+export declare function random(cpu: u32): i64;
+/** RAM bytes at `host` (address in this memory) that hold decoded code were written (already done). */
+@external("code", "written")
+export declare function codeWritten(host: u32, length: u32): void;

@@ -1,0 +1,3 @@
+import type { Helper } from '../helpers.js';
+
+export const sseHelpers = {} as const satisfies Record<string, Helper>;
