@@ -23,6 +23,11 @@ export const G_CPUS = 0x100010;
 /** u32: bit 20 clear masks A20 off: physical address is and-ed with this | ~0x100000. All ones: A20 on. */
 export const G_A20 = 0x100014;
 
+/** u32: address and mask (entries - 1) of the table of decoded blocks, BLOCK_ENTRY_BYTES each: u32 address of the code byte, u32 mode, u32 record, u32 unused. */
+export const G_BLOCKS = 0x100018;
+export const G_BLOCKS_MASK = 0x10001c;
+export const BLOCK_ENTRY_BYTES = 16;
+
 // ---- page attributes
 export const PAGE_BYTES = 8;
 /** This page holds decoded code: stores to it take the slow path. */
@@ -190,6 +195,14 @@ export const S_APIC_BASE = 0xe30;
 export const S_PKRU = 0xe38;
 /** u32: set by STI / MOV SS / POP SS helpers; the engine turns it into S_SHADOW at the end of the instruction: 1 STI, 2 SS. */
 export const S_SHADOW_NEXT = 0xe3c;
+/** u32: interrupt lines of this CPU: LINE_INTR while the local APIC has a deliverable interrupt, LINE_NMI while an NMI is latched. */
+export const S_LINE = 0xf00;
+export const LINE_INTR = 1;
+export const LINE_NMI = 2;
+/** u32: address of the link field that the next lookup may fill, or 0 (interpreter's own use). */
+export const S_LINK_FROM = 0xf04;
+/** i64: faults delivered, for the statistics. */
+export const S_FAULT_COUNT = 0xf08;
 /** u32 count and 64 entries of 32 bytes: CPUID leaves: leaf, subleaf (or -1 any), eax, ebx, ecx, edx. Written from the CPU model. */
 export const S_CPUID_COUNT = 0xe80;
 export const S_CPUID = 0x1000;
@@ -253,3 +266,8 @@ export const FAULT_HAS_ERROR = 0x100;
 export const ACCESS_READ = 0;
 export const ACCESS_WRITE = 1;
 export const ACCESS_EXECUTE = 2;
+
+// ---- EFLAGS bits (SDM vol. 1, 3.4.3)
+export const EFLAGS_TF = 0x100;
+export const EFLAGS_IF = 0x200;
+export const EFLAGS_RF = 0x10000;

@@ -113,8 +113,9 @@ export function parseEncoding(instruction: Instruction, text: string): Encoding 
     if (bytes[0] === 0x0f && bytes.length > 1) {
       bytes.shift();
       map = 1;
-      if (bytes.length > 1 && (bytes[0] === 0x38 || bytes[0] === 0x3a)) {
-        map = bytes[0] === 0x38 ? 2 : 3;
+      const escape = bytes[0] as number;
+      if (bytes.length > 1 && (escape === 0x38 || escape === 0x3a)) {
+        map = escape === 0x38 ? 2 : 3;
         bytes.shift();
       }
     }

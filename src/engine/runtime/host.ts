@@ -32,3 +32,6 @@ export declare function random(cpu: u32): i64;
 /** RAM bytes at `host` (address in this memory) that hold decoded code were written (already done). */
 @external("code", "written")
 export declare function codeWritten(host: u32, length: u32): void;
+/** Decodes the block at S_LOOKUP, whose first byte is at `host` in this memory (0: not in RAM, read at `physical`); gives its record, or 0 with S_FAULT set. `limit` other than 0: at most that many instructions, for one use. */
+@external("code", "decode")
+export declare function decode(cpu: u32, host: u32, physical: f64, limit: u32): u32;

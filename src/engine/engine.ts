@@ -1,0 +1,107 @@
+import { Decoder } from '../isa/decoder.js';
+import { instructions } from '../isa/instructions.js';
+import type { BoardAccess } from './cpu.js';
+import { CodeCache } from './interpreter/code-cache.js';
+import { planHandlers } from './interpreter/generate.js';
+import { InterpreterProcessor, type InterpreterRun } from './interpreter/interpreter.js';
+import * as L from './layout.js';
+import type { Processor } from './processor.js';
+import { ReferenceProcessor } from './reference/reference.js';
+import { loadRuntime, type RuntimeExports } from './runtime-module.js';
+
+const WASM_PAGE = 0x10000;
+const MiB = 0x100000;
+const BLOCK_TABLE_ENTRIES = 1 << 18;
+const SCRATCH_BYTES = 0x1000;
+
+export type EngineKind = 'reference' | 'interpret';
+
+export interface EngineOptions {
+  readonly kind: EngineKind;
+  readonly cpus: number;
+  /** Bytes of RAM from physical 0, and from 4 GiB; multiples of 4096. */
+  readonly lowBytes: number;
+  readonly highBytes: number;
+  readonly board: BoardAccess;
+  /** Compiled runtime.wasm and interpreter.wasm. */
+  readonly runtime: WebAssembly.Module;
+  readonly interpreter: WebAssembly.Module;
+  /** Room for decoded code, in bytes. */
+  readonly codeBytes?: number;
+  /** CPUID features that the CPU model has. */
+  readonly available?: (cpuid: string) => boolean;
+}
+
+/** The CPUs of a machine and the memory that they share. */
+export class Engine {
+  readonly memory: WebAssembly.Memory;
+  /** Address in `memory` of guest physical 0. */
+  readonly ramBase: number;
+  readonly runtime: RuntimeExports;
+  readonly processors: readonly Processor[];
+  readonly cache: CodeCache;
+  readonly decoder: Decoder;
+
+  constructor(options: EngineOptions) {
+    const { cpus, lowBytes, highBytes, board } = options;
+    const pages = (lowBytes + highBytes) / 4096;
+    const attributes = L.CPU_BASE + cpus * L.CPU_BYTES;
+    const blocks = align(attributes + pages * L.PAGE_BYTES, 16);
+    const scratch = blocks + BLOCK_TABLE_ENTRIES * L.BLOCK_ENTRY_BYTES;
+    const arena = scratch + SCRATCH_BYTES;
+    const arenaEnd = arena + (options.codeBytes ?? 32 * MiB);
+    this.ramBase = align(arenaEnd, WASM_PAGE);
+    const total = align(this.ramBase + lowBytes + highBytes, WASM_PAGE) / WASM_PAGE;
+    if (total > 0xffff) throw new RangeError(`${(lowBytes + highBytes) / MiB} MiB of memory do not fit: the most is ${Math.floor((0xffff * WASM_PAGE - this.ramBase) / MiB)} MiB`);
+    this.memory = new WebAssembly.Memory({ initial: total, maximum: total, shared: true });
+
+    const view = new DataView(this.memory.buffer);
+    view.setUint32(L.G_RAM, this.ramBase, true);
+    view.setUint32(L.G_LOW_BYTES, lowBytes, true);
+    view.setUint32(L.G_HIGH_BYTES, highBytes, true);
+    view.setUint32(L.G_PAGES, attributes, true);
+    view.setUint32(L.G_CPUS, cpus, true);
+    view.setUint32(L.G_A20, 0xffffffff, true);
+    view.setUint32(L.G_BLOCKS, blocks, true);
+    view.setUint32(L.G_BLOCKS_MASK, BLOCK_TABLE_ENTRIES - 1, true);
+    // The VGA window is no RAM for the guest.
+    for (let page = 0xa0; page < 0xc0 && page * 4096 < lowBytes; page++)
+      view.setUint32(attributes + page * L.PAGE_BYTES, L.PAGE_MMIO, true);
+
+    this.decoder = new Decoder(instructions, options.available);
+    let cache: CodeCache | null = null;
+    this.runtime = loadRuntime(this.memory, options.runtime, board, {
+      written: (host, length) => cache!.written(host, length),
+      decode: (cpu, host, physical, limit) => cache!.decode(cpu, host, physical, limit),
+    });
+    const { runtime } = this;
+    this.cache = cache = new CodeCache(this.memory, this.decoder, planHandlers(this.decoder.set.forms), runtime, {
+      start: arena,
+      end: arenaEnd,
+      scratch,
+    });
+
+    let run: InterpreterRun | null = null;
+    if (options.kind === 'interpret') {
+      const instance = new WebAssembly.Instance(options.interpreter, { env: { memory: this.memory }, runtime: runtime.all });
+      run = instance.exports['run'] as InterpreterRun;
+    }
+    this.processors = Array.from({ length: cpus }, (_, index) => {
+      const processor = run
+        ? new InterpreterProcessor(index, this.memory, runtime, board, run, this.cache)
+        : new ReferenceProcessor(index, this.memory, runtime, board, this.decoder);
+      runtime.resetCpu(processor.pointer, index);
+      return processor;
+    });
+  }
+
+  /** RAM was written from outside the CPUs (DMA, loading): code there is decoded anew. `physical` and `length` in bytes, within RAM. */
+  ramWritten(physical: number, length: number): void {
+    const host = this.runtime.ramAddress(BigInt(physical)) >>> 0;
+    if (host !== 0) this.cache.written(host, length);
+  }
+}
+
+function align(value: number, to: number): number {
+  return Math.ceil(value / to) * to;
+}

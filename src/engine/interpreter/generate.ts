@@ -1,0 +1,169 @@
+import type { Instruction } from '../../isa/definition.js';
+import { enumerateForms, type Form } from '../../isa/forms.js';
+import { helpers, transferHelpers } from '../../isa/helpers.js';
+import * as L from '../layout.js';
+import { Bytes } from '../wasm/bytes.js';
+import { Code, Label, Locals } from '../wasm/code.js';
+import { ModuleWriter, type Signature } from '../wasm/module.js';
+import { bindingImports, helperSignature, InterpreterOps, STATUS_FAULT, STATUS_NEXT } from './binding.js';
+import * as R from './record.js';
+
+const LOOKUP: Signature = { params: ['i32'], results: ['i32'] };
+const AT_RECORD: Signature = { params: ['i32', 'i32'], results: [] };
+const OUT_OF_LINE: Signature = { params: ['i32', 'i32'], results: ['i32'] };
+const RUN: Signature = { params: ['i32', 'i32'], results: [] };
+
+/** Forms whose handlers are cases of the main loop; the others are functions called from it, which keeps the loop small enough to compile well. */
+function isInline(form: Form): boolean {
+  const { attributes, operands, map, cpuid } = form.encoding;
+  if (map >= 2 || cpuid !== '' || form.locked || form.rep !== 'none' || form.asize !== 0) return false;
+  for (const name of ['rare', 'x87', 'x87nw', 'mmx', 'sse', 'end', 'cpl0', 'no64', 'rep']) if (attributes.has(name)) return false;
+  return !operands.some((o) => 'VWUPQNTCDSAXYO'.includes(o.kind));
+}
+
+export interface HandlerPlan {
+  /** Handler number of each form, by form id. */
+  readonly handlers: Uint16Array;
+  readonly inline: readonly Form[];
+  readonly outOfLine: readonly Form[];
+}
+
+/** Numbers the handlers: those of the main loop first. */
+export function planHandlers(forms: readonly Form[]): HandlerPlan {
+  const inline = forms.filter(isInline);
+  const outOfLine = forms.filter((form) => !isInline(form));
+  const handlers = new Uint16Array(forms.length);
+  inline.forEach((form, i) => (handlers[form.id] = R.FIRST_FORM_HANDLER + i));
+  outOfLine.forEach((form, i) => (handlers[form.id] = R.FIRST_FORM_HANDLER + inline.length + i));
+  return { handlers, inline, outOfLine };
+}
+
+/**
+ * The interpreter as a module: `run(cpu, record)` executes from `record` (0: looked up at S_RIP) until the budget is used
+ * up or something is pending; S_RIP then tells where it goes on.
+ */
+export function generateInterpreter(instructions: readonly Instruction[]): Uint8Array<ArrayBuffer> {
+  const { forms } = enumerateForms(instructions);
+  const plan = planHandlers(forms);
+  const module = new ModuleWriter();
+  const lookup = module.import('runtime', 'lookup', LOOKUP);
+  const faultAt = module.import('runtime', 'faultAt', AT_RECORD);
+  const staleAt = module.import('runtime', 'staleAt', AT_RECORD);
+  for (const [name, signature] of Object.entries(bindingImports)) module.import('runtime', name, signature);
+  for (const [name, { args, result }] of Object.entries({ ...helpers, ...transferHelpers }) as [string, { args: number; result: boolean }][])
+    module.import('runtime', name, helperSignature(args, result));
+
+  const functions = plan.outOfLine.map((form) => {
+    const code = new Code();
+    new InterpreterOps(form, code, module, { inline: null }).bind();
+    const body = new Bytes();
+    const locals = new Locals(2);
+    code.emit(body, 0, locals);
+    body.raw([0x41, STATUS_NEXT]);
+    return module.define(OUT_OF_LINE, locals.types, body.view());
+  });
+  module.table(functions);
+
+  const body = new Bytes();
+  const locals = new Locals(2);
+  const status = locals.take('i32');
+  const own = new Locals(3);
+  const next = new Label();
+  const resolve = new Label();
+  const fault = new Label();
+  next.level = 1;
+  resolve.level = 2;
+  fault.level = 3;
+  const PENDING_CASES = R.FIRST_FORM_HANDLER + plan.inline.length;
+  const branch = (level: number, label: Label): void => void body.u8(0x0c).unsigned(level - label.level);
+  const getCpu = [0x20, 0];
+  const getRecord = [0x20, 1];
+  const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
+  const s = (value: number): ArrayLike<number> => new Bytes().signed(value).view();
+  const advance = (): void => void body.raw([...getRecord, 0x41]).raw(s(R.RECORD_BYTES)).raw([0x6a, 0x21, 1]);
+  /** S_RIP = S_PAGE_BASE + R_NEXT */
+  const storeNextRip = (): void => {
+    body.raw(getCpu).raw(getCpu).raw([0x29, 3]).raw(u(L.S_PAGE_BASE));
+    body.raw(getRecord).raw([0x2f, 1]).raw(u(R.R_NEXT)).raw([0xad, 0x7c, 0x37, 3]).raw(u(L.S_RIP));
+  };
+
+  const findRecord = (): void => {
+    body.raw(getCpu).u8(0x10).unsigned(lookup).raw([0x21, 1]);
+    body.raw(getRecord).raw([0x45, 0x04, 0x40, 0x0f, 0x0b]);
+  };
+  body.raw(getRecord).raw([0x45, 0x04, 0x40]);
+  findRecord();
+  body.u8(0x0b);
+  body.raw([0x03, 0x40, 0x02, 0x40, 0x02, 0x40, 0x02, 0x40]);
+  for (let i = 0; i < PENDING_CASES; i++) body.raw([0x02, 0x40]);
+  body.raw(getRecord).raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x0e).unsigned(PENDING_CASES);
+  for (let i = 0; i < PENDING_CASES; i++) body.unsigned(i);
+  body.unsigned(PENDING_CASES);
+
+  const caseLevel = (i: number): number => 4 + (PENDING_CASES - 1 - i);
+  const special: Record<number, (level: number) => void> = {
+    [R.HANDLER_BLOCK]: (level) => {
+      // if (budget - count < 0 || pending) stop
+      body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw(getRecord).raw([0x33, 1]).raw(u(R.B_COUNT)).raw([0x7d]);
+      const budget = own64;
+      body.raw([0x22]).unsigned(budget).raw([0x42, 0, 0x53]);
+      body.raw(getCpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x72, 0x04, 0x40]);
+      storeNextRip();
+      body.raw([0x0f, 0x0b]);
+      body.raw(getCpu).raw([0x20]).unsigned(budget).raw([0x37, 3]).raw(u(L.S_BUDGET));
+      advance();
+      branch(level, next);
+    },
+    [R.HANDLER_STALE]: (level) => {
+      body.raw(getCpu).raw(getRecord).u8(0x10).unsigned(staleAt);
+      branch(level, resolve);
+    },
+    [R.HANDLER_FALL]: (level) => {
+      body.raw(getRecord).raw([0x28, 2]).raw(u(R.R_LINK_NEXT)).raw([0x22]).unsigned(status).raw([0x04, 0x40]);
+      body.raw([0x20]).unsigned(status).raw([0x21, 1]);
+      branch(level + 1, next);
+      body.u8(0x0b);
+      body.raw(getCpu).raw(getRecord).u8(0x41).raw(s(R.R_LINK_NEXT)).raw([0x6a, 0x36, 2]).raw(u(L.S_LINK_FROM));
+      storeNextRip();
+      branch(level, resolve);
+    },
+    [R.HANDLER_RAISE]: (level) => {
+      body.raw(getCpu).raw(getRecord).raw([0x28, 2]).raw(u(R.R_IMM)).raw([0x36, 2]).raw(u(L.S_FAULT));
+      body.raw(getCpu).raw(getRecord).raw([0x28, 2]).raw(u(R.R_IMM2)).raw([0x36, 2]).raw(u(L.S_FAULT_ERROR));
+      branch(level, fault);
+    },
+  };
+  const own64 = own.take('i64');
+  for (let i = 0; i < PENDING_CASES; i++) {
+    body.u8(0x0b);
+    const level = caseLevel(i);
+    const emitSpecial = special[i];
+    if (emitSpecial) {
+      emitSpecial(level);
+      continue;
+    }
+    const code = new Code();
+    new InterpreterOps(plan.inline[i - R.FIRST_FORM_HANDLER]!, code, module, { inline: { next, fault, resolve } }).bind();
+    own.reset();
+    code.emit(body, level, own);
+  }
+  // default: a handler out of line
+  body.u8(0x0b);
+  body.raw(getCpu).raw(getRecord);
+  body.raw(getRecord).raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).raw(s(PENDING_CASES)).u8(0x6b);
+  body.u8(0x11).unsigned(module.type(OUT_OF_LINE)).u8(0).u8(0x22).unsigned(status).u8(0x45).raw([0x04, 0x40]);
+  advance();
+  branch(4, next);
+  body.u8(0x0b);
+  body.u8(0x20).unsigned(status).u8(0x41).signed(STATUS_FAULT).u8(0x47).u8(0x0d).unsigned(3 - resolve.level);
+  body.u8(0x0b); // fault
+  body.raw(getCpu).raw(getRecord).u8(0x10).unsigned(faultAt);
+  body.u8(0x0b); // resolve
+  findRecord();
+  branch(1, next);
+  body.u8(0x0b);
+
+  const run = module.define(RUN, ['i32', ...own.types], body.view());
+  module.export('run', run);
+  return module.finish();
+}

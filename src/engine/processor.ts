@@ -1,0 +1,234 @@
+import type { BoardAccess, Cpu, CpuCounts, StopReason } from './cpu.js';
+import * as L from './layout.js';
+import { R_LEFT } from './interpreter/record.js';
+import type { RuntimeExports } from './runtime-module.js';
+
+const DR6_BS = 0x4000;
+const EXTERNAL = 0;
+const NMI = 2;
+const NMI_VECTOR = 2;
+
+/** What all engines share: when interrupts, traps and stops come between instructions. How instructions execute is the subclass's. */
+export abstract class Processor implements Cpu {
+  readonly pointer: number;
+  protected readonly view: DataView;
+  private readonly words: Int32Array;
+  readonly counts: CpuCounts = { interrupts: 0, halts: 0, faults: 0, portReads: 0, portWrites: 0, mmioReads: 0, mmioWrites: 0, decodes: 0 };
+  private waitingForStartup = -1;
+
+  constructor(
+    readonly index: number,
+    memory: WebAssembly.Memory,
+    protected readonly runtime: RuntimeExports,
+    private readonly board: BoardAccess,
+  ) {
+    this.pointer = L.CPU_BASE + index * L.CPU_BYTES;
+    this.view = new DataView(memory.buffer);
+    this.words = new Int32Array(memory.buffer);
+  }
+
+  /** Executes until the budget is used up, something is pending, or a fault was raised outside an instruction (S_FAULT). */
+  protected abstract execute(): void;
+  /** Executes exactly `count` instructions at most (fewer if something interrupts them). */
+  protected abstract executeExactly(count: number): void;
+
+  protected u32(offset: number): number {
+    return this.view.getUint32(this.pointer + offset, true);
+  }
+  protected setU32(offset: number, value: number): void {
+    this.view.setUint32(this.pointer + offset, value, true);
+  }
+  protected i64(offset: number): number {
+    return Number(this.view.getBigInt64(this.pointer + offset, true));
+  }
+  protected setI64(offset: number, value: number): void {
+    this.view.setBigInt64(this.pointer + offset, BigInt(value), true);
+  }
+
+  retired(): number {
+    const record = this.u32(L.S_RECORD);
+    const rest = record === 0 ? 0 : this.view.getUint8(record + R_LEFT);
+    return this.i64(L.S_RETIRED_END) - this.i64(L.S_BUDGET) - rest;
+  }
+
+  get faults(): number {
+    return this.i64(L.S_FAULT_COUNT);
+  }
+
+  private pend(bits: number): void {
+    Atomics.or(this.words, (this.pointer + L.S_PENDING) >> 2, bits);
+  }
+  private takePending(): number {
+    return Atomics.exchange(this.words, (this.pointer + L.S_PENDING) >> 2, 0);
+  }
+
+  requestExit(): void {
+    this.pend(L.PENDING_EXIT);
+  }
+
+  interruptChanged(): void {
+    const line = (this.pointer + L.S_LINE) >> 2;
+    if (this.board.hasInterrupt(this.index)) {
+      Atomics.or(this.words, line, L.LINE_INTR);
+      if (this.u32(L.S_EFLAGS) & L.EFLAGS_IF) this.pend(L.PENDING_INTERRUPT);
+    } else Atomics.and(this.words, line, ~L.LINE_INTR);
+  }
+
+  nmi(): void {
+    Atomics.or(this.words, (this.pointer + L.S_LINE) >> 2, L.LINE_NMI);
+    this.pend(L.PENDING_NMI);
+  }
+
+  init(): void {
+    this.pend(L.PENDING_INIT);
+  }
+
+  startup(vector: number): void {
+    this.waitingForStartup = vector;
+    this.pend(L.PENDING_EXIT);
+  }
+
+  /** True while a halted CPU would go on: an interrupt that it would take, NMI, INIT or SIPI. */
+  canWake(): boolean {
+    const state = this.u32(L.S_RUN);
+    if (state === L.RUN_RUNNING) return true;
+    const line = this.u32(L.S_LINE);
+    if (this.u32(L.S_PENDING) & L.PENDING_INIT) return true;
+    if (state === L.RUN_WAIT_SIPI) return this.waitingForStartup >= 0;
+    if (state !== L.RUN_HALTED) return false;
+    if (line & L.LINE_NMI && this.u32(L.S_NMI_BLOCKED) === 0) return true;
+    return (line & L.LINE_INTR) !== 0 && (this.u32(L.S_EFLAGS) & L.EFLAGS_IF) !== 0;
+  }
+
+  run(budget: number): StopReason {
+    this.setI64(L.S_RETIRED_END, this.retired() + budget);
+    this.setI64(L.S_BUDGET, budget);
+    for (;;) {
+      const pending = this.takePending();
+      if (pending & L.PENDING_INIT) {
+        this.runtime.initCpu(this.pointer);
+        this.waitingForStartup = -1;
+      }
+      if (this.u32(L.S_RUN) !== L.RUN_RUNNING) {
+        const stop = this.stopped();
+        if (stop !== null) return stop;
+      }
+      if (pending & L.PENDING_TRAP) this.deliverTrap();
+      if (this.takeInterrupt()) continue;
+      if (pending & L.PENDING_EXIT) return 'exit';
+      const left = this.i64(L.S_BUDGET);
+      if (left <= 0) return 'budget';
+      if (this.mustStep()) this.step();
+      else {
+        this.execute();
+        this.afterExecution();
+        // Stopped although nothing is pending: the next block is longer than what is left of the budget.
+        const rest = this.i64(L.S_BUDGET);
+        if (rest > 0 && this.u32(L.S_PENDING) === 0 && this.u32(L.S_FAULT) === 0) {
+          this.executeExactly(rest);
+          this.afterExecution();
+        }
+      }
+      if (this.u32(L.S_FAULT) !== 0) this.deliverFetchFault();
+    }
+  }
+
+  /** A fault with no instruction to blame: the fetch itself. It counts, so that endless ones use the budget up. */
+  private deliverFetchFault(): void {
+    this.setI64(L.S_BUDGET, this.i64(L.S_BUDGET) - 1);
+    this.runtime.deliver(this.pointer);
+  }
+
+  private afterExecution(): void {
+    this.setU32(L.S_RECORD, 0);
+  }
+
+  /** A CPU that does not run: null if it wakes now. */
+  private stopped(): StopReason | null {
+    const state = this.u32(L.S_RUN);
+    if (state === L.RUN_SHUTDOWN) return 'shutdown';
+    if (state === L.RUN_WAIT_SIPI) {
+      if (this.waitingForStartup < 0) return 'waiting';
+      this.runtime.startupIpi(this.pointer, this.waitingForStartup);
+      this.waitingForStartup = -1;
+      return null;
+    }
+    if (!this.canWake()) {
+      this.counts.halts++;
+      return 'halted';
+    }
+    this.setU32(L.S_RUN, L.RUN_RUNNING);
+    return null;
+  }
+
+  private inShadow(): boolean {
+    return this.u32(L.S_SHADOW_NEXT) !== 0 || this.i64(L.S_SHADOW) === this.retired();
+  }
+
+  /** Delivers NMI or an external interrupt if the CPU takes one now. */
+  private takeInterrupt(): boolean {
+    const line = this.u32(L.S_LINE);
+    if (line === 0 || this.u32(L.S_FAULT) !== 0) return false;
+    if (line & L.LINE_NMI && this.u32(L.S_NMI_BLOCKED) === 0) {
+      if (this.inShadow()) return this.stepShadow();
+      Atomics.and(this.words, (this.pointer + L.S_LINE) >> 2, ~L.LINE_NMI);
+      this.setU32(L.S_NMI_BLOCKED, 1);
+      this.runtime.deliverInterrupt(this.pointer, NMI_VECTOR, NMI, 0, 0);
+      return true;
+    }
+    if (!(line & L.LINE_INTR) || !(this.u32(L.S_EFLAGS) & L.EFLAGS_IF)) return false;
+    if (this.inShadow()) return this.stepShadow();
+    if (!this.board.hasInterrupt(this.index)) {
+      Atomics.and(this.words, (this.pointer + L.S_LINE) >> 2, ~L.LINE_INTR);
+      return false;
+    }
+    const vector = this.board.acknowledge(this.index);
+    this.counts.interrupts++;
+    this.interruptChanged();
+    this.runtime.deliverInterrupt(this.pointer, vector, EXTERNAL, 0, 0);
+    return true;
+  }
+
+  /** Runs the one instruction behind STI or MOV SS before an interrupt may come. */
+  private stepShadow(): boolean {
+    if (this.i64(L.S_BUDGET) <= 0) return false;
+    this.step();
+    if (this.u32(L.S_FAULT) !== 0) this.deliverFetchFault();
+    return true;
+  }
+
+  /** TF, or breakpoints on instructions, make the CPU go one instruction at a time. */
+  private mustStep(): boolean {
+    if (this.u32(L.S_EFLAGS) & L.EFLAGS_TF) return true;
+    return this.runtime.codeBreakpointsArmed(this.pointer) !== 0;
+  }
+
+  private step(): void {
+    const flags = this.u32(L.S_EFLAGS);
+    const faults = this.faults;
+    if (this.runtime.codeBreakpointsArmed(this.pointer) !== 0 && !(flags & L.EFLAGS_RF)) {
+      const hit = this.runtime.codeBreakpoint(this.pointer);
+      if (hit !== 0) {
+        this.setI64(L.S_BUDGET, this.i64(L.S_BUDGET) - 1);
+        this.runtime.debugFault(this.pointer, hit);
+        return;
+      }
+    }
+    this.executeExactly(1);
+    this.afterExecution();
+    if (this.faults === faults && this.u32(L.S_FAULT) === 0) {
+      if (flags & L.EFLAGS_RF) this.setU32(L.S_EFLAGS, this.u32(L.S_EFLAGS) & ~L.EFLAGS_RF);
+      if (flags & L.EFLAGS_TF && this.u32(L.S_RUN) !== L.RUN_SHUTDOWN) {
+        const watch = this.u32(L.S_WATCH_HIT);
+        this.setU32(L.S_WATCH_HIT, 0);
+        if (!this.inShadow()) this.runtime.debugTrap(this.pointer, DR6_BS | watch);
+      }
+    }
+  }
+
+  private deliverTrap(): void {
+    const hit = this.u32(L.S_WATCH_HIT);
+    this.setU32(L.S_WATCH_HIT, 0);
+    if (hit !== 0) this.runtime.debugTrap(this.pointer, hit);
+  }
+}

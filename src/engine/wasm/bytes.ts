@@ -1,0 +1,64 @@
+/** A growing byte string with WebAssembly's number encodings (core specification, 5.2). */
+export class Bytes {
+  private data = new Uint8Array(256);
+  length = 0;
+
+  private reserve(count: number): void {
+    if (this.length + count <= this.data.length) return;
+    const bigger = new Uint8Array(Math.max(this.data.length * 2, this.length + count));
+    bigger.set(this.data);
+    this.data = bigger;
+  }
+
+  u8(value: number): this {
+    this.reserve(1);
+    this.data[this.length++] = value;
+    return this;
+  }
+
+  raw(bytes: ArrayLike<number>): this {
+    this.reserve(bytes.length);
+    this.data.set(bytes, this.length);
+    this.length += bytes.length;
+    return this;
+  }
+
+  unsigned(value: number): this {
+    let rest = value >>> 0;
+    while (rest >= 0x80) {
+      this.u8((rest & 0x7f) | 0x80);
+      rest >>>= 7;
+    }
+    return this.u8(rest);
+  }
+
+  signed(value: number): this {
+    let rest = value | 0;
+    for (;;) {
+      const byte = rest & 0x7f;
+      rest >>= 7;
+      if ((rest === 0 && !(byte & 0x40)) || (rest === -1 && byte & 0x40)) return this.u8(byte);
+      this.u8(byte | 0x80);
+    }
+  }
+
+  signed64(value: bigint): this {
+    let rest = BigInt.asIntN(64, value);
+    if (rest >= -0x40000000n && rest < 0x40000000n) return this.signed(Number(rest));
+    for (;;) {
+      const byte = Number(rest & 0x7fn);
+      rest >>= 7n;
+      if ((rest === 0n && !(byte & 0x40)) || (rest === -1n && byte & 0x40)) return this.u8(byte);
+      this.u8(byte | 0x80);
+    }
+  }
+
+  text(value: string): this {
+    const bytes = new TextEncoder().encode(value);
+    return this.unsigned(bytes.length).raw(bytes);
+  }
+
+  view(): Uint8Array<ArrayBuffer> {
+    return this.data.subarray(0, this.length);
+  }
+}

@@ -1,0 +1,206 @@
+import { Bytes } from './bytes.js';
+import type { WasmType } from './module.js';
+
+/** One WebAssembly operation and its operands. */
+export class Node {
+  uses = 0;
+  /** Local that holds the value once emitted, or -1. */
+  local = -1;
+  constructor(
+    readonly opcode: readonly number[],
+    readonly type: WasmType | 'void',
+    readonly args: readonly Node[],
+    /** Immediate bytes behind the opcode. */
+    readonly immediate: ArrayLike<number>,
+    /** No effect and depends on nothing that changes: may be emitted where it is used, or not at all. */
+    readonly pure: boolean,
+    readonly constant: bigint | null = null,
+  ) {}
+}
+
+/** A local that is assigned more than once. */
+export class Cell {
+  local = -1;
+  constructor(readonly type: WasmType) {}
+}
+
+/** A place that code can leave to; `level` is the nesting depth of its block, set by whoever emits that block. */
+export class Label {
+  level = 0;
+}
+
+type Statement =
+  | { kind: 'node'; node: Node }
+  | { kind: 'assign'; cell: Cell; value: Node }
+  | { kind: 'if'; condition: Node; then: Statement[]; otherwise: Statement[] }
+  | { kind: 'loop'; label: Label; body: Statement[] }
+  | { kind: 'block'; label: Label; body: Statement[] }
+  | { kind: 'branch'; label: Label }
+  | { kind: 'raw'; bytes: readonly number[]; args: Node[] };
+
+const leb = (value: number): Uint8Array => new Bytes().unsigned(value).view();
+
+/** Records straight-line code with structured control, then emits it: values used more than once get a local. */
+export class Code {
+  private statements: Statement[] = [];
+  private readonly root = this.statements;
+
+  node(opcode: readonly number[], type: WasmType | 'void', args: readonly Node[], immediate: ArrayLike<number> = [], pure = true): Node {
+    for (const arg of args) arg.uses++;
+    const node = new Node(opcode, type, args, immediate, pure);
+    this.statements.push({ kind: 'node', node });
+    return node;
+  }
+
+  constant(type: 'i32' | 'i64', value: bigint): Node {
+    const bytes = type === 'i32' ? new Bytes().signed(Number(BigInt.asIntN(32, value))) : new Bytes().signed64(value);
+    return new Node([type === 'i32' ? 0x41 : 0x42], type, [], bytes.view(), true, BigInt.asUintN(type === 'i32' ? 32 : 64, value));
+  }
+
+  /** A parameter: read anywhere, never assigned by this code except through `setParameter`. */
+  parameter(index: number, type: WasmType): Node {
+    return new Node([0x20], type, [], leb(index), true, null);
+  }
+
+  cell(type: WasmType, init: Node): Cell {
+    const cell = new Cell(type);
+    this.assign(cell, init);
+    return cell;
+  }
+
+  /** The value that the cell has now. */
+  read(cell: Cell): Node {
+    const node = new Node([0x20], cell.type, [], [], false);
+    (node as { cell?: Cell }).cell = cell;
+    this.statements.push({ kind: 'node', node });
+    return node;
+  }
+
+  assign(cell: Cell, value: Node): void {
+    value.uses++;
+    this.statements.push({ kind: 'assign', cell, value });
+  }
+
+  private nested(build: () => void): Statement[] {
+    const outer = this.statements;
+    const inner: Statement[] = [];
+    this.statements = inner;
+    build();
+    this.statements = outer;
+    return inner;
+  }
+
+  if(condition: Node, then: () => void, otherwise?: () => void): void {
+    condition.uses++;
+    const thenList = this.nested(then);
+    const otherwiseList = otherwise ? this.nested(otherwise) : [];
+    this.statements.push({ kind: 'if', condition, then: thenList, otherwise: otherwiseList });
+  }
+
+  loop(body: (again: Label) => void): void {
+    const label = new Label();
+    this.statements.push({ kind: 'loop', label, body: this.nested(() => body(label)) });
+  }
+
+  branch(label: Label): void {
+    this.statements.push({ kind: 'branch', label });
+  }
+
+  /** Any instruction without result, with operands. */
+  raw(bytes: readonly number[], ...args: Node[]): void {
+    for (const arg of args) arg.uses++;
+    this.statements.push({ kind: 'raw', bytes, args });
+  }
+
+  /**
+   * Emits all that was recorded. `level` is the nesting depth at this place (0: the function's body), `locals` gives
+   * out locals by type.
+   */
+  emit(out: Bytes, level: number, locals: Locals): void {
+    this.emitList(this.root, out, level, locals);
+  }
+
+  private emitList(list: readonly Statement[], out: Bytes, level: number, locals: Locals): void {
+    for (const statement of list) {
+      switch (statement.kind) {
+        case 'node': {
+          const { node } = statement;
+          if (node.pure && node.uses <= 1) break;
+          this.emitNode(node, out, locals);
+          if (node.type === 'void') break;
+          if (node.uses === 0) out.u8(0x1a);
+          else {
+            node.local = locals.take(node.type);
+            out.u8(0x21).unsigned(node.local);
+          }
+          break;
+        }
+        case 'assign':
+          if (statement.cell.local < 0) statement.cell.local = locals.take(statement.cell.type);
+          this.emitUse(statement.value, out, locals);
+          out.u8(0x21).unsigned(statement.cell.local);
+          break;
+        case 'if':
+          this.emitUse(statement.condition, out, locals);
+          out.u8(0x04).u8(0x40);
+          this.emitList(statement.then, out, level + 1, locals);
+          if (statement.otherwise.length > 0) {
+            out.u8(0x05);
+            this.emitList(statement.otherwise, out, level + 1, locals);
+          }
+          out.u8(0x0b);
+          break;
+        case 'loop':
+        case 'block':
+          statement.label.level = level + 1;
+          out.u8(statement.kind === 'loop' ? 0x03 : 0x02).u8(0x40);
+          this.emitList(statement.body, out, level + 1, locals);
+          out.u8(0x0b);
+          break;
+        case 'branch':
+          out.u8(0x0c).unsigned(level - statement.label.level);
+          break;
+        case 'raw':
+          for (const arg of statement.args) this.emitUse(arg, out, locals);
+          out.raw(statement.bytes);
+          break;
+      }
+    }
+  }
+
+  private emitUse(node: Node, out: Bytes, locals: Locals): void {
+    if (node.local >= 0) out.u8(0x20).unsigned(node.local);
+    else this.emitNode(node, out, locals);
+  }
+
+  private emitNode(node: Node, out: Bytes, locals: Locals): void {
+    const cell = (node as { cell?: Cell }).cell;
+    if (cell) {
+      out.u8(0x20).unsigned(cell.local);
+      return;
+    }
+    for (const arg of node.args) this.emitUse(arg, out, locals);
+    out.raw(node.opcode).raw(node.immediate);
+  }
+}
+
+/** Gives out locals of a function; `reset` lets the next piece of code use them again. */
+export class Locals {
+  private readonly pools = new Map<WasmType, { all: number[]; used: number }>();
+  readonly types: WasmType[] = [];
+  constructor(private readonly parameters: number) {}
+
+  take(type: WasmType): number {
+    let pool = this.pools.get(type);
+    if (!pool) this.pools.set(type, (pool = { all: [], used: 0 }));
+    if (pool.used === pool.all.length) {
+      this.types.push(type);
+      pool.all.push(this.parameters + this.types.length - 1);
+    }
+    return pool.all[pool.used++]!;
+  }
+
+  reset(): void {
+    for (const pool of this.pools.values()) pool.used = 0;
+  }
+}

@@ -1,0 +1,112 @@
+import { Bytes } from './bytes.js';
+
+export type WasmType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
+export const TYPE_CODE: Record<WasmType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+
+export interface Signature {
+  readonly params: readonly WasmType[];
+  readonly results: readonly WasmType[];
+}
+
+interface DefinedFunction {
+  type: number;
+  locals: readonly WasmType[];
+  body: Uint8Array;
+}
+
+/** Writes a WebAssembly module: imported shared memory and functions, own functions, one table, exports. */
+export class ModuleWriter {
+  private readonly types: string[] = [];
+  private readonly typeBytes: Bytes[] = [];
+  private readonly imports: { module: string; name: string; type: number }[] = [];
+  private readonly functions: DefinedFunction[] = [];
+  private readonly exported: { name: string; index: number }[] = [];
+  private elements: readonly number[] = [];
+
+  type(signature: Signature): number {
+    const key = `${signature.params.join()}>${signature.results.join()}`;
+    const known = this.types.indexOf(key);
+    if (known >= 0) return known;
+    const bytes = new Bytes().u8(0x60).unsigned(signature.params.length);
+    for (const param of signature.params) bytes.u8(TYPE_CODE[param]);
+    bytes.unsigned(signature.results.length);
+    for (const result of signature.results) bytes.u8(TYPE_CODE[result]);
+    this.types.push(key);
+    this.typeBytes.push(bytes);
+    return this.types.length - 1;
+  }
+
+  /** Index of an imported function. All imports come before the first `define`. */
+  import(module: string, name: string, signature: Signature): number {
+    const known = this.imports.findIndex((i) => i.module === module && i.name === name);
+    if (known >= 0) return known;
+    if (this.functions.length > 0) throw new Error('imports must precede functions');
+    this.imports.push({ module, name, type: this.type(signature) });
+    return this.imports.length - 1;
+  }
+
+  /** Index of a new function; `locals` without the parameters; `body` without the final `end`. */
+  define(signature: Signature, locals: readonly WasmType[], body: Uint8Array): number {
+    this.functions.push({ type: this.type(signature), locals, body });
+    return this.imports.length + this.functions.length - 1;
+  }
+
+  export(name: string, index: number): void {
+    this.exported.push({ name, index });
+  }
+
+  /** Functions of table 0, from element 0 on. */
+  table(indexes: readonly number[]): void {
+    this.elements = indexes;
+  }
+
+  finish(): Uint8Array<ArrayBuffer> {
+    const out = new Bytes().raw([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    const section = (id: number, content: Bytes): void => {
+      out.u8(id).unsigned(content.length).raw(content.view());
+    };
+
+    const types = new Bytes().unsigned(this.types.length);
+    for (const bytes of this.typeBytes) types.raw(bytes.view());
+    section(1, types);
+
+    const imports = new Bytes().unsigned(this.imports.length + 1);
+    // shared memory: limits flag 3, at least 1 page, at most 65536
+    imports.text('env').text('memory').u8(2).u8(3).unsigned(1).unsigned(65536);
+    for (const { module, name, type } of this.imports) imports.text(module).text(name).u8(0).unsigned(type);
+    section(2, imports);
+
+    const functions = new Bytes().unsigned(this.functions.length);
+    for (const { type } of this.functions) functions.unsigned(type);
+    section(3, functions);
+
+    if (this.elements.length > 0)
+      section(4, new Bytes().unsigned(1).u8(0x70).u8(0).unsigned(this.elements.length));
+
+    const exports = new Bytes().unsigned(this.exported.length);
+    for (const { name, index } of this.exported) exports.text(name).u8(0).unsigned(index);
+    section(7, exports);
+
+    if (this.elements.length > 0) {
+      const elements = new Bytes().unsigned(1).u8(0).u8(0x41).signed(0).u8(0x0b).unsigned(this.elements.length);
+      for (const index of this.elements) elements.unsigned(index);
+      section(9, elements);
+    }
+
+    const code = new Bytes().unsigned(this.functions.length);
+    for (const { locals, body } of this.functions) {
+      const head = new Bytes();
+      const runs: [WasmType, number][] = [];
+      for (const local of locals) {
+        const last = runs[runs.length - 1];
+        if (last && last[0] === local) last[1]++;
+        else runs.push([local, 1]);
+      }
+      head.unsigned(runs.length);
+      for (const [type, count] of runs) head.unsigned(count).u8(TYPE_CODE[type]);
+      code.unsigned(head.length + body.length + 1).raw(head.view()).raw(body).u8(0x0b);
+    }
+    section(10, code);
+    return out.view();
+  }
+}
