@@ -195,6 +195,8 @@ export const S_APIC_BASE = 0xe30;
 export const S_PKRU = 0xe38;
 /** u32: set by STI / MOV SS / POP SS helpers; the engine turns it into S_SHADOW at the end of the instruction: 1 STI, 2 SS. */
 export const S_SHADOW_NEXT = 0xe3c;
+/** u32: bit n set: the TLB pair of S_MMU n has entries (a flush clears only those). */
+export const S_TLB_USED = 0xe40;
 /** u32: interrupt lines of this CPU: LINE_INTR while the local APIC has a deliverable interrupt, LINE_NMI while an NMI is latched. */
 export const S_LINE = 0xf00;
 export const LINE_INTR = 1;
@@ -271,3 +273,13 @@ export const ACCESS_EXECUTE = 2;
 export const EFLAGS_TF = 0x100;
 export const EFLAGS_IF = 0x200;
 export const EFLAGS_RF = 0x10000;
+export const EFLAGS_AC = 0x40000;
+/** Physical address bits that the CPU has (CPUID 80000008H). */
+export const CPUID_PHYSICAL_BITS = 40;
+export const EFLAGS_DF = 0x400;
+export const EFLAGS_IOPL = 0x3000;
+export const EFLAGS_NT = 0x4000;
+export const EFLAGS_VM = 0x20000;
+export const EFLAGS_VIF = 0x80000;
+export const EFLAGS_VIP = 0x100000;
+export const EFLAGS_ID = 0x200000;

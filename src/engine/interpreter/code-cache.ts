@@ -333,7 +333,7 @@ export class CodeCache {
     const { segment } = decoded;
     let segmentBase = L.S_ZERO;
     let way = R.EA_GENERAL;
-    if (form.encoding.operands.some((o) => o.kind === 'O')) way = R.EA_GENERAL;
+    if (form.encoding.operands.some((o) => o.kind === 'O')) view.setUint16(record + R.R_BASE, R.BASE_MOFFS, true);
     else if (mode & L.MODE_LONG) {
       if (segment === L.FS || segment === L.GS) segmentBase = L.S_SEG + L.SEG_BYTES * segment + L.SEG_BASE;
       way = decoded.asize === 64 ? 0 : 32;

@@ -22,6 +22,8 @@ export const R_IMM2 = 12;
 /** Memory operand: u16 base, u16 index, u8 scale (shift), u8 segment, u16 offset of the segment base (or of zero), i32 displacement. */
 export const R_BASE = 16;
 export const R_INDEX = 18;
+/** In R_BASE: the offset is the immediate (MOV with moffs). */
+export const BASE_MOFFS = 0xffff;
 export const R_SCALE = 20;
 export const R_SEGMENT = 21;
 export const R_SEGMENT_BASE = 22;

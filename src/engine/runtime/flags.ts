@@ -1,0 +1,49 @@
+import { S_EFLAGS, S_FLAG_C, S_FLAG_S, S_FLAG_Z } from '../layout';
+
+const CF: u32 = 1;
+const PF: u32 = 4;
+const AF: u32 = 0x10;
+const ZF: u32 = 0x40;
+const SF: u32 = 0x80;
+const OF: u32 = 0x800;
+export const ARITHMETIC: u32 = CF | PF | AF | ZF | SF | OF;
+
+/** All of EFLAGS as the guest sees it. */
+export function getEflags(cpu: u32): u32 {
+  const s = load<i64>(cpu + S_FLAG_S);
+  const c = load<i64>(cpu + S_FLAG_C);
+  let flags = load<u32>(cpu + S_EFLAGS);
+  if (c < 0) flags |= CF;
+  if ((popcnt<i64>(s & 0xff) & 1) == 0) flags |= PF;
+  if ((c & 8) != 0) flags |= AF;
+  if (load<i64>(cpu + S_FLAG_Z) == 0) flags |= ZF;
+  if (s < 0) flags |= SF;
+  if ((c ^ (c << 1)) < 0) flags |= OF;
+  return flags;
+}
+
+/** Sets the flags in `mask`; bit 1 always reads one. Who changes AC, VM, TF or IF calls updateMode after it. */
+export function setEflags(cpu: u32, value: u32, mask: u32): void {
+  const flags = (getEflags(cpu) & ~mask) | (value & mask) | 2;
+  store<u32>(cpu + S_EFLAGS, flags & ~ARITHMETIC);
+  store<i64>(cpu + S_FLAG_Z, (flags & ZF) != 0 ? 0 : 1);
+  store<i64>(cpu + S_FLAG_S, ((flags & SF) != 0 ? <i64>0x8000000000000000 : 0) | ((flags & PF) != 0 ? 0 : 1));
+  const cf = (flags & CF) != 0;
+  const of = (flags & OF) != 0;
+  store<i64>(
+    cpu + S_FLAG_C,
+    (cf ? <i64>0x8000000000000000 : 0) | (cf != of ? <i64>0x4000000000000000 : 0) | ((flags & AF) != 0 ? 8 : 0),
+  );
+}
+
+/** Flags as SUB of `bytes` bytes sets them: of a - b, both zero-extended. */
+export function setSubFlags(cpu: u32, a: i64, b: i64, bytes: u32): void {
+  const bits = <i64>(bytes * 8);
+  const up = 64 - bits;
+  const r = a - b;
+  const borrows = (~a & b) | ((~a | b) & r);
+  const result = (r << up) >> up;
+  store<i64>(cpu + S_FLAG_Z, result);
+  store<i64>(cpu + S_FLAG_S, result);
+  store<i64>(cpu + S_FLAG_C, bits == 64 ? borrows : (borrows << up) | (borrows & 8));
+}

@@ -1,0 +1,73 @@
+import { G_A20, G_HIGH_BYTES, G_LOW_BYTES, G_PAGES, G_RAM, PAGE_BYTES, PAGE_CODE, PAGE_MMIO, PAGE_ROM } from '../layout';
+import { codeWritten, mmioRead, mmioRead64, mmioWrite, mmioWrite64 } from './host';
+
+const FOUR_GIB: i64 = 0x100000000;
+
+/** Address in this memory of a guest physical address in RAM (whatever its page attributes), or 0. */
+export function ramAddress(physical: i64): u32 {
+  const at = physical & <i64>(<u64>0xffffffff00000000 | load<u32>(G_A20));
+  const low = <i64>load<u32>(G_LOW_BYTES);
+  if (<u64>at < <u64>low) return load<u32>(G_RAM) + <u32>at;
+  const high = at - FOUR_GIB;
+  if (<u64>high < <u64>load<u32>(G_HIGH_BYTES)) return load<u32>(G_RAM) + <u32>low + <u32>high;
+  return 0;
+}
+
+/** Address of the attributes of the RAM page at `host`. */
+// @ts-ignore: decorator
+@inline
+export function attributesOf(host: u32): u32 {
+  return load<u32>(G_PAGES) + ((host - load<u32>(G_RAM)) >> 12) * PAGE_BYTES;
+}
+
+/** As ramAddress, but 0 for pages that are devices' (the VGA window). */
+// @ts-ignore: decorator
+@inline
+function plainAddress(physical: i64): u32 {
+  const host = ramAddress(physical);
+  if (host != 0 && (load<u32>(attributesOf(host)) & PAGE_MMIO) != 0) return 0;
+  return host;
+}
+
+/** Reads physical memory or a device; the bytes lie in one page. */
+export function readPhysical8(cpu: u32, physical: i64): u32 {
+  const host = plainAddress(physical);
+  return host != 0 ? load<u8>(host) : mmioRead(cpu, <f64>physical, 1) & 0xff;
+}
+export function readPhysical16(cpu: u32, physical: i64): u32 {
+  const host = plainAddress(physical);
+  return host != 0 ? load<u16>(host) : mmioRead(cpu, <f64>physical, 2) & 0xffff;
+}
+export function readPhysical32(cpu: u32, physical: i64): u32 {
+  const host = plainAddress(physical);
+  return host != 0 ? load<u32>(host) : mmioRead(cpu, <f64>physical, 4);
+}
+export function readPhysical64(cpu: u32, physical: i64): i64 {
+  const host = plainAddress(physical);
+  return host != 0 ? load<i64>(host) : mmioRead64(cpu, <f64>physical);
+}
+
+/** Writes physical memory or a device; ROM keeps what it has; decoded code there is dropped. */
+export function writePhysical(cpu: u32, physical: i64, bytes: u32, value: i64): void {
+  const host = plainAddress(physical);
+  if (host == 0) {
+    if (bytes == 8) mmioWrite64(cpu, <f64>physical, value);
+    else mmioWrite(cpu, <f64>physical, bytes, <u32>value);
+    return;
+  }
+  const attributes = load<u32>(attributesOf(host));
+  if ((attributes & PAGE_ROM) != 0) return;
+  if (bytes == 1) store<u8>(host, <u8>value);
+  else if (bytes == 2) store<u16>(host, <u16>value);
+  else if (bytes == 4) store<u32>(host, <u32>value);
+  else store<i64>(host, value);
+  if ((attributes & PAGE_CODE) != 0) noticeCodeWrite(host, bytes);
+}
+
+/** Bytes of one page that holds code were written: the code cache is told if decoded code is among them. */
+export function noticeCodeWrite(host: u32, bytes: u32): void {
+  const chunks = load<u32>(attributesOf(host) + 4);
+  const first = (host & 0xfff) >> 7;
+  const last = ((host + bytes - 1) & 0xfff) >> 7;
+  if ((chunks & ((0xffffffff >> (31 - last)) & (0xffffffff << first))) != 0) codeWritten(host, bytes);
+}

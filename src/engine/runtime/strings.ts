@@ -1,0 +1,275 @@
+import { EFLAGS_DF, ES, S_EFLAGS, S_FAULT, S_GPR } from '../layout';
+import { faulted } from './fault';
+import { setSubFlags } from './flags';
+import { portIn, portOut } from './io';
+import { fastRead, fastWrite, load16, load32, load64, load8, probeWrite, segmentLinear, store16, store32, store64, store8 } from './memory';
+
+const RAX: u32 = S_GPR;
+const RCX: u32 = S_GPR + 8;
+const RDX: u32 = S_GPR + 16;
+const RSI: u32 = S_GPR + 48;
+const RDI: u32 = S_GPR + 56;
+/** Elements per execution of a repeated instruction; interrupts come between executions. */
+const MOST: i64 = 4096;
+
+function mask(asize: i64): i64 {
+  if (asize == 8) return -1;
+  return asize == 4 ? 0xffffffff : 0xffff;
+}
+
+function setIndex(cpu: u32, register: u32, asize: i64, value: i64): void {
+  if (asize == 2) store<u16>(cpu + register, <u16>value);
+  else store<i64>(cpu + register, value & mask(asize));
+}
+
+/** Signed distance to the next element. */
+function step(cpu: u32, size: i64): i64 {
+  return (load<u32>(cpu + S_EFLAGS) & EFLAGS_DF) != 0 ? -size : size;
+}
+
+function loadSized(cpu: u32, linear: i64, size: i64): i64 {
+  if (size == 1) return load8(cpu, linear);
+  if (size == 2) return load16(cpu, linear);
+  return size == 4 ? load32(cpu, linear) : load64(cpu, linear);
+}
+function storeSized(cpu: u32, linear: i64, size: i64, value: i64): void {
+  if (size == 1) store8(cpu, linear, value);
+  else if (size == 2) store16(cpu, linear, value);
+  else if (size == 4) store32(cpu, linear, value);
+  else store64(cpu, linear, value);
+}
+
+/** Repetitions to do now: 1 without REP, 0 if the count is used up. */
+function repetitions(cpu: u32, asize: i64, rep: i64): i64 {
+  if (rep == 0) return 1;
+  const count = load<i64>(cpu + RCX) & mask(asize);
+  return <u64>count > <u64>MOST ? MOST : count;
+}
+
+/** Takes `done` off the count; true when the instruction is finished. */
+function finish(cpu: u32, asize: i64, rep: i64, done: i64): i64 {
+  if (rep == 0) return 1;
+  const left = ((load<i64>(cpu + RCX) & mask(asize)) - done) & mask(asize);
+  setIndex(cpu, RCX, asize, left);
+  return left == 0 ? 1 : 0;
+}
+
+/** Elements upward from a linear address within its page. */
+function upward(linear: i64, size: i64): i64 {
+  return (0x1000 - (linear & 0xfff)) / size;
+}
+
+// @ts-ignore: decorator
+@inline
+function least(a: i64, b: i64): i64 {
+  return a < b ? a : b;
+}
+
+export function movs(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i64 {
+  let todo = repetitions(cpu, asize, rep);
+  if (todo == 0) return 1;
+  const by = step(cpu, size);
+  let done: i64 = 0;
+  while (done < todo) {
+    const si = load<i64>(cpu + RSI) & mask(asize);
+    const di = load<i64>(cpu + RDI) & mask(asize);
+    const source = segmentLinear(cpu, <u32>segment, si, <u32>size, 0);
+    if (faulted(cpu)) break;
+    const target = segmentLinear(cpu, ES, di, <u32>size, 1);
+    if (faulted(cpu)) break;
+    // A run of elements inside a page of each, upward, with room in the offsets, and not onto what is still to be read.
+    let run = by > 0 ? least(least(upward(source, size), upward(target, size)), todo - done) : 0;
+    if (asize != 8 && run > 1) run = least(run, least((mask(asize) - si) / size, (mask(asize) - di) / size));
+    if (run > 1) {
+      const bytes = <u32>(run * size);
+      const from = fastRead(cpu, source, bytes);
+      const to = fastWrite(cpu, target, bytes);
+      const limits = checkRun(cpu, <u32>segment, si, di, bytes);
+      if (from != 0 && to != 0 && limits && (to <= from || to >= from + bytes)) {
+        memory.copy(to, from, bytes);
+        setIndex(cpu, RSI, asize, si + run * size);
+        setIndex(cpu, RDI, asize, di + run * size);
+        done += run;
+        continue;
+      }
+      if (faulted(cpu)) store<u32>(cpu + S_FAULT, 0);
+    }
+    const value = loadSized(cpu, source, size);
+    if (faulted(cpu)) break;
+    storeSized(cpu, target, size, value);
+    if (faulted(cpu)) break;
+    setIndex(cpu, RSI, asize, si + by);
+    setIndex(cpu, RDI, asize, di + by);
+    done++;
+  }
+  return finish(cpu, asize, rep, done);
+}
+
+/** Whether whole runs lie inside the segments' limits; leaves no fault behind. */
+function checkRun(cpu: u32, segment: u32, si: i64, di: i64, bytes: u32): bool {
+  segmentLinear(cpu, segment, si, bytes, 0);
+  if (faulted(cpu)) return false;
+  segmentLinear(cpu, ES, di, bytes, 1);
+  return !faulted(cpu);
+}
+
+export function stos(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
+  const todo = repetitions(cpu, asize, rep);
+  if (todo == 0) return 1;
+  const by = step(cpu, size);
+  const value = load<i64>(cpu + RAX);
+  let done: i64 = 0;
+  while (done < todo) {
+    const di = load<i64>(cpu + RDI) & mask(asize);
+    const target = segmentLinear(cpu, ES, di, <u32>size, 1);
+    if (faulted(cpu)) break;
+    let run = by > 0 ? least(upward(target, size), todo - done) : 0;
+    if (asize != 8 && run > 1) run = least(run, (mask(asize) - di) / size);
+    if (run > 1) {
+      const bytes = <u32>(run * size);
+      const to = fastWrite(cpu, target, bytes);
+      segmentLinear(cpu, ES, di, bytes, 1);
+      if (to != 0 && !faulted(cpu)) {
+        fillRun(to, size, value, <u32>run);
+        setIndex(cpu, RDI, asize, di + run * size);
+        done += run;
+        continue;
+      }
+      store<u32>(cpu + S_FAULT, 0);
+    }
+    storeSized(cpu, target, size, value);
+    if (faulted(cpu)) break;
+    setIndex(cpu, RDI, asize, di + by);
+    done++;
+  }
+  return finish(cpu, asize, rep, done);
+}
+
+function fillRun(to: u32, size: i64, value: i64, count: u32): void {
+  const low = value & 0xff;
+  if (size == 1 || value == low * 0x0101010101010101) {
+    memory.fill(to, <u8>low, count * <u32>size);
+    return;
+  }
+  for (let i: u32 = 0; i < count; i++) {
+    if (size == 2) store<u16>(to + 2 * i, <u16>value);
+    else if (size == 4) store<u32>(to + 4 * i, <u32>value);
+    else store<i64>(to + 8 * i, value);
+  }
+}
+
+export function lods(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i64 {
+  const todo = repetitions(cpu, asize, rep);
+  if (todo == 0) return 1;
+  const by = step(cpu, size);
+  let done: i64 = 0;
+  while (done < todo) {
+    const si = load<i64>(cpu + RSI) & mask(asize);
+    const source = segmentLinear(cpu, <u32>segment, si, <u32>size, 0);
+    if (faulted(cpu)) break;
+    const value = loadSized(cpu, source, size);
+    if (faulted(cpu)) break;
+    if (size == 1) store<u8>(cpu + RAX, <u8>value);
+    else if (size == 2) store<u16>(cpu + RAX, <u16>value);
+    else store<i64>(cpu + RAX, value);
+    setIndex(cpu, RSI, asize, si + by);
+    done++;
+  }
+  return finish(cpu, asize, rep, done);
+}
+
+/** CMPS and SCAS end early by ZF: REPE (1) while equal, REPNE (2) while not. */
+function goesOn(rep: i64, equal: bool): bool {
+  return rep == 1 ? equal : !equal;
+}
+
+export function cmps(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i64 {
+  const todo = repetitions(cpu, asize, rep);
+  if (todo == 0) return 1;
+  const by = step(cpu, size);
+  let done: i64 = 0;
+  let ended = false;
+  while (done < todo && !ended) {
+    const si = load<i64>(cpu + RSI) & mask(asize);
+    const di = load<i64>(cpu + RDI) & mask(asize);
+    const source = segmentLinear(cpu, <u32>segment, si, <u32>size, 0);
+    if (faulted(cpu)) break;
+    const a = loadSized(cpu, source, size);
+    if (faulted(cpu)) break;
+    const target = segmentLinear(cpu, ES, di, <u32>size, 0);
+    if (faulted(cpu)) break;
+    const b = loadSized(cpu, target, size);
+    if (faulted(cpu)) break;
+    setIndex(cpu, RSI, asize, si + by);
+    setIndex(cpu, RDI, asize, di + by);
+    done++;
+    setSubFlags(cpu, a, b, <u32>size);
+    if (rep != 0) ended = !goesOn(rep, a == b);
+  }
+  const finished = finish(cpu, asize, rep, done);
+  return ended ? 1 : finished;
+}
+
+export function scas(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
+  const todo = repetitions(cpu, asize, rep);
+  if (todo == 0) return 1;
+  const by = step(cpu, size);
+  const all: i64 = size == 8 ? -1 : (<i64>1 << (size * 8)) - 1;
+  const a = load<i64>(cpu + RAX) & all;
+  let done: i64 = 0;
+  let ended = false;
+  while (done < todo && !ended) {
+    const di = load<i64>(cpu + RDI) & mask(asize);
+    const target = segmentLinear(cpu, ES, di, <u32>size, 0);
+    if (faulted(cpu)) break;
+    const b = loadSized(cpu, target, size);
+    if (faulted(cpu)) break;
+    setIndex(cpu, RDI, asize, di + by);
+    done++;
+    setSubFlags(cpu, a, b, <u32>size);
+    if (rep != 0) ended = !goesOn(rep, a == b);
+  }
+  const finished = finish(cpu, asize, rep, done);
+  return ended ? 1 : finished;
+}
+
+export function ins(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
+  const todo = repetitions(cpu, asize, rep);
+  if (todo == 0) return 1;
+  const by = step(cpu, size);
+  let done: i64 = 0;
+  while (done < todo) {
+    const di = load<i64>(cpu + RDI) & mask(asize);
+    const target = segmentLinear(cpu, ES, di, <u32>size, 1);
+    if (faulted(cpu)) break;
+    // The store must succeed, or the value read from the device is lost.
+    probeWrite(cpu, target, <u32>size);
+    if (faulted(cpu)) break;
+    const value = portIn(cpu, load<i64>(cpu + RDX), size);
+    if (faulted(cpu)) break;
+    storeSized(cpu, target, size, value);
+    if (faulted(cpu)) break;
+    setIndex(cpu, RDI, asize, di + by);
+    done++;
+  }
+  return finish(cpu, asize, rep, done);
+}
+
+export function outs(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i64 {
+  const todo = repetitions(cpu, asize, rep);
+  if (todo == 0) return 1;
+  const by = step(cpu, size);
+  let done: i64 = 0;
+  while (done < todo) {
+    const si = load<i64>(cpu + RSI) & mask(asize);
+    const source = segmentLinear(cpu, <u32>segment, si, <u32>size, 0);
+    if (faulted(cpu)) break;
+    const value = loadSized(cpu, source, size);
+    if (faulted(cpu)) break;
+    portOut(cpu, load<i64>(cpu + RDX), size, value);
+    if (faulted(cpu)) break;
+    setIndex(cpu, RSI, asize, si + by);
+    done++;
+  }
+  return finish(cpu, asize, rep, done);
+}
