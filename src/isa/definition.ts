@@ -31,6 +31,9 @@ import type { Ops } from './ops.js';
  *   f64       operand size is 64 in 64-bit mode whatever the prefixes (near branches as Intel)
  *   no64      invalid in 64-bit mode      only64   only there
  *   nosize    the operand-size prefix changes nothing: one form
+ *   sized     the operand size makes forms although all operands have fixed widths (PUSH Isb)
+ *   byte      the byte form of an instruction without explicit operands
+ *   mode      64-bit mode makes a form of its own (o.long)
  *   w0 w1     REX.W must be 0 / 1 (W also picks y between 32 and 64)
  *   asize     the form is static in the address size (string, LOOP, JCXZ)
  *   rep       REP/REPNE make forms of their own

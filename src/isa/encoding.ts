@@ -132,7 +132,7 @@ export function parseEncoding(instruction: Instruction, text: string): Encoding 
   const dependsOnSize = operands.some((o) => typeof o.width === 'string' && o.width !== 'n');
   const fixedWidths = operands.length > 0 && !dependsOnSize && operands.some((o) => o.kind !== 'const');
   const vector = operands.some((o) => VECTOR_KINDS.includes(o.kind)) && !dependsOnSize;
-  const sized = !attributes.has('nosize') && !vector && !fixedWidths && (dependsOnSize || !isX87);
+  const sized = attributes.has('sized') || (!attributes.has('nosize') && !vector && !fixedWidths && (dependsOnSize || !isX87));
 
   return {
     instruction,

@@ -29,6 +29,7 @@ export function formKey(encoding: number, bits: Bits, memory: boolean, locked: b
 }
 
 function sizesOf(encoding: Encoding): Bits[] {
+  if (encoding.attributes.has('byte')) return [8];
   if (!encoding.sized) {
     const width = encoding.operands.map((o) => o.width).find((w) => typeof w === 'number' && w <= 64);
     return [(width as Bits | undefined) ?? 32];

@@ -119,6 +119,16 @@ export interface Ops {
   offset(operand: number): Int;
   /** Linear address of memory operand i, after the segment check for `access` of `bytes` bytes at it. */
   address(operand: number, bytes: number, access: 'read' | 'write'): Int;
+  /** As `address`, of the bytes `distance` (a signed number) behind the operand: bit strings, second halves. */
+  addressBeyond(operand: number, distance: IntLike, bytes: number, access: 'read' | 'write'): Int;
+  /** Linear address of `bytes` bytes at an offset in a segment (a number 0 to 5); 'none': without any check. */
+  linear(segment: Int, offset: IntLike, bytes: number, access: 'read' | 'write' | 'none'): Int;
+  /** Selector of a far pointer in the instruction (operand A; `read` gives the offset). */
+  farSelector(): Int;
+  /** Runs `body`; if it faults, general register n (64 bits) gets the value `before` back. */
+  restoring(n: number, before: Int, body: () => void): void;
+  /** `update` of memory at a linear address. */
+  updateAt(bits: Bits, linear: IntLike, f: (old: Int) => IntLike): Int;
   /** Segment register number (0 ES .. 5 GS) of memory operand i, as Int. */
   segment(operand: number): Int;
   /**
@@ -189,6 +199,8 @@ export interface Ops {
   pop(bits: Bits): Int;
   raise(fault: FaultName, error?: IntLike): void;
   raiseIf(c: Bool, fault: FaultName, error?: IntLike): void;
+  /** #UD in real-address and virtual-8086 mode. */
+  raiseIfNotProtected(): void;
   /** #GP(0) unless CPL is 0. */
   requireCpl0(): void;
   /** A runtime helper (helpers.ts). The binder ends the instruction if the helper raises a fault. */

@@ -44,6 +44,8 @@ export const bindingImports: Record<string, Signature> = {
   storeSlot: { params: ['i32', 'i32', 'i64'], results: [] },
   probeWrite: { params: ['i32', 'i64', 'i32'], results: [] },
   effectiveAddress: { params: ['i32', 'i32', 'i32', 'i32'], results: ['i64'] },
+  effectiveAddressBeyond: { params: ['i32', 'i32', 'i64', 'i32', 'i32'], results: ['i64'] },
+  segmentLinear: { params: ['i32', 'i32', 'i64', 'i32', 'i32'], results: ['i64'] },
   repeatAgain: { params: ['i32', 'i32'], results: [] },
 };
 
@@ -197,6 +199,7 @@ export class InterpreterOps implements Ops {
     else this.code.raw([0x41, status, 0x0f]);
   }
   private exitFault(): void {
+    this.undo?.();
     this.leave(STATUS_FAULT, 'fault');
   }
   private exitResolve(): void {
@@ -386,7 +389,10 @@ export class InterpreterOps implements Ops {
       this.write(i, f(old));
       return old;
     }
-    const linear = this.node64(this.address(i, bits / 8, 'write'));
+    return this.updateAt(bits, this.address(i, bits / 8, 'write'), f);
+  }
+  updateAt(bits: Bits, at: IntLike, f: (old: Int) => IntLike): Int {
+    const linear = this.node64(at);
     const host = this.code.cell('i32', this.const32(0));
     const old = this.code.cell('i64', this.node64(0));
     const [matches, address] = this.probeTlb(bits / 8, linear, L.S_TLB_WRITE);
@@ -475,6 +481,41 @@ export class InterpreterOps implements Ops {
     }, general);
     return this.asInt(this.code.read(linear));
   }
+  addressBeyond(_i: number, distance: IntLike, bytes: number, access: 'read' | 'write'): Int {
+    this.noteRecord();
+    const linear = this.code.node(
+      this.import('effectiveAddressBeyond'),
+      'i64',
+      [this.cpu, this.record, this.node64(distance), this.const32(bytes), this.const32(access === 'write' ? 1 : 0)],
+      [],
+      false,
+    );
+    this.exitIfFaulted();
+    return this.asInt(linear);
+  }
+  linear(segment: Int, offset: IntLike, bytes: number, access: 'read' | 'write' | 'none'): Int {
+    this.noteRecord();
+    const write = access === 'none' ? 2 : access === 'write' ? 1 : 0;
+    const linear = this.code.node(
+      this.import('segmentLinear'),
+      'i64',
+      [this.cpu, this.wrap(segment), this.node64(offset), this.const32(bytes), this.const32(write)],
+      [],
+      false,
+    );
+    this.exitIfFaulted();
+    return this.asInt(linear);
+  }
+  farSelector(): Int {
+    return this.asInt(this.loadAt(0x35, 'i64', 2, this.record, R.R_IMM2));
+  }
+  restoring(n: number, before: Int, body: () => void): void {
+    const outer = this.undo;
+    this.undo = () => this.setReg(64, n, before);
+    body();
+    this.undo = outer;
+  }
+  private undo: (() => void) | null = null;
   segment(): Int {
     return this.asInt(this.extend(this.recordByte(R.R_SEGMENT)));
   }
@@ -874,6 +915,10 @@ export class InterpreterOps implements Ops {
   }
   raiseIf(c: Bool, fault: FaultName, error?: IntLike): void {
     this.code.if(this.boolNode(c), () => this.raise(fault, error));
+  }
+  raiseIfNotProtected(): void {
+    const mode = this.i32(I32.and, this.loadState32(L.S_MODE), this.const32(L.MODE_PROTECTED));
+    this.code.if(this.i32(I32.eqz, mode), () => this.raise('#UD'));
   }
   requireCpl0(): void {
     this.code.if(this.loadState32(L.S_CPL), () => this.raise('#GP', 0));

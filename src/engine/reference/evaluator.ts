@@ -271,7 +271,9 @@ export class Evaluator implements Ops {
       this.write(i, f(old));
       return old;
     }
-    const linear = this.address(i, bits / 8, 'write');
+    return this.updateAt(bits, this.address(i, bits / 8, 'write'), f);
+  }
+  updateAt(bits: Bits, linear: IntLike, f: (old: Int) => IntLike): Int {
     this.runtime.probeWrite(this.cpu, this.big(linear), bits / 8);
     this.faultCheck();
     const old = this.load(bits, linear);
@@ -288,10 +290,30 @@ export class Evaluator implements Ops {
     return this.asInt(BigInt.asUintN(decoded.asize, value));
   }
   address(i: number, bytes: number, access: 'read' | 'write'): Int {
-    const offset = this.big(this.offset(i));
+    return this.addressBeyond(i, 0, bytes, access);
+  }
+  addressBeyond(i: number, distance: IntLike, bytes: number, access: 'read' | 'write'): Int {
+    const offset = BigInt.asUintN(this.decoded.asize, this.big(this.offset(i)) + this.big(distance));
     const linear = this.runtime.segmentLinear(this.cpu, this.decoded.segment, BigInt.asIntN(64, offset), bytes, access === 'write' ? 1 : 0);
     this.faultCheck();
     return this.asInt(BigInt.asUintN(64, linear));
+  }
+  linear(segment: Int, offset: IntLike, bytes: number, access: 'read' | 'write' | 'none'): Int {
+    const write = access === 'none' ? 2 : access === 'write' ? 1 : 0;
+    const linear = this.runtime.segmentLinear(this.cpu, Number(this.big(segment)), this.signed(offset), bytes, write);
+    this.faultCheck();
+    return this.asInt(BigInt.asUintN(64, linear));
+  }
+  farSelector(): Int {
+    return this.int(this.decoded.immediate2);
+  }
+  restoring(n: number, before: Int, body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.setReg(64, n, before);
+      throw error;
+    }
   }
   segment(): Int {
     return this.int(this.decoded.segment);
@@ -525,6 +547,9 @@ export class Evaluator implements Ops {
   }
   raiseIf(c: Bool, fault: FaultName, error?: IntLike): void {
     if (this.truth(c)) this.raise(fault, error);
+  }
+  raiseIfNotProtected(): void {
+    if (!(this.get32(L.S_MODE) & L.MODE_PROTECTED)) this.raise('#UD');
   }
   requireCpl0(): void {
     if (this.get32(L.S_CPL) !== 0) this.raise('#GP', 0);

@@ -205,12 +205,16 @@ export function probe(cpu: u32, at: i64, bytes: u32, write: bool, privilege: u32
 
 /**
  * Linear address of `bytes` bytes at an offset in a segment, checked as the mode demands (SDM vol. 3, 5.3 and 5.4);
- * raises #GP(0), or #SS(0) for the stack segment.
+ * raises #GP(0), or #SS(0) for the stack segment. `write`: 0 read, 1 write, 2 no check at all.
  */
 export function segmentLinear(cpu: u32, segment: u32, offset: i64, bytes: u32, write: u32): i64 {
   const register = cpu + S_SEG + segment * SEG_BYTES;
   const mode = load<u32>(cpu + S_MODE);
   const vector = segment == SS ? STACK : GP;
+  if (write == 2) {
+    if ((mode & MODE_LONG) != 0) return segment == FS || segment == GS ? offset + load<i64>(register + SEG_BASE) : offset;
+    return (offset + load<i64>(register + SEG_BASE)) & 0xffffffff;
+  }
   if ((mode & MODE_LONG) != 0) {
     const linear = segment == FS || segment == GS ? offset + load<i64>(register + SEG_BASE) : offset;
     if ((linear << 16) >> 16 != linear) raiseWithError(cpu, vector, 0);
@@ -239,6 +243,11 @@ export function segmentLinear(cpu: u32, segment: u32, offset: i64, bytes: u32, w
 
 /** Linear address of the memory operand of a decoded record, with all checks; for the cases that the interpreter does not make itself. */
 export function effectiveAddress(cpu: u32, record: u32, bytes: u32, write: u32): i64 {
+  return effectiveAddressBeyond(cpu, record, 0, bytes, write);
+}
+
+/** The same for bytes `distance` behind the operand. */
+export function effectiveAddressBeyond(cpu: u32, record: u32, distance: i64, bytes: u32, write: u32): i64 {
   const segment = <u32>load<u8>(record + R_SEGMENT);
   const mask = <i64>(<u64>0xffffffffffffffff >> <u64>load<u8>(record + R_ASIZE));
   let offset: i64;
@@ -246,7 +255,7 @@ export function effectiveAddress(cpu: u32, record: u32, bytes: u32, write: u32):
   else {
     const base = load<i64>(cpu + <u32>load<u16>(record + R_BASE));
     const index = load<i64>(cpu + <u32>load<u16>(record + R_INDEX));
-    offset = (base + (index << <i64>load<u8>(record + R_SCALE)) + <i64>load<i32>(record + R_DISPLACEMENT)) & mask;
+    offset = (base + (index << <i64>load<u8>(record + R_SCALE)) + <i64>load<i32>(record + R_DISPLACEMENT) + distance) & mask;
   }
   return segmentLinear(cpu, segment, offset, bytes, write);
 }

@@ -55,6 +55,14 @@ export function peek(cpu: u32, bytes: u32, offset: u32): i64 {
   return faulted(cpu) ? 0 : loadSized(cpu, linear, bytes);
 }
 
+export function dropStack(cpu: u32, bytes: i64): void {
+  setStackPointer(cpu, load<i64>(cpu + RSP) + bytes);
+}
+
+export function stackFromFrame(cpu: u32): void {
+  setStackPointer(cpu, load<i64>(cpu + RBP));
+}
+
 /** PUSHA: eight registers, with SP as before. Checked as a whole first, so that a fault changes nothing. */
 export function pushAll(cpu: u32, bits: i64): void {
   const bytes = <u32>bits >> 3;
