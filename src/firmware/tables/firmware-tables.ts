@@ -1,0 +1,63 @@
+import type { MemoryLayout } from './board.js';
+import { dsdt } from './dsdt.js';
+import { facs, fadt } from './fadt.js';
+import { hpetTable } from './hpet-table.js';
+import { madt } from './madt.js';
+import { mpConfiguration, mpFloatingPointer } from './mp-table.js';
+import { rsdp, rsdt, xsdt } from './root-tables.js';
+import { smbios } from './smbios.js';
+
+/** What describes the machine; the CPUs have APIC ids 0 .. cpuCount - 1. */
+export interface MachineShape {
+  cpuCount: number;
+  memory: MemoryLayout;
+}
+
+/** Bytes and the guest physical address they belong at. */
+export interface PlacedTable {
+  address: number;
+  bytes: Uint8Array;
+}
+
+export interface FirmwareTables {
+  tables: PlacedTable[];
+  /** Address of the ACPI root pointer, for boot protocols that pass it. */
+  rsdp: number;
+}
+
+/** Where the big tables go. */
+const TABLES = 0xe0000;
+/** Where systems look for anchors, on 16-byte boundaries. */
+const ANCHORS = 0xf0000;
+const RSDP = ANCHORS;
+const SMBIOS_ENTRY = ANCHORS + 0x40;
+const MP_POINTER = ANCHORS + 0x80;
+export const MAX_CPUS = 1024;
+
+/** All tables of the firmware, in 0xE0000-0xF00FF. Throws RangeError for a CPU count outside 1 .. MAX_CPUS. */
+export function firmwareTables({ cpuCount, memory }: MachineShape): FirmwareTables {
+  if (cpuCount < 1 || cpuCount > MAX_CPUS) throw new RangeError(`cpuCount ${cpuCount} is not in 1..${MAX_CPUS}`);
+  const tables: PlacedTable[] = [];
+  let next = TABLES;
+  const place = (bytes: Uint8Array, alignment = 16): number => {
+    const address = Math.ceil(next / alignment) * alignment;
+    tables.push({ address, bytes });
+    next = address + bytes.length;
+    return address;
+  };
+
+  const facsAddress = place(facs(), 64);
+  const dsdtAddress = place(dsdt(cpuCount, memory));
+  const described = [place(fadt(facsAddress, dsdtAddress)), place(madt(cpuCount)), place(hpetTable())];
+  const rsdtAddress = place(rsdt(described));
+  const xsdtAddress = place(xsdt(described));
+  const mpAddress = place(mpConfiguration(cpuCount));
+  const smbiosAddress = Math.ceil(next / 16) * 16;
+  const { entryPoint, structures } = smbios(cpuCount, memory, smbiosAddress);
+  place(structures);
+
+  tables.push({ address: RSDP, bytes: rsdp(rsdtAddress, xsdtAddress) });
+  tables.push({ address: SMBIOS_ENTRY, bytes: entryPoint });
+  tables.push({ address: MP_POINTER, bytes: mpFloatingPointer(mpAddress) });
+  return { tables, rsdp: RSDP };
+}
