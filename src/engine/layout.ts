@@ -195,8 +195,14 @@ export const S_APIC_BASE = 0xe30;
 export const S_PKRU = 0xe38;
 /** u32: set by STI / MOV SS / POP SS helpers; the engine turns it into S_SHADOW at the end of the instruction: 1 STI, 2 SS. */
 export const S_SHADOW_NEXT = 0xe3c;
-/** u32: bit n set: the TLB pair of S_MMU n has entries (a flush clears only those). */
-export const S_TLB_USED = 0xe40;
+/** i64 for each of the six TLBs: bit n set: entries 16 n to 16 n + 15 are in use (a flush looks only at those). */
+export const S_TLB_FILLED = 0xe40;
+/** i64: the same for the code TLB, 16 bits for each of its three rows. */
+export const S_CODE_TLB_FILLED = 0xe70;
+/** i64: bit (linear >> 21) & 63 set: there are entries of pages larger than 4 KiB (INVLPG then drops all of these). */
+export const S_TLB_LARGE = 0xe78;
+/** i64: remainder of the last division, for the definition of DIV. */
+export const S_REMAINDER = 0xf10;
 /** u32: interrupt lines of this CPU: LINE_INTR while the local APIC has a deliverable interrupt, LINE_NMI while an NMI is latched. */
 export const S_LINE = 0xf00;
 export const LINE_INTR = 1;
@@ -213,15 +219,18 @@ export const CPUID_BYTES = 32;
 // TLBs: 3 (S_MMU) x {read, write} x TLB_ENTRIES x 16 bytes {i64 tag = linear page or -1 | ..., u32 addend, u32 TLB_ flags}
 export const TLB_ENTRIES = 1024;
 export const TLB_ENTRY_BYTES = 16;
-/** (linear >> 8) & TLB_INDEX_MASK is the offset of the entry. Entry matches if ((tag ^ (linear + size - 1)) & ~0xfff) == 0; host address = (i32)linear + addend. Empty: tag = 1 << 63 | 0xfff (not canonical). */
+/** (linear >> 8) & TLB_INDEX_MASK is the offset of the entry. Entry matches if ((tag ^ (linear + size - 1)) & ~0xfff) == 0; host address = (i32)linear + addend. Empty: a tag that is not canonical, has the index bits of another entry, and 0xfff (see tlb.ts). */
 export const TLB_INDEX_MASK = 0x3ff0;
 export const S_TLB = 0x4000;
 export const TLB_BYTES = 0x4000;
-/** flag in the entry: page is global. */
+/** Flags in the entry: page is global; (in a read entry) stores are allowed too and the dirty bit is set; 4, 8: a larger page (WALK_ of walk.ts). */
 export const TLB_GLOBAL = 1;
+export const TLB_DIRTY = 2;
+/** Entries are counted as filled in groups of this many bytes, see S_TLB_FILLED. */
+export const TLB_GROUP_BYTES = 256;
 /** 16 KiB that stay empty. */
 export const S_TLB_NONE = 0x1c000;
-/** Code TLB: 3 x CODE_TLB_ENTRIES x 16 bytes {i64 linear page, i64 physical page | global bit 0}. */
+/** Code TLB: 3 x CODE_TLB_ENTRIES x 16 bytes {i64 linear page or -1, i64 physical page | global bit 0, large page bits 2, 3}. */
 export const S_CODE_TLB = 0x20000;
 export const CODE_TLB_ENTRIES = 256;
 /** Jump cache: 4096 x 16 bytes {i64 rip, u32 key, u32 record}. */

@@ -28,11 +28,11 @@ export function setEflags(cpu: u32, value: u32, mask: u32): void {
   store<u32>(cpu + S_EFLAGS, flags & ~ARITHMETIC);
   store<i64>(cpu + S_FLAG_Z, (flags & ZF) != 0 ? 0 : 1);
   store<i64>(cpu + S_FLAG_S, ((flags & SF) != 0 ? <i64>0x8000000000000000 : 0) | ((flags & PF) != 0 ? 0 : 1));
-  const cf = (flags & CF) != 0;
-  const of = (flags & OF) != 0;
+  const carry = (flags & CF) != 0;
+  const overflow = (flags & OF) != 0;
   store<i64>(
     cpu + S_FLAG_C,
-    (cf ? <i64>0x8000000000000000 : 0) | (cf != of ? <i64>0x4000000000000000 : 0) | ((flags & AF) != 0 ? 8 : 0),
+    (carry ? <i64>0x8000000000000000 : 0) | (carry != overflow ? <i64>0x4000000000000000 : 0) | ((flags & AF) != 0 ? 8 : 0),
   );
 }
 

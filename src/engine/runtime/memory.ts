@@ -1,14 +1,13 @@
 import {
-  ACCESS_READ, ACCESS_WRITE, CS, DS, EFLAGS_AC, FS, GS, MODE_LONG, MODE_PROTECTED, MODE_SS32, PENDING_TRAP, S_CPL, S_CR0, S_DR, S_EFLAGS, S_GPR, S_MODE,
-  S_PENDING, S_SEG, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, S_WATCH, S_WATCH_HIT, SEG_ATTR, SEG_BASE, SEG_BYTES, SEG_LIMIT, SEG_NULL, SS, TLB_INDEX_MASK,
+  ACCESS_READ, ACCESS_WRITE, EFLAGS_AC, MODE_LMA, MODE_LONG, S_CPL, S_CR0, S_EFLAGS, S_MMU, S_MODE, S_TLB_READ, S_TLB_WRITE, TLB_INDEX_MASK,
 } from '../layout'; // prettier-ignore
-import {
-  BASE_MOFFS, R_ASIZE, R_BASE, R_DISPLACEMENT, R_IMM, R_INDEX, R_SCALE, R_SEGMENT,
-} from '../interpreter/record'; // prettier-ignore
-import { AC, faulted, GP, raiseWithError, STACK } from './fault';
-import { readPhysical16, readPhysical32, readPhysical64, readPhysical8, writePhysical } from './physical';
-import { currentPrivilege, isCanonical, translate } from './tlb';
-import { AS_IMPLICIT, AS_USER, walk } from './walk';
+import { AC, faulted, raiseWithError } from './fault';
+import { watch } from './memory-watch';
+import { readDevice, readRam, writeDevice, writeRam } from './physical';
+import { implicitAccess, PLACE_DEVICE, resolve } from './tlb';
+import { AS_IMPLICIT, AS_USER } from './walk';
+
+export { segmentLinear } from './segment-access';
 
 const CR0_AM: i64 = 0x40000;
 
@@ -32,230 +31,186 @@ export function fastWrite(cpu: u32, linear: i64, bytes: u32): u32 {
 
 export function load8(cpu: u32, linear: i64): i64 {
   const host = hit(cpu, S_TLB_READ, linear, 1);
-  return host != 0 ? <i64>load<u8>(host) : slowLoad(cpu, linear, 1, currentPrivilege(cpu));
+  return host != 0 ? <i64>load<u8>(host) : loadChecked(cpu, linear, 1);
 }
 export function load16(cpu: u32, linear: i64): i64 {
   const host = hit(cpu, S_TLB_READ, linear, 2);
-  return host != 0 ? <i64>load<u16>(host) : slowLoad(cpu, linear, 2, currentPrivilege(cpu));
+  return host != 0 ? <i64>load<u16>(host) : loadChecked(cpu, linear, 2);
 }
 export function load32(cpu: u32, linear: i64): i64 {
   const host = hit(cpu, S_TLB_READ, linear, 4);
-  return host != 0 ? <i64>load<u32>(host) : slowLoad(cpu, linear, 4, currentPrivilege(cpu));
+  return host != 0 ? <i64>load<u32>(host) : loadChecked(cpu, linear, 4);
 }
 export function load64(cpu: u32, linear: i64): i64 {
   const host = hit(cpu, S_TLB_READ, linear, 8);
-  return host != 0 ? load<i64>(host) : slowLoad(cpu, linear, 8, currentPrivilege(cpu));
+  return host != 0 ? load<i64>(host) : loadChecked(cpu, linear, 8);
 }
 export function store8(cpu: u32, linear: i64, value: i64): void {
   const host = hit(cpu, S_TLB_WRITE, linear, 1);
   if (host != 0) store<u8>(host, <u8>value);
-  else slowStore(cpu, linear, 1, value, currentPrivilege(cpu));
+  else storeChecked(cpu, linear, 1, value);
 }
 export function store16(cpu: u32, linear: i64, value: i64): void {
   const host = hit(cpu, S_TLB_WRITE, linear, 2);
   if (host != 0) store<u16>(host, <u16>value);
-  else slowStore(cpu, linear, 2, value, currentPrivilege(cpu));
+  else storeChecked(cpu, linear, 2, value);
 }
 export function store32(cpu: u32, linear: i64, value: i64): void {
   const host = hit(cpu, S_TLB_WRITE, linear, 4);
   if (host != 0) store<u32>(host, <u32>value);
-  else slowStore(cpu, linear, 4, value, currentPrivilege(cpu));
+  else storeChecked(cpu, linear, 4, value);
 }
 export function store64(cpu: u32, linear: i64, value: i64): void {
   const host = hit(cpu, S_TLB_WRITE, linear, 8);
   if (host != 0) store<i64>(host, value);
-  else slowStore(cpu, linear, 8, value, currentPrivilege(cpu));
+  else storeChecked(cpu, linear, 8, value);
 }
 
-/** 16 bytes between memory and a slot of the CPU block; both halves are checked before either is written. */
+/** 16 bytes between memory and a slot of the CPU block; all are checked before any is written. */
 export function loadSlot(cpu: u32, slot: u32, linear: i64): void {
-  const low = load64(cpu, linear);
+  const host = hit(cpu, S_TLB_READ, linear, 16);
+  if (host != 0) {
+    v128.store(cpu + slot, v128.load(host));
+    return;
+  }
+  const at = wrap(cpu, linear);
+  if (refused(cpu, at, 16)) return;
+  const who = load<u32>(cpu + S_MMU);
+  const low = loadAt(cpu, at, 8, who);
   if (faulted(cpu)) return;
-  const high = load64(cpu, linear + 8);
+  const high = loadAt(cpu, wrap(cpu, at + 8), 8, who);
   if (faulted(cpu)) return;
   store<i64>(cpu + slot, low);
   store<i64>(cpu + slot + 8, high);
 }
 export function storeSlot(cpu: u32, slot: u32, linear: i64): void {
-  probeWrite(cpu, linear, 16);
-  if (faulted(cpu)) return;
-  store64(cpu, linear, load<i64>(cpu + slot));
-  store64(cpu, linear + 8, load<i64>(cpu + slot + 8));
+  const host = hit(cpu, S_TLB_WRITE, linear, 16);
+  if (host != 0) {
+    v128.store(host, v128.load(cpu + slot));
+    return;
+  }
+  const who = load<u32>(cpu + S_MMU);
+  if (!probe(cpu, linear, 16, true, who)) return;
+  const at = wrap(cpu, linear);
+  storeAt(cpu, at, 8, load<i64>(cpu + slot), who);
+  storeAt(cpu, wrap(cpu, at + 8), 8, load<i64>(cpu + slot + 8), who);
 }
 
-/** Accesses of the processor itself (descriptor tables, TSS, stacks of another level): supervisor ones without regard to AC, or as user. */
+/** Accesses of the processor itself (descriptor tables, TSS, stacks of another level), of 1, 2, 4 or 8 bytes: supervisor ones without regard to AC, or as user. */
 export function loadAs(cpu: u32, linear: i64, bytes: u32, supervisor: bool): i64 {
-  return slowLoad(cpu, linear, bytes, supervisor ? AS_IMPLICIT : AS_USER);
+  return loadAt(cpu, wrapImplicit(cpu, linear), bytes, supervisor ? implicitAccess(cpu) : AS_USER);
 }
 export function storeAs(cpu: u32, linear: i64, bytes: u32, value: i64, supervisor: bool): void {
-  slowStore(cpu, linear, bytes, value, supervisor ? AS_IMPLICIT : AS_USER);
+  storeAt(cpu, wrapImplicit(cpu, linear), bytes, value, supervisor ? implicitAccess(cpu) : AS_USER);
 }
 
 // ---- slow path
 
-/** Linear addresses are 32 bits wide outside 64-bit mode. */
+/** Linear addresses of code are 32 bits wide outside 64-bit mode; those of descriptor tables outside IA-32e mode. */
 // @ts-ignore: decorator
 @inline
 function wrap(cpu: u32, linear: i64): i64 {
   return (load<u32>(cpu + S_MODE) & MODE_LONG) != 0 ? linear : linear & 0xffffffff;
 }
+// @ts-ignore: decorator
+@inline
+function wrapImplicit(cpu: u32, linear: i64): i64 {
+  return (load<u32>(cpu + S_MODE) & MODE_LMA) != 0 ? linear : linear & 0xffffffff;
+}
 
-function misaligned(cpu: u32, linear: i64, bytes: u32): bool {
+/** Address of the page behind that of `linear`. */
+function nextPage(cpu: u32, linear: i64): i64 {
+  const next = (linear | 0xfff) + 1;
+  return next == 0x100000000 ? wrap(cpu, next) : next;
+}
+
+/** Alignment check (SDM vol. 3, 6.15, interrupt 17); it comes before page faults. True: #AC was raised. */
+function refused(cpu: u32, linear: i64, bytes: u32): bool {
   if ((linear & <i64>(bytes - 1)) == 0 || load<u32>(cpu + S_CPL) != 3) return false;
-  return (load<u32>(cpu + S_EFLAGS) & EFLAGS_AC) != 0 && (load<i64>(cpu + S_CR0) & CR0_AM) != 0;
-}
-
-/** Notes data breakpoints that the access touches (SDM vol. 3, 17.2.5). */
-function watch(cpu: u32, linear: i64, bytes: u32, write: bool): void {
-  const dr7 = <u32>load<i64>(cpu + S_DR + 56);
-  let hits: u32 = 0;
-  for (let i: u32 = 0; i < 4; i++) {
-    if (((dr7 >> (2 * i)) & 3) == 0) continue;
-    const kind = (dr7 >> (16 + 4 * i)) & 3;
-    if (kind != 3 && !(kind == 1 && write)) continue;
-    const code = (dr7 >> (18 + 4 * i)) & 3;
-    const length: i64 = code == 2 ? 8 : <i64>code + 1;
-    const start = load<i64>(cpu + S_DR + 8 * i) & ~(length - 1);
-    if (linear < start + length && start < linear + <i64>bytes) hits |= 1 << i;
-  }
-  if (hits == 0) return;
-  store<u32>(cpu + S_WATCH_HIT, load<u32>(cpu + S_WATCH_HIT) | hits);
-  atomic.or<u32>(cpu + S_PENDING, PENDING_TRAP);
-}
-
-function readPiece(cpu: u32, physical: i64, bytes: u32): i64 {
-  if (bytes == 1) return <i64>readPhysical8(cpu, physical);
-  if (bytes == 2) return <i64>readPhysical16(cpu, physical);
-  if (bytes == 4) return <i64>readPhysical32(cpu, physical);
-  return readPhysical64(cpu, physical);
-}
-
-function slowLoad(cpu: u32, at: i64, bytes: u32, privilege: u32): i64 {
-  const linear = wrap(cpu, at);
-  if (misaligned(cpu, linear, bytes)) {
-    raiseWithError(cpu, AC, 0);
-    return 0;
-  }
-  const first = translate(cpu, linear, ACCESS_READ, privilege);
-  if (first < 0) return 0;
-  const here = 0x1000 - <u32>(linear & 0xfff);
-  let value: i64;
-  if (bytes <= here) value = readPiece(cpu, first, bytes);
-  else {
-    const second = translate(cpu, wrap(cpu, linear + <i64>here), ACCESS_READ, privilege);
-    if (second < 0) return 0;
-    value = 0;
-    for (let i: u32 = 0; i < bytes; i++) {
-      const physical = i < here ? first + <i64>i : second + <i64>(i - here);
-      value |= <i64>readPhysical8(cpu, physical) << <i64>(8 * i);
-    }
-  }
-  if (load<u32>(cpu + S_WATCH) != 0) watch(cpu, linear, bytes, false);
-  return value;
-}
-
-function slowStore(cpu: u32, at: i64, bytes: u32, value: i64, privilege: u32): void {
-  const linear = wrap(cpu, at);
-  if (misaligned(cpu, linear, bytes)) {
-    raiseWithError(cpu, AC, 0);
-    return;
-  }
-  const first = translate(cpu, linear, ACCESS_WRITE, privilege);
-  if (first < 0) return;
-  const here = 0x1000 - <u32>(linear & 0xfff);
-  if (bytes <= here) writePhysical(cpu, first, bytes, value);
-  else {
-    const second = translate(cpu, wrap(cpu, linear + <i64>here), ACCESS_WRITE, privilege);
-    if (second < 0) return;
-    for (let i: u32 = 0; i < bytes; i++) {
-      const physical = i < here ? first + <i64>i : second + <i64>(i - here);
-      writePhysical(cpu, physical, 1, value >>> <i64>(8 * i));
-    }
-  }
-  if (load<u32>(cpu + S_WATCH) != 0) watch(cpu, linear, bytes, true);
-}
-
-/** Raises the fault that a write of `bytes` bytes would raise, if any; changes nothing. */
-export function probeWrite(cpu: u32, at: i64, bytes: u32): void {
-  if (hit(cpu, S_TLB_WRITE, at, <i64>bytes) != 0) return;
-  probe(cpu, at, bytes, true, currentPrivilege(cpu));
-}
-
-/** As probeWrite, for reads too and for another privilege (AS_ of walk.ts). */
-export function probe(cpu: u32, at: i64, bytes: u32, write: bool, privilege: u32): bool {
-  const linear = wrap(cpu, at);
-  if ((bytes == 2 || bytes == 4 || bytes == 8) && misaligned(cpu, linear, bytes)) {
-    raiseWithError(cpu, AC, 0);
-    return false;
-  }
-  const access: u32 = write ? ACCESS_WRITE : ACCESS_READ;
-  const last = linear + <i64>bytes - 1;
-  for (let page = linear & ~0xfff; page <= last; page += 0x1000) {
-    const check = page < linear ? linear : page;
-    if (!isCanonical(cpu, wrap(cpu, check))) {
-      raiseWithError(cpu, GP, 0);
-      return false;
-    }
-    if (walk(cpu, wrap(cpu, check), access, privilege) < 0) return false;
-  }
+  if ((load<u32>(cpu + S_EFLAGS) & EFLAGS_AC) == 0 || (load<i64>(cpu + S_CR0) & CR0_AM) == 0) return false;
+  raiseWithError(cpu, AC, 0);
   return true;
 }
 
-// ---- segments
+function loadChecked(cpu: u32, linear: i64, bytes: u32): i64 {
+  const at = wrap(cpu, linear);
+  return refused(cpu, at, bytes) ? 0 : loadAt(cpu, at, bytes, load<u32>(cpu + S_MMU));
+}
 
-/**
- * Linear address of `bytes` bytes at an offset in a segment, checked as the mode demands (SDM vol. 3, 5.3 and 5.4);
- * raises #GP(0), or #SS(0) for the stack segment. `write`: 0 read, 1 write, 2 no check at all.
- */
-export function segmentLinear(cpu: u32, segment: u32, offset: i64, bytes: u32, write: u32): i64 {
-  const register = cpu + S_SEG + segment * SEG_BYTES;
-  const mode = load<u32>(cpu + S_MODE);
-  const vector = segment == SS ? STACK : GP;
-  if (write == 2) {
-    if ((mode & MODE_LONG) != 0) return segment == FS || segment == GS ? offset + load<i64>(register + SEG_BASE) : offset;
-    return (offset + load<i64>(register + SEG_BASE)) & 0xffffffff;
-  }
-  if ((mode & MODE_LONG) != 0) {
-    const linear = segment == FS || segment == GS ? offset + load<i64>(register + SEG_BASE) : offset;
-    if ((linear << 16) >> 16 != linear) raiseWithError(cpu, vector, 0);
-    return linear;
-  }
-  const attributes = load<u32>(register + SEG_ATTR);
-  if ((mode & MODE_PROTECTED) != 0) {
-    // not present or null; code segments are never written and perhaps not read; data perhaps not written
-    let bad = (attributes & SEG_NULL) != 0 || (attributes & 0x80) == 0;
-    if ((attributes & 8) != 0) bad = bad || write != 0 || (attributes & 2) == 0;
-    else bad = bad || (write != 0 && (attributes & 2) == 0);
-    if (bad) {
-      raiseWithError(cpu, vector, 0);
-      return 0;
+function storeChecked(cpu: u32, linear: i64, bytes: u32, value: i64): void {
+  const at = wrap(cpu, linear);
+  if (!refused(cpu, at, bytes)) storeAt(cpu, at, bytes, value, load<u32>(cpu + S_MMU));
+}
+
+function loadPlace(cpu: u32, place: i64, bytes: u32): i64 {
+  if ((place & PLACE_DEVICE) != 0) return readDevice(cpu, place & ~PLACE_DEVICE, bytes);
+  return readRam(<u32>place, bytes);
+}
+
+function storePlace(cpu: u32, place: i64, bytes: u32, value: i64): void {
+  if ((place & PLACE_DEVICE) != 0) writeDevice(cpu, place & ~PLACE_DEVICE, bytes, value);
+  else writeRam(<u32>place, bytes, value);
+}
+
+function loadAt(cpu: u32, linear: i64, bytes: u32, who: u32): i64 {
+  const first = resolve(cpu, linear, ACCESS_READ, who);
+  if (first < 0) return 0;
+  const here: u32 = 0x1000 - (<u32>linear & 0xfff);
+  let value: i64 = 0;
+  if (bytes <= here) value = loadPlace(cpu, first, bytes);
+  else {
+    const second = resolve(cpu, nextPage(cpu, linear), ACCESS_READ, who);
+    if (second < 0) return 0;
+    for (let i: u32 = 0; i < bytes; i++) {
+      const byte = i < here ? loadPlace(cpu, first + <i64>i, 1) : loadPlace(cpu, second + <i64>(i - here), 1);
+      value |= byte << <i64>(8 * i);
     }
   }
-  const limit = load<i64>(register + SEG_LIMIT);
-  const last = offset + <i64>bytes - 1;
-  if ((attributes & 0xc) == 4) {
-    // expand down: valid are the offsets above the limit
-    const top: i64 = (attributes & 0x4000) != 0 ? 0xffffffff : 0xffff;
-    if (offset <= limit || last > top) raiseWithError(cpu, vector, 0);
-  } else if (last > limit) raiseWithError(cpu, vector, 0);
-  return (offset + load<i64>(register + SEG_BASE)) & 0xffffffff;
+  watch(cpu, linear, bytes, false);
+  return value;
 }
 
-/** Linear address of the memory operand of a decoded record, with all checks; for the cases that the interpreter does not make itself. */
-export function effectiveAddress(cpu: u32, record: u32, bytes: u32, write: u32): i64 {
-  return effectiveAddressBeyond(cpu, record, 0, bytes, write);
-}
-
-/** The same for bytes `distance` behind the operand. */
-export function effectiveAddressBeyond(cpu: u32, record: u32, distance: i64, bytes: u32, write: u32): i64 {
-  const segment = <u32>load<u8>(record + R_SEGMENT);
-  const mask = <i64>(<u64>0xffffffffffffffff >> <u64>load<u8>(record + R_ASIZE));
-  let offset: i64;
-  if (load<u16>(record + R_BASE) == BASE_MOFFS) offset = load<i64>(record + R_IMM);
+function storeAt(cpu: u32, linear: i64, bytes: u32, value: i64, who: u32): void {
+  const first = resolve(cpu, linear, ACCESS_WRITE, who);
+  if (first < 0) return;
+  const here: u32 = 0x1000 - (<u32>linear & 0xfff);
+  if (bytes <= here) storePlace(cpu, first, bytes, value);
   else {
-    const base = load<i64>(cpu + <u32>load<u16>(record + R_BASE));
-    const index = load<i64>(cpu + <u32>load<u16>(record + R_INDEX));
-    offset = (base + (index << <i64>load<u8>(record + R_SCALE)) + <i64>load<i32>(record + R_DISPLACEMENT) + distance) & mask;
+    const second = resolve(cpu, nextPage(cpu, linear), ACCESS_WRITE, who);
+    if (second < 0) return;
+    for (let i: u32 = 0; i < bytes; i++) {
+      const byte = value >>> <i64>(8 * i);
+      if (i < here) storePlace(cpu, first + <i64>i, 1, byte);
+      else storePlace(cpu, second + <i64>(i - here), 1, byte);
+    }
   }
-  return segmentLinear(cpu, segment, offset, bytes, write);
+  watch(cpu, linear, bytes, true);
+}
+
+// ---- checks ahead of an access
+
+/** Raises the fault that a write of `bytes` bytes by the current code would raise, if any. Accessed and dirty bits are set. */
+export function probeWrite(cpu: u32, linear: i64, bytes: u32): void {
+  if (hit(cpu, S_TLB_WRITE, linear, <i64>bytes) == 0) probe(cpu, linear, bytes, true, load<u32>(cpu + S_MMU));
+}
+
+/** Whether `who` (AS_ of walk.ts, or what S_MMU says for the current code) may access `bytes` bytes; if not, the fault is raised. */
+export function probe(cpu: u32, linear: i64, bytes: u32, write: bool, who: u32): bool {
+  if (who == AS_IMPLICIT) return reachable(cpu, wrapImplicit(cpu, linear), bytes, write, implicitAccess(cpu));
+  const at = wrap(cpu, linear);
+  if ((bytes & (bytes - 1)) == 0 && bytes <= 16 && refused(cpu, at, bytes)) return false;
+  return reachable(cpu, at, bytes, write, who);
+}
+
+function reachable(cpu: u32, linear: i64, bytes: u32, write: bool, who: u32): bool {
+  const access: u32 = write ? ACCESS_WRITE : ACCESS_READ;
+  let at = linear;
+  let left = bytes;
+  while (resolve(cpu, at, access, who) >= 0) {
+    const here: u32 = 0x1000 - (<u32>at & 0xfff);
+    if (left <= here) return true;
+    left -= here;
+    at = nextPage(cpu, at);
+  }
+  return false;
 }

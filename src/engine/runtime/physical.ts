@@ -3,9 +3,16 @@ import { codeWritten, mmioRead, mmioRead64, mmioWrite, mmioWrite64 } from './hos
 
 const FOUR_GIB: i64 = 0x100000000;
 
+/** What the address pins show of a physical address: A20 may be masked. */
+// @ts-ignore: decorator
+@inline
+function pins(physical: i64): i64 {
+  return physical & <i64>(<u64>0xffffffffffefffff | load<u32>(G_A20));
+}
+
 /** Address in this memory of a guest physical address in RAM (whatever its page attributes), or 0. */
 export function ramAddress(physical: i64): u32 {
-  const at = physical & <i64>(<u64>0xffffffff00000000 | load<u32>(G_A20));
+  const at = pins(physical);
   const low = <i64>load<u32>(G_LOW_BYTES);
   if (<u64>at < <u64>low) return load<u32>(G_RAM) + <u32>at;
   const high = at - FOUR_GIB;
@@ -21,40 +28,38 @@ export function attributesOf(host: u32): u32 {
 }
 
 /** As ramAddress, but 0 for pages that are devices' (the VGA window). */
-// @ts-ignore: decorator
-@inline
-function plainAddress(physical: i64): u32 {
+export function plainAddress(physical: i64): u32 {
   const host = ramAddress(physical);
   if (host != 0 && (load<u32>(attributesOf(host)) & PAGE_MMIO) != 0) return 0;
   return host;
 }
 
-/** Reads physical memory or a device; the bytes lie in one page. */
-export function readPhysical8(cpu: u32, physical: i64): u32 {
-  const host = plainAddress(physical);
-  return host != 0 ? load<u8>(host) : mmioRead(cpu, <f64>physical, 1) & 0xff;
-}
-export function readPhysical16(cpu: u32, physical: i64): u32 {
-  const host = plainAddress(physical);
-  return host != 0 ? load<u16>(host) : mmioRead(cpu, <f64>physical, 2) & 0xffff;
-}
-export function readPhysical32(cpu: u32, physical: i64): u32 {
-  const host = plainAddress(physical);
-  return host != 0 ? load<u32>(host) : mmioRead(cpu, <f64>physical, 4);
-}
-export function readPhysical64(cpu: u32, physical: i64): i64 {
-  const host = plainAddress(physical);
-  return host != 0 ? load<i64>(host) : mmioRead64(cpu, <f64>physical);
+/** Reads 1, 2, 4 or 8 bytes of a device. */
+export function readDevice(cpu: u32, physical: i64, bytes: u32): i64 {
+  const at = <f64>pins(physical);
+  if (bytes == 8) return mmioRead64(cpu, at);
+  const value = <i64>mmioRead(cpu, at, bytes);
+  return value & ((<i64>1 << <i64>(8 * bytes)) - 1);
 }
 
-/** Writes physical memory or a device; ROM keeps what it has; decoded code there is dropped. */
-export function writePhysical(cpu: u32, physical: i64, bytes: u32, value: i64): void {
-  const host = plainAddress(physical);
-  if (host == 0) {
-    if (bytes == 8) mmioWrite64(cpu, <f64>physical, value);
-    else mmioWrite(cpu, <f64>physical, bytes, <u32>value);
-    return;
-  }
+export function writeDevice(cpu: u32, physical: i64, bytes: u32, value: i64): void {
+  const at = <f64>pins(physical);
+  if (bytes == 8) mmioWrite64(cpu, at, value);
+  else mmioWrite(cpu, at, bytes, <u32>(value & ((<i64>1 << <i64>(8 * bytes)) - 1)));
+}
+
+/** Reads 1, 2, 4 or 8 bytes of RAM, zero-extended. */
+// @ts-ignore: decorator
+@inline
+export function readRam(host: u32, bytes: u32): i64 {
+  if (bytes == 1) return <i64>load<u8>(host);
+  if (bytes == 2) return <i64>load<u16>(host);
+  if (bytes == 4) return <i64>load<u32>(host);
+  return load<i64>(host);
+}
+
+/** Writes RAM; ROM keeps what it has; decoded code there is dropped. The bytes lie in one page. */
+export function writeRam(host: u32, bytes: u32, value: i64): void {
   const attributes = load<u32>(attributesOf(host));
   if ((attributes & PAGE_ROM) != 0) return;
   if (bytes == 1) store<u8>(host, <u8>value);
@@ -62,6 +67,12 @@ export function writePhysical(cpu: u32, physical: i64, bytes: u32, value: i64): 
   else if (bytes == 4) store<u32>(host, <u32>value);
   else store<i64>(host, value);
   if ((attributes & PAGE_CODE) != 0) noticeCodeWrite(host, bytes);
+}
+
+/** One byte of physical memory or of a device. */
+export function readPhysical8(cpu: u32, physical: i64): u32 {
+  const host = plainAddress(physical);
+  return host != 0 ? load<u8>(host) : <u32>readDevice(cpu, physical, 1);
 }
 
 /** Bytes of one page that holds code were written: the code cache is told if decoded code is among them. */

@@ -1,6 +1,7 @@
 import { MODE_LONG, MODE_SS32, S_GPR, S_MODE, SS } from '../layout';
 import { faulted } from './fault';
-import { load16, load32, load64, probeWrite, segmentLinear, store16, store32, store64 } from './memory';
+import { load16, load32, load64, probeWrite, store16, store32, store64 } from './memory';
+import { segmentLinear } from './segment-access';
 
 const RSP: u32 = S_GPR + 4 * 8;
 const RBP: u32 = S_GPR + 5 * 8;
@@ -107,7 +108,8 @@ export function enter(cpu: u32, bits: i64, size: i64, nesting: i64): void {
   const mask = stackMask(cpu);
   push(cpu, bits, oldBp);
   if (faulted(cpu)) return;
-  const frame = load<i64>(cpu + RSP) & mask;
+  // as wide as the operand, not as the stack pointer
+  const frame = load<i64>(cpu + RSP);
   let bp = oldBp;
   for (let i: u32 = 1; i < level; i++) {
     bp -= <i64>bytes;

@@ -1,8 +1,9 @@
-import { EFLAGS_DF, ES, S_EFLAGS, S_FAULT, S_GPR } from '../layout';
+import { EFLAGS_DF, ES, S_EFLAGS, S_FAULT, S_GPR, S_PENDING } from '../layout';
 import { faulted } from './fault';
 import { setSubFlags } from './flags';
 import { portIn, portOut } from './io';
-import { fastRead, fastWrite, load16, load32, load64, load8, probeWrite, segmentLinear, store16, store32, store64, store8 } from './memory';
+import { fastRead, fastWrite, load16, load32, load64, load8, probeWrite, store16, store32, store64, store8 } from './memory';
+import { segmentLinear } from './segment-access';
 
 const RAX: u32 = S_GPR;
 const RCX: u32 = S_GPR + 8;
@@ -39,11 +40,19 @@ function storeSized(cpu: u32, linear: i64, size: i64, value: i64): void {
   else store64(cpu, linear, value);
 }
 
-/** Repetitions to do now: 1 without REP, 0 if the count is used up. */
+/** Something waits for the end of this instruction, or of this repetition: a trap, an interrupt, the run loop. */
+// @ts-ignore: decorator
+@inline
+function awaited(cpu: u32): bool {
+  return atomic.load<u32>(cpu + S_PENDING) != 0;
+}
+
+/** Repetitions to do now: 1 without REP or when something waits, 0 if the count is used up. */
 function repetitions(cpu: u32, asize: i64, rep: i64): i64 {
   if (rep == 0) return 1;
   const count = load<i64>(cpu + RCX) & mask(asize);
-  return <u64>count > <u64>MOST ? MOST : count;
+  const most = awaited(cpu) ? 1 : MOST;
+  return <u64>count > <u64>most ? most : count;
 }
 
 /** Takes `done` off the count; true when the instruction is finished. */
@@ -66,7 +75,7 @@ function least(a: i64, b: i64): i64 {
 }
 
 export function movs(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i64 {
-  let todo = repetitions(cpu, asize, rep);
+  const todo = repetitions(cpu, asize, rep);
   if (todo == 0) return 1;
   const by = step(cpu, size);
   let done: i64 = 0;
@@ -77,22 +86,20 @@ export function movs(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i
     if (faulted(cpu)) break;
     const target = segmentLinear(cpu, ES, di, <u32>size, 1);
     if (faulted(cpu)) break;
-    // A run of elements inside a page of each, upward, with room in the offsets, and not onto what is still to be read.
+    // A run of elements inside a page of each, upward, with room in the offsets and in the segments.
     let run = by > 0 ? least(least(upward(source, size), upward(target, size)), todo - done) : 0;
     if (asize != 8 && run > 1) run = least(run, least((mask(asize) - si) / size, (mask(asize) - di) / size));
     if (run > 1) {
       const bytes = <u32>(run * size);
       const from = fastRead(cpu, source, bytes);
       const to = fastWrite(cpu, target, bytes);
-      const limits = checkRun(cpu, <u32>segment, si, di, bytes);
-      if (from != 0 && to != 0 && limits && (to <= from || to >= from + bytes)) {
-        memory.copy(to, from, bytes);
+      if (from != 0 && to != 0 && allows(cpu, <u32>segment, si, bytes, 0) && allows(cpu, ES, di, bytes, 1)) {
+        copyRun(to, from, <u32>size, bytes);
         setIndex(cpu, RSI, asize, si + run * size);
         setIndex(cpu, RDI, asize, di + run * size);
         done += run;
         continue;
       }
-      if (faulted(cpu)) store<u32>(cpu + S_FAULT, 0);
     }
     const value = loadSized(cpu, source, size);
     if (faulted(cpu)) break;
@@ -101,16 +108,31 @@ export function movs(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i
     setIndex(cpu, RSI, asize, si + by);
     setIndex(cpu, RDI, asize, di + by);
     done++;
+    if (awaited(cpu)) break;
   }
   return finish(cpu, asize, rep, done);
 }
 
-/** Whether whole runs lie inside the segments' limits; leaves no fault behind. */
-function checkRun(cpu: u32, segment: u32, si: i64, di: i64, bytes: u32): bool {
-  segmentLinear(cpu, segment, si, bytes, 0);
-  if (faulted(cpu)) return false;
-  segmentLinear(cpu, ES, di, bytes, 1);
-  return !faulted(cpu);
+/** Whether a whole run lies inside a segment's limits; leaves no fault behind. */
+function allows(cpu: u32, segment: u32, offset: i64, bytes: u32, write: u32): bool {
+  segmentLinear(cpu, segment, offset, bytes, write);
+  if (!faulted(cpu)) return true;
+  store<u32>(cpu + S_FAULT, 0);
+  return false;
+}
+
+/** Copies element by element, upward: where the target lies just above the source, what was written is read again. */
+function copyRun(to: u32, from: u32, size: u32, bytes: u32): void {
+  if (to - from >= bytes) {
+    memory.copy(to, from, bytes);
+    return;
+  }
+  for (let i: u32 = 0; i < bytes; i += size) {
+    if (size == 1) store<u8>(to + i, load<u8>(from + i));
+    else if (size == 2) store<u16>(to + i, load<u16>(from + i));
+    else if (size == 4) store<u32>(to + i, load<u32>(from + i));
+    else store<i64>(to + i, load<i64>(from + i));
+  }
 }
 
 export function stos(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
@@ -128,34 +150,36 @@ export function stos(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
     if (run > 1) {
       const bytes = <u32>(run * size);
       const to = fastWrite(cpu, target, bytes);
-      segmentLinear(cpu, ES, di, bytes, 1);
-      if (to != 0 && !faulted(cpu)) {
+      if (to != 0 && allows(cpu, ES, di, bytes, 1)) {
         fillRun(to, size, value, <u32>run);
         setIndex(cpu, RDI, asize, di + run * size);
         done += run;
         continue;
       }
-      store<u32>(cpu + S_FAULT, 0);
     }
     storeSized(cpu, target, size, value);
     if (faulted(cpu)) break;
     setIndex(cpu, RDI, asize, di + by);
     done++;
+    if (awaited(cpu)) break;
   }
   return finish(cpu, asize, rep, done);
 }
 
 function fillRun(to: u32, size: i64, value: i64, count: u32): void {
-  const low = value & 0xff;
-  if (size == 1 || value == low * 0x0101010101010101) {
-    memory.fill(to, <u8>low, count * <u32>size);
+  const bytes = count * <u32>size;
+  if (size == 1) {
+    memory.fill(to, <u8>value, bytes);
     return;
   }
-  for (let i: u32 = 0; i < count; i++) {
-    if (size == 2) store<u16>(to + 2 * i, <u16>value);
-    else if (size == 4) store<u32>(to + 4 * i, <u32>value);
-    else store<i64>(to + 8 * i, value);
-  }
+  let pattern = value;
+  if (size == 2) pattern = (value & 0xffff) * 0x0001000100010001;
+  else if (size == 4) pattern = (value & 0xffffffff) * 0x0000000100000001;
+  const wide = i64x2.splat(pattern);
+  let i: u32 = 0;
+  for (; i + 16 <= bytes; i += 16) v128.store(to + i, wide);
+  for (; i + 8 <= bytes; i += 8) store<i64>(to + i, pattern);
+  for (; i < bytes; i += 2) store<u16>(to + i, <u16>(pattern >>> (8 * <i64>(i & 7))));
 }
 
 export function lods(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i64 {
@@ -174,6 +198,7 @@ export function lods(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i
     else store<i64>(cpu + RAX, value);
     setIndex(cpu, RSI, asize, si + by);
     done++;
+    if (awaited(cpu)) break;
   }
   return finish(cpu, asize, rep, done);
 }
@@ -183,29 +208,37 @@ function goesOn(rep: i64, equal: bool): bool {
   return rep == 1 ? equal : !equal;
 }
 
+/** A fault leaves the flags as they were before the instruction, so they are set when the repetitions are over. */
 export function cmps(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i64 {
   const todo = repetitions(cpu, asize, rep);
   if (todo == 0) return 1;
   const by = step(cpu, size);
   let done: i64 = 0;
   let ended = false;
+  let a: i64 = 0;
+  let b: i64 = 0;
   while (done < todo && !ended) {
     const si = load<i64>(cpu + RSI) & mask(asize);
     const di = load<i64>(cpu + RDI) & mask(asize);
     const source = segmentLinear(cpu, <u32>segment, si, <u32>size, 0);
     if (faulted(cpu)) break;
-    const a = loadSized(cpu, source, size);
+    a = loadSized(cpu, source, size);
     if (faulted(cpu)) break;
     const target = segmentLinear(cpu, ES, di, <u32>size, 0);
     if (faulted(cpu)) break;
-    const b = loadSized(cpu, target, size);
+    b = loadSized(cpu, target, size);
     if (faulted(cpu)) break;
     setIndex(cpu, RSI, asize, si + by);
     setIndex(cpu, RDI, asize, di + by);
     done++;
-    setSubFlags(cpu, a, b, <u32>size);
     if (rep != 0) ended = !goesOn(rep, a == b);
+    if (awaited(cpu)) break;
   }
+  return finishCompare(cpu, size, asize, rep, done, ended, a, b);
+}
+
+function finishCompare(cpu: u32, size: i64, asize: i64, rep: i64, done: i64, ended: bool, a: i64, b: i64): i64 {
+  if (!faulted(cpu)) setSubFlags(cpu, a, b, <u32>size);
   const finished = finish(cpu, asize, rep, done);
   return ended ? 1 : finished;
 }
@@ -218,19 +251,19 @@ export function scas(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
   const a = load<i64>(cpu + RAX) & all;
   let done: i64 = 0;
   let ended = false;
+  let b: i64 = 0;
   while (done < todo && !ended) {
     const di = load<i64>(cpu + RDI) & mask(asize);
     const target = segmentLinear(cpu, ES, di, <u32>size, 0);
     if (faulted(cpu)) break;
-    const b = loadSized(cpu, target, size);
+    b = loadSized(cpu, target, size);
     if (faulted(cpu)) break;
     setIndex(cpu, RDI, asize, di + by);
     done++;
-    setSubFlags(cpu, a, b, <u32>size);
     if (rep != 0) ended = !goesOn(rep, a == b);
+    if (awaited(cpu)) break;
   }
-  const finished = finish(cpu, asize, rep, done);
-  return ended ? 1 : finished;
+  return finishCompare(cpu, size, asize, rep, done, ended, a, b);
 }
 
 export function ins(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
@@ -251,6 +284,7 @@ export function ins(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
     if (faulted(cpu)) break;
     setIndex(cpu, RDI, asize, di + by);
     done++;
+    if (awaited(cpu)) break;
   }
   return finish(cpu, asize, rep, done);
 }
@@ -270,6 +304,7 @@ export function outs(cpu: u32, size: i64, asize: i64, segment: i64, rep: i64): i
     if (faulted(cpu)) break;
     setIndex(cpu, RSI, asize, si + by);
     done++;
+    if (awaited(cpu)) break;
   }
   return finish(cpu, asize, rep, done);
 }

@@ -1,142 +1,288 @@
 import {
-  ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, G_CPUS, JUMP_ENTRIES, MODE_LONG, PAGE_CODE, PAGE_MMIO, PAGE_ROM, S_CODE_TLB,
-  S_CPL, S_DR, S_JUMPS, S_JUMP_KEY, S_MMU, S_MODE, S_TLB, S_TLB_NONE, S_TLB_READ, S_TLB_USED, S_TLB_WRITE, S_WATCH, TLB_BYTES, TLB_INDEX_MASK,
+  ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, G_CPUS, JUMP_ENTRIES, PAGE_CODE, PAGE_ROM,
+  S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_LARGE, S_TLB_NONE,
+  S_WATCH, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK,
 } from '../layout'; // prettier-ignore
 import { GP, raiseWithError } from './fault';
-import { attributesOf, ramAddress } from './physical';
-import { AS_SUPERVISOR, AS_USER, walk, walkResult, WALK_DIRTY, WALK_GLOBAL } from './walk';
+import { attributesOf, plainAddress } from './physical';
+import { ACCESS_PEEK, AS_SUPERVISOR, AS_SUPERVISOR_SMAP, FRAME, walk, WALK_GLOBAL, WALK_HUGE, WALK_LARGE } from './walk';
 
-/** A tag that no linear address matches: it is not canonical. */
-const EMPTY: i64 = <i64>0x8000000000000fff;
-const MODE_BITS: u32 = 0xfff;
-const ENTRY: u32 = 16;
+const ENTRY: u32 = TLB_ENTRY_BYTES;
 const CODE_ROW: u32 = CODE_TLB_ENTRIES * ENTRY;
+const CODE_INDEX_MASK: u32 = CODE_ROW - ENTRY;
+const CODE_GROUPS: u32 = CODE_ROW / TLB_GROUP_BYTES;
+const MODE_BITS: u32 = 0xfff;
+const CR4_LA57: i64 = 0x1000;
+const CR4_SMAP: i64 = 0x200000;
+const EFER_LMA: i64 = 0x400;
 
-/** Privilege of the accesses that the current instruction makes itself. */
-// @ts-ignore: decorator
-@inline
-export function currentPrivilege(cpu: u32): u32 {
-  return load<u32>(cpu + S_CPL) == 3 ? AS_USER : AS_SUPERVISOR;
+/** Where an access goes, as `resolve` tells it: an address in this memory; a physical one with this bit: a device; negative: it faulted. */
+export const PLACE_DEVICE: i64 = 0x4000000000000000;
+
+/** Accesses of the processor itself, to descriptor tables, the TSS and so on: supervisor ones whatever AC says (SDM vol. 3, 4.6). */
+export function implicitAccess(cpu: u32): u32 {
+  return (load<i64>(cpu + S_CR4) & CR4_SMAP) != 0 ? AS_SUPERVISOR_SMAP : AS_SUPERVISOR;
 }
 
+/** Whether the bits above the linear addresses of the paging mode repeat the highest of these. */
 // @ts-ignore: decorator
 @inline
 export function isCanonical(cpu: u32, linear: i64): bool {
-  return (linear << 16) >> 16 == linear || (load<u32>(cpu + S_MODE) & MODE_LONG) == 0;
+  if ((load<i64>(cpu + S_EFER) & EFER_LMA) == 0) return true;
+  const up: i64 = (load<i64>(cpu + S_CR4) & CR4_LA57) != 0 ? 7 : 16;
+  return (linear << up) >> up == linear;
 }
 
+/** Whether a debug register may point into the page: then its accesses are all checked. */
 function watched(cpu: u32, linear: i64): bool {
   if (load<u32>(cpu + S_WATCH) == 0) return false;
   for (let i: u32 = 0; i < 4; i++) if (((load<i64>(cpu + S_DR + 8 * i) ^ linear) & ~0xfff) == 0) return true;
   return false;
 }
 
-/** Keeps a translation for the fast path, if every access of that kind to the page may take it. */
-export function fill(cpu: u32, linear: i64, physical: i64, access: u32): void {
-  const host = ramAddress(physical) & ~0xfff;
-  const read = load<u32>(cpu + S_TLB_READ);
-  if (host == 0 || read == cpu + S_TLB_NONE || watched(cpu, linear)) return;
-  const attributes = load<u32>(attributesOf(host));
-  if ((attributes & PAGE_MMIO) != 0) return;
-  const page = linear & ~0xfff;
+/**
+ * Where a byte that is read or written lies, or -1 with the fault raised. A translation that every access of that kind
+ * to the page may take is kept in the TLB of `who` (AS_ of walk.ts).
+ */
+export function resolve(cpu: u32, linear: i64, access: u32, who: u32): i64 {
   const index = (<u32>linear >> 8) & TLB_INDEX_MASK;
-  const flags = walkResult() & WALK_GLOBAL ? 1 : 0;
-  const addend = host - <u32>page;
-  const mmu = load<u32>(cpu + S_MMU);
-  store<u32>(cpu + S_TLB_USED, load<u32>(cpu + S_TLB_USED) | (1 << mmu));
-  if (access == ACCESS_READ) put(read + index, page, addend, flags);
-  else if ((attributes & (PAGE_CODE | PAGE_ROM)) == 0 && (walkResult() & WALK_DIRTY) != 0) put(load<u32>(cpu + S_TLB_WRITE) + index, page, addend, flags);
+  const read = cpu + S_TLB + who * 2 * TLB_BYTES + index;
+  if (((load<i64>(read) ^ linear) & ~0xfff) == 0 && (access == ACCESS_READ || (load<u32>(read + 12) & TLB_DIRTY) != 0))
+    return <i64>(<u32>linear + load<u32>(read + 8));
+  if (!isCanonical(cpu, linear)) {
+    raiseWithError(cpu, GP, 0);
+    return -1;
+  }
+  const found = walk(cpu, linear, access, who);
+  if (found < 0) return -1;
+  const physical = (found & FRAME) | (linear & 0xfff);
+  const host = plainAddress(physical);
+  if (host == 0) return physical | PLACE_DEVICE;
+  if (!watched(cpu, linear)) keep(cpu, linear, host & ~0xfff, <u32>found & 0xfff, access, who);
+  return <i64>host;
 }
 
-function put(entry: u32, page: i64, addend: u32, flags: u32): void {
-  store<i64>(entry, page);
+/** Puts a translation to the RAM page `page` into the TLBs of `who`: for reading always, for writing if nothing looks at the stores. */
+function keep(cpu: u32, linear: i64, page: u32, flags: u32, access: u32, who: u32): void {
+  const index = (<u32>linear >> 8) & TLB_INDEX_MASK;
+  const table = who * 2;
+  const read = cpu + S_TLB + table * TLB_BYTES + index;
+  const addend = page - <u32>(linear & ~0xfff);
+  put(read, linear, addend, access == ACCESS_WRITE ? flags | TLB_DIRTY : flags);
+  noteGroup(cpu + S_TLB_FILLED + table * 8, index / TLB_GROUP_BYTES);
+  if ((flags & <u32>(WALK_LARGE | WALK_HUGE)) != 0) noteLarge(cpu, linear, flags);
+  const attributes = attributesOf(page);
+  if (access != ACCESS_WRITE || (load<u32>(attributes) & (PAGE_CODE | PAGE_ROM)) != 0) return;
+  const write = read + TLB_BYTES;
+  put(write, linear, addend, flags);
+  noteGroup(cpu + S_TLB_FILLED + (table + 1) * 8, index / TLB_GROUP_BYTES);
+  // Another thread may just have found code in the page, and looked at this entry before it was written.
+  if ((atomic.load<u32>(attributes) & PAGE_CODE) != 0) empty(write, index);
+}
+
+// @ts-ignore: decorator
+@inline
+function put(entry: u32, linear: i64, addend: u32, flags: u32): void {
   store<u32>(entry + 8, addend);
   store<u32>(entry + 12, flags);
+  atomic.store<i64>(entry, linear & ~0xfff);
+}
+
+// @ts-ignore: decorator
+@inline
+function noteGroup(groups: u32, group: u32): void {
+  store<i64>(groups, load<i64>(groups) | (<i64>1 << <i64>group));
+}
+
+/** Remembers that 2 MiB have entries of a larger page: INVLPG of any address there drops them all. */
+function noteLarge(cpu: u32, linear: i64, flags: u32): void {
+  store<i64>(cpu + S_TLB_LARGE, load<i64>(cpu + S_TLB_LARGE) | largeBits(linear, flags));
+}
+
+/** S_TLB_LARGE bits that an entry needs: for both halves of a 4 MiB page; for all that a 1 GiB page may cover. */
+function largeBits(linear: i64, flags: u32): i64 {
+  if ((flags & <u32>WALK_HUGE) != 0) return -1;
+  return (flags & <u32>WALK_LARGE) != 0 ? <i64>3 << ((linear >>> 21) & 62) : 0;
+}
+
+/**
+ * An entry that no linear address finds: it is not canonical, and its index bits are those of another entry (a guest may
+ * well use addresses that are not canonical).
+ */
+// @ts-ignore: decorator
+@inline
+function emptyTag(index: u32): i64 {
+  return <i64>0x8000000000000fff | (<i64>(index ^ ((TLB_ENTRIES / 2) * ENTRY)) << 8);
+}
+
+// @ts-ignore: decorator
+@inline
+function empty(entry: u32, index: u32): void {
+  atomic.store<i64>(entry, emptyTag(index));
 }
 
 /** Physical address of an instruction byte, or -1 with #PF or #GP raised. */
 export function translateCode(cpu: u32, linear: i64): i64 {
   const page = linear & ~0xfff;
-  const entry = cpu + S_CODE_TLB + load<u32>(cpu + S_MMU) * CODE_ROW + ((<u32>(linear >>> 12) & (CODE_TLB_ENTRIES - 1)) << 4);
-  if (load<i64>(entry) == page) return load<i64>(entry + 8) | (linear & 0xfff);
+  const row = load<u32>(cpu + S_MMU);
+  const index = (<u32>linear >> 8) & CODE_INDEX_MASK;
+  const entry = cpu + S_CODE_TLB + row * CODE_ROW + index;
+  if (load<i64>(entry) == page) return (load<i64>(entry + 8) & FRAME) | (linear & 0xfff);
   if (!isCanonical(cpu, linear)) {
     raiseWithError(cpu, GP, 0);
     return -1;
   }
-  const physical = walk(cpu, linear, ACCESS_EXECUTE, currentPrivilege(cpu));
-  if (physical < 0) return -1;
+  const found = walk(cpu, linear, ACCESS_EXECUTE, row);
+  if (found < 0) return -1;
   store<i64>(entry, page);
-  store<i64>(entry + 8, physical & ~0xfff);
-  return physical;
+  store<i64>(entry + 8, found);
+  noteGroup(cpu + S_CODE_TLB_FILLED, row * CODE_GROUPS + index / TLB_GROUP_BYTES);
+  if ((found & (WALK_LARGE | WALK_HUGE)) != 0) noteLarge(cpu, linear, <u32>found);
+  return (found & FRAME) | (linear & 0xfff);
 }
 
-/** Marks `bytes` of entries empty. */
-function clear(from: u32, bytes: u32): void {
-  for (let at = from; at < from + bytes; at += ENTRY) store<i64>(at, EMPTY);
+/** Physical address as a supervisor reads it, or -1; marks, raises and keeps nothing: for debuggers. */
+export function peekPhysical(cpu: u32, linear: i64): i64 {
+  if (!isCanonical(cpu, linear)) return -1;
+  const found = walk(cpu, linear, ACCESS_PEEK, AS_SUPERVISOR);
+  return found < 0 ? -1 : (found & FRAME) | (linear & 0xfff);
 }
 
 /** All TLBs as after power-up. */
 export function resetTlb(cpu: u32): void {
-  clear(cpu + S_TLB, 6 * TLB_BYTES);
-  clear(cpu + S_TLB_NONE, TLB_BYTES);
-  clear(cpu + S_CODE_TLB, 3 * CODE_ROW);
+  for (let index: u32 = 0; index < <u32>TLB_BYTES; index += ENTRY) {
+    for (let table: u32 = 0; table < 6; table++) empty(cpu + S_TLB + table * TLB_BYTES + index, index);
+    empty(cpu + S_TLB_NONE + index, index);
+  }
+  memory.fill(cpu + S_CODE_TLB, 0xff, 3 * CODE_ROW);
+  memory.fill(cpu + S_TLB_FILLED, 0, 6 * 8);
+  store<i64>(cpu + S_CODE_TLB_FILLED, 0);
+  store<i64>(cpu + S_TLB_LARGE, 0);
   memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
-  store<u32>(cpu + S_TLB_USED, 0);
+  newGeneration(cpu);
 }
 
-/** The next generation of the jump cache: none of its entries matches any more. */
+/** The next generation of the jump cache: none of its entries matches any more. Generation 0 is that of empty entries. */
 function newGeneration(cpu: u32): void {
   const key = load<u32>(cpu + S_JUMP_KEY);
-  const generation = (key >> 12) + 1;
-  if (generation >= 1 << 20) memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
-  store<u32>(cpu + S_JUMP_KEY, (generation << 12) | (key & MODE_BITS));
+  let next = (key | MODE_BITS) + 1;
+  if (next == 0) {
+    memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
+    next = MODE_BITS + 1;
+  }
+  store<u32>(cpu + S_JUMP_KEY, next | (key & MODE_BITS));
 }
 
-/** Forgets translations. Global ones may stay (`keepGlobal`), but need not: they are dropped too. */
+/**
+ * Forgets translations; with `keepGlobal` those of global pages stay. Needed after any change of CR3, CR0.PG/WP,
+ * CR4.PSE/PAE/PGE/LA57/SMEP/SMAP/PCIDE, EFER.NXE/LMA, A20 and of the debug registers. Only what was filled is looked at.
+ */
 export function flushTlb(cpu: u32, keepGlobal: bool): void {
-  const used = load<u32>(cpu + S_TLB_USED);
-  for (let mmu: u32 = 0; mmu < 3; mmu++) {
-    if ((used & (1 << mmu)) != 0) clear(cpu + S_TLB + mmu * 2 * TLB_BYTES, 2 * TLB_BYTES);
+  let large: i64 = 0;
+  for (let table: u32 = 0; table < 6; table++) {
+    const filled = cpu + S_TLB_FILLED + table * 8;
+    const entries = cpu + S_TLB + table * TLB_BYTES;
+    let left: i64 = 0;
+    for (let groups = load<i64>(filled); groups != 0; groups &= groups - 1) {
+      const group = <u32>ctz<i64>(groups);
+      const start = group * TLB_GROUP_BYTES;
+      if (!keepGlobal) {
+        memory.copy(entries + start, cpu + S_TLB_NONE + start, TLB_GROUP_BYTES);
+        continue;
+      }
+      for (let index = start; index < start + TLB_GROUP_BYTES; index += ENTRY) {
+        const entry = entries + index;
+        const tag = load<i64>(entry);
+        if ((tag & 0xfff) != 0) continue;
+        const flags = load<u32>(entry + 12);
+        if ((flags & TLB_GLOBAL) == 0) empty(entry, index);
+        else {
+          left |= <i64>1 << <i64>group;
+          large |= largeBits(tag, flags);
+        }
+      }
+    }
+    store<i64>(filled, left);
   }
-  store<u32>(cpu + S_TLB_USED, 0);
-  clear(cpu + S_CODE_TLB, 3 * CODE_ROW);
+  store<i64>(cpu + S_TLB_LARGE, flushCode(cpu, keepGlobal, large));
   newGeneration(cpu);
 }
 
-/** Forgets the translation of one page (INVLPG). */
+/** The same for the code TLB; gives the S_TLB_LARGE bits of what stays, added to `large`. */
+function flushCode(cpu: u32, keepGlobal: bool, large: i64): i64 {
+  let left: i64 = 0;
+  for (let groups = load<i64>(cpu + S_CODE_TLB_FILLED); groups != 0; groups &= groups - 1) {
+    const group = ctz<i64>(groups);
+    const start = cpu + S_CODE_TLB + <u32>group * TLB_GROUP_BYTES;
+    for (let entry = start; entry < start + TLB_GROUP_BYTES; entry += ENTRY) {
+      const page = load<i64>(entry);
+      if (page == -1) continue;
+      const flags = load<i64>(entry + 8);
+      if (keepGlobal && (flags & WALK_GLOBAL) != 0) {
+        left |= <i64>1 << group;
+        large |= largeBits(page, <u32>flags);
+      } else store<i64>(entry, -1);
+    }
+  }
+  store<i64>(cpu + S_CODE_TLB_FILLED, left);
+  return large;
+}
+
+/** Forgets the translation of the page of a linear address (INVLPG), all of it if it is a large one. */
 export function flushPage(cpu: u32, linear: i64): void {
   const index = (<u32>linear >> 8) & TLB_INDEX_MASK;
-  for (let table: u32 = 0; table < 6; table++) store<i64>(cpu + S_TLB + table * TLB_BYTES + index, EMPTY);
-  const code = (<u32>(linear >>> 12) & (CODE_TLB_ENTRIES - 1)) << 4;
-  for (let mmu: u32 = 0; mmu < 3; mmu++) store<i64>(cpu + S_CODE_TLB + mmu * CODE_ROW + code, EMPTY);
+  for (let table: u32 = 0; table < 6; table++) {
+    const entry = cpu + S_TLB + table * TLB_BYTES + index;
+    if (((load<i64>(entry) ^ linear) & ~0xfff) == 0) empty(entry, index);
+  }
+  const code = (<u32>linear >> 8) & CODE_INDEX_MASK;
+  for (let row: u32 = 0; row < 3; row++) {
+    const entry = cpu + S_CODE_TLB + row * CODE_ROW + code;
+    if (load<i64>(entry) == (linear & ~0xfff)) store<i64>(entry, -1);
+  }
+  if (((load<i64>(cpu + S_TLB_LARGE) >>> ((linear >>> 21) & 63)) & 1) != 0) flushLarge(cpu, linear);
   newGeneration(cpu);
 }
 
-/** The RAM page at `host` now holds decoded code: no CPU may write it by the fast path. */
+/** Whether an entry for the page `page` belongs to a large page that may hold `linear`. */
+// @ts-ignore: decorator
+@inline
+function sharesLarge(page: i64, flags: u32, linear: i64): bool {
+  if ((flags & <u32>WALK_HUGE) != 0) return (page ^ linear) >>> 30 == 0;
+  return (flags & <u32>WALK_LARGE) != 0 && (page ^ linear) >>> 22 == 0;
+}
+
+function flushLarge(cpu: u32, linear: i64): void {
+  for (let table: u32 = 0; table < 6; table++) {
+    const entries = cpu + S_TLB + table * TLB_BYTES;
+    for (let groups = load<i64>(cpu + S_TLB_FILLED + table * 8); groups != 0; groups &= groups - 1) {
+      const start = <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
+      for (let index = start; index < start + TLB_GROUP_BYTES; index += ENTRY)
+        if (sharesLarge(load<i64>(entries + index), load<u32>(entries + index + 12), linear)) empty(entries + index, index);
+    }
+  }
+  for (let groups = load<i64>(cpu + S_CODE_TLB_FILLED); groups != 0; groups &= groups - 1) {
+    const start = cpu + S_CODE_TLB + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
+    for (let entry = start; entry < start + TLB_GROUP_BYTES; entry += ENTRY)
+      if (sharesLarge(load<i64>(entry), load<u32>(entry + 8), linear)) store<i64>(entry, -1);
+  }
+}
+
+/** The RAM page at `host` now holds decoded code (its attributes say so already): no CPU may write it by the fast path. */
 export function protectCodePage(host: u32): void {
+  const page = host & ~0xfff;
   const cpus = load<u32>(G_CPUS);
   for (let i: u32 = 0; i < cpus; i++) {
     const cpu = CPU_BASE + i * CPU_BYTES;
-    const used = load<u32>(cpu + S_TLB_USED);
-    for (let mmu: u32 = 0; mmu < 3; mmu++) {
-      if ((used & (1 << mmu)) == 0) continue;
-      const table = cpu + S_TLB + (mmu * 2 + 1) * TLB_BYTES;
-      for (let entry = table; entry < table + TLB_BYTES; entry += ENTRY)
-        if (<u32>load<i64>(entry) + load<u32>(entry + 8) == host) store<i64>(entry, EMPTY);
+    for (let table: u32 = 1; table < 6; table += 2) {
+      const entries = cpu + S_TLB + table * TLB_BYTES;
+      for (let groups = load<i64>(cpu + S_TLB_FILLED + table * 8); groups != 0; groups &= groups - 1) {
+        const start = <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
+        for (let index = start; index < start + TLB_GROUP_BYTES; index += ENTRY) {
+          const tag = load<i64>(entries + index);
+          if ((tag & 0xfff) == 0 && <u32>tag + load<u32>(entries + index + 8) == page) empty(entries + index, index);
+        }
+      }
     }
   }
-}
-
-/** Physical address for an access, or -1 with the fault raised; the translation is kept for the fast path. */
-export function translate(cpu: u32, linear: i64, access: u32, privilege: u32): i64 {
-  if (!isCanonical(cpu, linear)) {
-    raiseWithError(cpu, GP, 0);
-    return -1;
-  }
-  const physical = walk(cpu, linear, access, privilege);
-  if (physical >= 0 && privilege == currentPrivilege(cpu)) {
-    fill(cpu, linear, physical, ACCESS_READ);
-    if (access == ACCESS_WRITE) fill(cpu, linear, physical, ACCESS_WRITE);
-  }
-  return physical;
 }
