@@ -1,0 +1,62 @@
+import { gzipSync } from 'node:zlib';
+import { CpioArchive } from './cpio.js';
+
+const DIRECTORIES = ['bin', 'sbin', 'usr', 'usr/bin', 'usr/sbin', 'proc', 'sys', 'dev', 'etc', 'tmp', 'root'];
+
+/** Process 1 of the demo guest. */
+export const INIT = `#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+/bin/busybox --install -s
+export PATH=/sbin:/bin:/usr/sbin:/usr/bin HOME=/root TERM=vt100
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
+hostname vivarium
+ifconfig lo up
+cd /root
+
+# busybox's poweroff, halt and reboot ask process 1 by these signals.
+trap 'poweroff -f' USR2
+trap 'halt -f' USR1
+trap 'reboot -f' TERM
+
+console=/dev/console
+[ -c /dev/ttyS0 ] && console=/dev/ttyS0
+
+# setsid and cttyhack give the shell a controlling terminal, so that Ctrl-C and job control work.
+# It runs in the background because process 1 must hear signals at once.
+session() {
+  setsid cttyhack sh "$@" <$console >$console 2>&1 &
+  wait $!
+}
+
+run=$(sed -n -e 's/.*viv\\.run="\\([^"]*\\)".*/\\1/p' -e t -e 's/.*viv\\.run=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
+if [ -e /script ]; then
+  session /script
+  echo "script: exit status $?" >$console
+elif [ -n "$run" ]; then
+  session -c "$run"
+  echo "viv.run: exit status $?" >$console
+else
+  echo "
+Welcome to Vivarium: $(uname -srm), busybox. Type poweroff to end." >$console
+  session
+fi
+poweroff -f
+`;
+
+/**
+ * A compressed initramfs around a statically linked busybox. With `script`, a shell script, the guest runs that and
+ * powers off; with viv.run="COMMAND" on the kernel command line it runs the command; else it is a shell on ttyS0.
+ */
+export function initramfs(busybox: Uint8Array, script?: string): Buffer {
+  const archive = new CpioArchive();
+  for (const directory of DIRECTORIES) archive.directory(directory);
+  // The kernel opens this for process 1 before devtmpfs is there.
+  archive.characterDevice('dev/console', 5, 1);
+  archive.file('bin/busybox', busybox, 0o755);
+  archive.file('init', Buffer.from(INIT), 0o755);
+  if (script !== undefined) archive.file('script', Buffer.from(script), 0o755);
+  return gzipSync(archive.finish(), { level: 9 });
+}
