@@ -1,6 +1,6 @@
 import { instruction, type Instruction } from '../definition.js';
 import type { HelperName } from '../helpers.js';
-import type { Bits, Ops } from '../ops.js';
+import type { Bits } from '../ops.js';
 import { enterMmx } from './state.js';
 
 /** Conversion within vector registers, done by a helper on slots. */
@@ -12,12 +12,12 @@ function vector(helper: HelperName, encoding: string): Instruction {
 
 type PairHelper = 'cvtps2pi' | 'cvttps2pi' | 'cvtpd2pi' | 'cvttpd2pi';
 
-/** Two floats to two doublewords in an MMX register. */
+/** Two floats to two doublewords in an MMX register. The x87 state changes even if #XM follows, as processors do. */
 function toMmx(helper: PairHelper, encoding: string): Instruction {
   return instruction(helper.toUpperCase(), encoding, (o) => {
-    const result = o.call(helper, o.slot(1));
+    const source = o.slot(1);
     enterMmx(o);
-    o.writeVec(0, o.vec(result, 0));
+    o.writeVec(0, o.vec(o.call(helper, source), 0));
   });
 }
 
@@ -40,12 +40,21 @@ function fromGeneral(helper: 'cvtsi2ss' | 'cvtsi2sd', encoding: string): Instruc
   });
 }
 
-/** Two doublewords of an MMX register or memory. */
-function fromMmx(name: string, helper: 'cvtpi2ps' | 'cvtdq2pd', encoding: string, leavesX87: (o: Ops) => boolean): Instruction {
-  return instruction(name, encoding, (o) => {
-    o.call(helper, o.slot(0), o.slot(1));
-    if (!leavesX87(o)) enterMmx(o);
-  });
+/**
+ * Two doublewords of an MMX register or memory. From memory the x87 state stays as it is: SDM vol. 2 says so of CVTPI2PD,
+ * and processors treat CVTPI2PS alike.
+ */
+function fromPair(helper: 'cvtpi2ps' | 'cvtdq2pd', name: string, prefix: 'NP' | '66', cpuid: string): Instruction[] {
+  return [
+    instruction(name, `${prefix} 0F 2A /r Vx,Nq; mmx cpuid=${cpuid}`, (o) => {
+      const source = o.slot(1);
+      enterMmx(o);
+      o.call(helper, o.slot(0), source);
+    }),
+    instruction(name, `${prefix} 0F 2A /r Vx,Mq; sse cpuid=${cpuid}`, (o) => {
+      o.call(helper, o.slot(0), o.slot(1));
+    }),
+  ];
 }
 
 export const vectorConversions: Instruction[] = [
@@ -60,14 +69,12 @@ export const vectorConversions: Instruction[] = [
   toLowHalf('CVTPD2DQ', 'cvtpd2pi', 'F2 0F E6 /r Vx,Wx; sse cpuid=SSE2'),
   toLowHalf('CVTTPD2DQ', 'cvttpd2pi', '66 0F E6 /r Vx,Wx; sse cpuid=SSE2'),
 
-  fromMmx('CVTPI2PS', 'cvtpi2ps', 'NP 0F 2A /r Vx,Qq; mmx sse cpuid=SSE', () => false),
-  // From memory CVTPI2PD does not touch the x87 state (SDM vol. 2).
-  fromMmx('CVTPI2PD', 'cvtdq2pd', '66 0F 2A /r Vx,Nq; mmx sse cpuid=SSE2', () => false),
-  fromMmx('CVTPI2PD', 'cvtdq2pd', '66 0F 2A /r Vx,Mq; sse cpuid=SSE2', () => true),
-  toMmx('cvtps2pi', 'NP 0F 2D /r Pq,Wq; mmx sse cpuid=SSE'),
-  toMmx('cvttps2pi', 'NP 0F 2C /r Pq,Wq; mmx sse cpuid=SSE'),
-  toMmx('cvtpd2pi', '66 0F 2D /r Pq,Wx; mmx sse cpuid=SSE2'),
-  toMmx('cvttpd2pi', '66 0F 2C /r Pq,Wx; mmx sse cpuid=SSE2'),
+  ...fromPair('cvtpi2ps', 'CVTPI2PS', 'NP', 'SSE'),
+  ...fromPair('cvtdq2pd', 'CVTPI2PD', '66', 'SSE2'),
+  toMmx('cvtps2pi', 'NP 0F 2D /r Pq,Wq; mmx cpuid=SSE'),
+  toMmx('cvttps2pi', 'NP 0F 2C /r Pq,Wq; mmx cpuid=SSE'),
+  toMmx('cvtpd2pi', '66 0F 2D /r Pq,Wx; mmx cpuid=SSE2'),
+  toMmx('cvttpd2pi', '66 0F 2C /r Pq,Wx; mmx cpuid=SSE2'),
 
   fromGeneral('cvtsi2ss', 'F3 0F 2A /r Vx,Ey; sse cpuid=SSE'),
   fromGeneral('cvtsi2sd', 'F2 0F 2A /r Vx,Ey; sse cpuid=SSE2'),

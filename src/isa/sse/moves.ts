@@ -129,8 +129,8 @@ export const vectorMoves: Instruction[] = [
   instruction('MOVQ', 'NP 0F 7E /r Eq,Pq; mmx w1 cpuid=MMX', toGeneralFromMmx),
   instruction('MOVQ', ['NP 0F 6F /r Pq,Qq; mmx cpuid=MMX', 'NP 0F 7F /r Qq,Pq; mmx cpuid=MMX'], copyMmx),
   instruction('MOVQ', ['F3 0F 7E /r Vx,Wq; sse cpuid=SSE2', '66 0F D6 /r Wq,Vx; sse cpuid=SSE2'], copyLow),
-  instruction('MOVDQ2Q', 'F2 0F D6 /r Pq,Ux; mmx sse cpuid=SSE2', copyMmx),
-  instruction('MOVQ2DQ', 'F3 0F D6 /r Vx,Nq; mmx sse cpuid=SSE2', copyMmx),
+  instruction('MOVDQ2Q', 'F2 0F D6 /r Pq,Ux; mmx cpuid=SSE2', copyMmx),
+  instruction('MOVQ2DQ', 'F3 0F D6 /r Vx,Nq; mmx cpuid=SSE2', copyMmx),
 
   maskedMove('MASKMOVQ', 'NP 0F F7 /r Yq,Pq,Nq; mmx asize cpuid=SSE', 8),
   maskedMove('MASKMOVDQU', '66 0F F7 /r Yx,Vx,Ux; sse asize cpuid=SSE2', 16),
