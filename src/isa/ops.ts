@@ -190,6 +190,8 @@ export interface Ops {
   nextIp(): Int;
   /** Near transfer to `target` (already cut to the operand size); checks canonicity and the CS limit. */
   jump(target: IntLike): void;
+  /** The check of `jump` alone, where something else must not happen if it fails (the push of CALL). */
+  checkJump(target: IntLike): void;
   /** To the operand J, always / if c. */
   jumpRelative(): void;
   branch(c: Bool): void;

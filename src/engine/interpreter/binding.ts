@@ -838,10 +838,26 @@ export class InterpreterOps implements Ops {
     return this.asInt(this.i64(I64.add, this.loadState64(L.S_PAGE_BASE), this.extend(this.recordHalf(R.R_NEXT))));
   }
   jump(target: IntLike): void {
+    this.checkJump(target);
+    this.goTo(target);
+  }
+  private goTo(target: IntLike): void {
     this.storeState64(L.S_RIP, this.node64(target));
     this.exitResolve();
   }
-  private linkedJump(link: number, target: () => Int): void {
+  /** The branch itself faults, not the fetch behind it (SDM vol. 2, JMP; so does AMD's processor). */
+  checkJump(target: IntLike): void {
+    if (this.bits === 64) {
+      this.raiseIf(this.ne(this.sar(this.shl(target, 16), 16), target), '#GP', 0);
+      return;
+    }
+    const flat = this.i32(I32.and, this.loadState32(L.S_MODE), this.const32(L.MODE_FLAT));
+    this.code.if(this.i32(I32.eqz, flat), () => {
+      const limit = this.loadState64(L.S_SEG + L.CS * L.SEG_BYTES + L.SEG_LIMIT);
+      this.raiseIf(this.ltu(this.asInt(limit), target), '#GP', 0);
+    });
+  }
+  private linkedJump(link: number, check: boolean, target: () => Int): void {
     const { inline } = this.exits;
     if (inline) {
       const record = this.loadAt(0x28, 'i32', 2, this.record, link);
@@ -849,20 +865,22 @@ export class InterpreterOps implements Ops {
         this.code.raw([0x21, RECORD_PARAMETER], record);
         this.code.branch(inline.next);
       });
-      this.storeState32(L.S_LINK_FROM, this.i32(I32.add, this.record, this.const32(link)));
     }
-    this.jump(target());
+    const to = target();
+    if (check) this.checkJump(to);
+    if (inline) this.storeState32(L.S_LINK_FROM, this.i32(I32.add, this.record, this.const32(link)));
+    this.goTo(to);
   }
   private relativeTarget(): Int {
     const operand = this.form.encoding.operands.findIndex((o) => o.kind === 'J');
     return this.zx(this.bits, this.add(this.nextIp(), this.asInt(this.immediate(operand))));
   }
   jumpRelative(): void {
-    this.linkedJump(R.R_LINK, () => this.relativeTarget());
+    this.linkedJump(R.R_LINK, true, () => this.relativeTarget());
   }
   branch(c: Bool): void {
-    this.code.if(this.boolNode(c), () => this.linkedJump(R.R_LINK, () => this.relativeTarget()));
-    this.linkedJump(R.R_LINK_NEXT, () => this.nextIp());
+    this.code.if(this.boolNode(c), () => this.linkedJump(R.R_LINK, true, () => this.relativeTarget()));
+    this.linkedJump(R.R_LINK_NEXT, false, () => this.nextIp());
   }
   push(bits: Bits, value: IntLike): void {
     const what = this.node64(value);

@@ -521,17 +521,24 @@ export class Evaluator implements Ops {
     return this.asInt(this.next);
   }
   jump(target: IntLike): void {
+    this.checkJump(target);
     this.target = this.big(target);
+  }
+  checkJump(target: IntLike): void {
+    const to = this.big(target);
+    const allowed =
+      this.bits === 64 ? BigInt.asIntN(48, to) === BigInt.asIntN(64, to) : to <= this.get64(L.S_SEG + L.CS * L.SEG_BYTES + L.SEG_LIMIT);
+    if (!allowed) this.raise('#GP', 0);
   }
   private relativeTarget(): bigint {
     const operand = this.form.encoding.operands.findIndex((o) => o.kind === 'J');
     return BigInt.asUintN(this.bits, this.next + this.immediate(operand));
   }
   jumpRelative(): void {
-    this.target = this.relativeTarget();
+    this.jump(this.asInt(this.relativeTarget()));
   }
   branch(c: Bool): void {
-    if (this.truth(c)) this.target = this.relativeTarget();
+    if (this.truth(c)) this.jumpRelative();
   }
   push(bits: Bits, value: IntLike): void {
     this.call('push' as HelperName, bits, value);

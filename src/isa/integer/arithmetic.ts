@@ -2,13 +2,11 @@ import { instruction, type Instruction } from '../definition.js';
 import type { Int, Ops } from '../ops.js';
 
 type Operation = (o: Ops, a: Int, b: Int) => Int;
+/** Of an operation on a and b with result r; all are cut to the operand size. */
 type Flags = (o: Ops, a: Int, b: Int, r: Int) => void;
 
-const carryIn = (o: Ops): Int => o.toInt(o.flag('cf'));
 const add: Operation = (o, a, b) => o.add(a, b);
-const adc: Operation = (o, a, b) => o.add(o.add(a, b), carryIn(o));
 const sub: Operation = (o, a, b) => o.sub(a, b);
-const sbb: Operation = (o, a, b) => o.sub(o.sub(a, b), carryIn(o));
 const and: Operation = (o, a, b) => o.and(a, b);
 const or: Operation = (o, a, b) => o.or(a, b);
 const xor: Operation = (o, a, b) => o.xor(a, b);
@@ -17,7 +15,7 @@ const addFlags: Flags = (o, a, b, r) => o.flagsAdd(o.bits, a, b, r);
 const subFlags: Flags = (o, a, b, r) => o.flagsSub(o.bits, a, b, r);
 const logicFlags: Flags = (o, _a, _b, r) => o.flagsLogic(o.bits, r);
 
-/** The six encodings that all eight operations of opcodes 00-3F share; `n` is their number, also /n of group 1. */
+/** The encodings that all eight operations of opcodes 00-3F share; `n` is their number, also /n of group 1. */
 function encodings(n: number, lock: string, undefinedFlags: string): string[] {
   const opcode = (low: number): string => (n * 8 + low).toString(16).toUpperCase().padStart(2, '0');
   return [
@@ -34,14 +32,14 @@ function encodings(n: number, lock: string, undefinedFlags: string): string[] {
   ].map((text) => text + undefinedFlags);
 }
 
-function alu(name: string, n: number, operation: Operation, flags: Flags, undefinedFlags = ''): Instruction {
-  return instruction(name, encodings(n, 'lock', undefinedFlags), (o) => {
+/** An operation whose result replaces operand 0. `carry`: CF takes part as a third number. */
+function alu(name: string, n: number, operation: Operation, flags: Flags, options: { carry?: boolean; undefinedFlags?: string } = {}): Instruction {
+  return instruction(name, encodings(n, 'lock', options.undefinedFlags ?? ''), (o) => {
     const b = o.zx(o.bits, o.read(1));
-    const carry = name === 'ADC' || name === 'SBB' ? o.variable(carryIn(o)) : null;
+    const carry = options.carry ? o.toInt(o.flag('cf')) : null;
     const compute = (a: Int): Int => {
-      if (!carry) return o.zx(o.bits, operation(o, a, b));
-      const sum = name === 'ADC' ? o.add(o.add(a, b), o.get(carry)) : o.sub(o.sub(a, b), o.get(carry));
-      return o.zx(o.bits, sum);
+      const r = operation(o, a, b);
+      return o.zx(o.bits, carry ? operation(o, r, carry) : r);
     };
     const a = o.update(0, compute);
     flags(o, a, b, compute(a));
@@ -121,12 +119,12 @@ function divide(name: string, extension: number, helper: 'divide' | 'idivide'): 
 
 export const arithmetic: Instruction[] = [
   alu('ADD', 0, add, addFlags),
-  alu('OR', 1, or, logicFlags, ' undefined=af'),
-  alu('ADC', 2, adc, addFlags),
-  alu('SBB', 3, sbb, subFlags),
-  alu('AND', 4, and, logicFlags, ' undefined=af'),
+  alu('OR', 1, or, logicFlags, { undefinedFlags: ' undefined=af' }),
+  alu('ADC', 2, add, addFlags, { carry: true }),
+  alu('SBB', 3, sub, subFlags, { carry: true }),
+  alu('AND', 4, and, logicFlags, { undefinedFlags: ' undefined=af' }),
   alu('SUB', 5, sub, subFlags),
-  alu('XOR', 6, xor, logicFlags, ' undefined=af'),
+  alu('XOR', 6, xor, logicFlags, { undefinedFlags: ' undefined=af' }),
   compare('CMP', encodings(7, '', ''), sub, subFlags),
   compare(
     'TEST',
@@ -169,32 +167,6 @@ export const arithmetic: Instruction[] = [
     o.setReg(o.bits, 2, o.sar(o.sx(o.bits, o.reg(o.bits, 0)), 63));
   }),
 
-  instruction('XADD', ['0F C0 /r Eb,Gb ;lock', '0F C1 /r Ev,Gv ;lock'], (o) => {
-    const b = o.read(1);
-    const old = o.update(0, (a) => o.add(a, b));
-    const sum = o.zx(o.bits, o.add(old, b));
-    // With one register as both operands the sum stays.
-    o.write(1, old);
-    if (!o.isMemory(0)) o.write(0, sum);
-    o.flagsAdd(o.bits, old, b, sum);
-  }),
-  instruction('CMPXCHG', ['0F B0 /r Eb,Gb ;lock', '0F B1 /r Ev,Gv ;lock'], (o) => {
-    const { bits } = o;
-    const accumulator = o.reg(bits, 0);
-    const source = o.read(1);
-    // The destination is written in either case, with its old value if they differ.
-    const old = o.update(0, (a) => o.select(o.eq(a, accumulator), source, a));
-    o.flagsSub(bits, accumulator, old, o.zx(bits, o.sub(accumulator, old)));
-    o.if(o.ne(old, accumulator), () => o.setReg(bits, 0, old));
-  }),
-  instruction('CMPXCHG8B', '0F C7 /1 Mq ;w0 nosize lock rare cpuid=CX8', (o) => {
-    o.setFlags({ zf: o.ne(o.call('cmpxchg8b', o.address(0, 8, 'write')), 0) });
-  }),
-  instruction('CMPXCHG16B', '0F C7 /1 Mx ;w1 only64 lock rare cpuid=CX16', (o) => {
-    const linear = o.address(0, 16, 'write');
-    o.raiseIf(o.ne(o.and(linear, 15), 0), '#GP', 0);
-    o.setFlags({ zf: o.ne(o.call('cmpxchg16b', linear), 0) });
-  }),
   instruction('ADCX', '66 0F 38 F6 /r Gy,Ey ;cpuid=ADX', (o) => addWithFlag(o, 'cf')),
   instruction('ADOX', 'F3 0F 38 F6 /r Gy,Ey ;cpuid=ADX', (o) => addWithFlag(o, 'of')),
 ];

@@ -1,35 +1,39 @@
 import { instruction, type Instruction } from '../definition.js';
 import type { Bits, Int, Ops } from '../ops.js';
 
-/** BT, BTS, BTR, BTC: with a register as bit offset, a memory operand is a bit string (SDM vol. 2, 3.1.1.9). */
-function bitTest(name: string, register: string, extension: number, change: ((o: Ops, a: Int, one: Int) => Int) | null): Instruction {
-  const lock = change ? 'lock' : '';
-  const flags = `${lock} undefined=of,sf,af,pf`;
-  return instruction(name, [`0F ${register} /r Ev,Gv ;rare ${flags}`, `0F BA /${extension} Ev,Ib ;${flags}`], (o) => {
-    const { bits } = o;
-    const index = o.read(1);
-    const bit = o.and(index, bits - 1);
-    const string = o.isMemory(0) && o.width(1) !== 8;
-    const one = o.shl(1, bit);
-    let old: Int;
-    if (string) {
-      const linear = bitStringAddress(o, index);
-      old = change ? o.updateAt(bits, linear, (a) => change(o, a, one)) : o.load(bits, linear);
-    } else if (change) old = o.update(0, (a) => change(o, a, one));
-    else old = o.read(0);
-    o.setFlags({ cf: o.ne(o.and(o.shr(old, bit), 1), 0) });
+type BitChange = (o: Ops, a: Int, one: Int) => Int;
+
+const bitAttributes = (change: BitChange | null): string => `${change ? 'lock' : ''} undefined=of,sf,af,pf`;
+
+/** BT, BTS, BTR, BTC within an operand: the bit number is taken modulo its size. */
+function bitInOperand(name: string, encodings: [string, string], change: BitChange | null): Instruction {
+  return instruction(name, encodings.map((text) => `0F ${text} ;${bitAttributes(change)}`), (o) => {
+    const one = o.shl(1, o.and(o.read(1), o.bits - 1));
+    const old = change ? o.update(0, (a) => change(o, a, one)) : o.read(0);
+    o.setFlags({ cf: o.ne(o.and(old, one), 0) });
   });
 }
 
-/** Linear address of the operand-sized piece of the bit string that holds bit `index`, a signed offset. */
-function bitStringAddress(o: Ops, index: Int): Int {
-  const { bits } = o;
-  const shift = bits === 16 ? 4 : bits === 32 ? 5 : 6;
-  const pieces = o.sar(o.sx(bits, index), shift);
-  return o.addressBeyond(0, o.mul(pieces, bits / 8), bits / 8, 'write');
+/** With the bit number in a register, a memory operand is a bit string around its address (SDM vol. 2, 3.1.1.9). */
+function bitInString(name: string, opcode: string, change: BitChange | null): Instruction {
+  return instruction(name, `0F ${opcode} /r Mv,Gv ;rare ${bitAttributes(change)}`, (o) => {
+    const { bits } = o;
+    const index = o.read(1);
+    // the operand-sized piece that holds the bit; its number is signed
+    const shift = bits === 16 ? 4 : bits === 32 ? 5 : 6;
+    const distance = o.mul(o.sar(o.sx(bits, index), shift), bits / 8);
+    const linear = o.addressBeyond(0, distance, bits / 8, change ? 'write' : 'read');
+    const one = o.shl(1, o.and(index, bits - 1));
+    const old = change ? o.updateAt(bits, linear, (a) => change(o, a, one)) : o.load(bits, linear);
+    o.setFlags({ cf: o.ne(o.and(old, one), 0) });
+  });
 }
 
-/** BMI1/2 and bit-scan instructions that count from either end. */
+const set: BitChange = (o, a, one) => o.or(a, one);
+const reset: BitChange = (o, a, one) => o.and(a, o.not(one));
+const complement: BitChange = (o, a, one) => o.xor(a, one);
+
+/** Instructions that count from either end. */
 const scan = (name: string, opcode: string, attributes: string, count: (o: Ops, a: Int) => Int, whenZero: number | null): Instruction =>
   instruction(name, `${opcode} /r Gv,Ev ;${attributes}`, (o) => {
     const source = o.read(1);
@@ -64,10 +68,14 @@ function shiftX(name: string, prefix: string, shift: (o: Ops, a: Int, n: Int) =>
 }
 
 export const bitInstructions: Instruction[] = [
-  bitTest('BT', 'A3', 4, null),
-  bitTest('BTS', 'AB', 5, (o, a, one) => o.or(a, one)),
-  bitTest('BTR', 'B3', 6, (o, a, one) => o.and(a, o.not(one))),
-  bitTest('BTC', 'BB', 7, (o, a, one) => o.xor(a, one)),
+  bitInOperand('BT', ['A3 /r Rv,Gv', 'BA /4 Ev,Ib'], null),
+  bitInOperand('BTS', ['AB /r Rv,Gv', 'BA /5 Ev,Ib'], set),
+  bitInOperand('BTR', ['B3 /r Rv,Gv', 'BA /6 Ev,Ib'], reset),
+  bitInOperand('BTC', ['BB /r Rv,Gv', 'BA /7 Ev,Ib'], complement),
+  bitInString('BT', 'A3', null),
+  bitInString('BTS', 'AB', set),
+  bitInString('BTR', 'B3', reset),
+  bitInString('BTC', 'BB', complement),
   scan('BSF', '0F BC', 'undefined=cf,of,sf,af,pf', trailing, null),
   scan('BSR', '0F BD', 'undefined=cf,of,sf,af,pf', (o, a) => o.sub(63, o.clz(a)), null),
   scan('TZCNT', 'F3 0F BC', 'cpuid=BMI1 undefined=of,sf,af,pf', trailing, 0),
@@ -85,10 +93,7 @@ export const bitInstructions: Instruction[] = [
     }
     o.write(0, swapBytes(o, o.read(0), o.bits));
   }),
-  instruction('MOVBE', '0F 38 F0 /r Gv,Mv ;cpuid=MOVBE', (o) => {
-    o.write(0, swapBytes(o, o.read(1), o.bits));
-  }),
-  instruction('MOVBE', '0F 38 F1 /r Mv,Gv ;cpuid=MOVBE', (o) => {
+  instruction('MOVBE', ['0F 38 F0 /r Gv,Mv ;cpuid=MOVBE', '0F 38 F1 /r Mv,Gv ;cpuid=MOVBE'], (o) => {
     o.write(0, swapBytes(o, o.read(1), o.bits));
   }),
   instruction('CRC32', 'F2 0F 38 F0 /r Gy,Eb ;cpuid=SSE4.2', (o) => {

@@ -1,9 +1,19 @@
 import { instruction, type Instruction } from '../definition.js';
 import type { Bits, Bool, Int, Ops } from '../ops.js';
 
-const OPCODES = (n: number): string[] => [
-  `C0 /${n} Eb,Ib ;`, `C1 /${n} Ev,Ib ;`, `D0 /${n} Eb,1 ;`, `D1 /${n} Ev,1 ;`, `D2 /${n} Eb,CL ;`, `D3 /${n} Ev,CL ;`,
-]; // prettier-ignore
+/** The six encodings of number n in group 2, with what is undefined; OF is defined where the count is the constant 1. */
+function encodings(n: number, undefinedFlags: string[]): string[] {
+  const any = `;undefined=${['of', ...undefinedFlags].join(',')}`;
+  const byOne = undefinedFlags.length > 0 ? `;undefined=${undefinedFlags.join(',')}` : ';';
+  return [
+    `C0 /${n} Eb,Ib ${any}`,
+    `C1 /${n} Ev,Ib ${any}`,
+    `D0 /${n} Eb,1 ${byOne}`,
+    `D1 /${n} Ev,1 ${byOne}`,
+    `D2 /${n} Eb,CL ${any}`,
+    `D3 /${n} Ev,CL ${any}`,
+  ];
+}
 
 /** Counts are taken modulo 32, or 64 with 64-bit operands. */
 const countOf = (o: Ops, operand: number): Int => o.and(o.read(operand), o.bits === 64 ? 63 : 31);
@@ -11,8 +21,7 @@ const top = (o: Ops, bits: Bits, value: Int): Bool => o.bit(value, bits - 1);
 
 /** Flags and destination change only if the count is not zero; memory is written in either case. */
 function shift(name: string, numbers: number[], compute: (o: Ops, a: Int, n: Int) => { result: Int; cf: Bool; of: Bool }): Instruction {
-  const flags = 'undefined=of,af';
-  return instruction(name, numbers.flatMap((n) => OPCODES(n).map((text) => text + flags)), (o) => {
+  return instruction(name, numbers.flatMap((number) => encodings(number, ['af'])), (o) => {
     const n = countOf(o, 1);
     const old = o.update(0, (a) => o.zx(o.bits, compute(o, a, n).result));
     o.if(o.ne(n, 0), () => {
@@ -22,12 +31,11 @@ function shift(name: string, numbers: number[], compute: (o: Ops, a: Int, n: Int
   });
 }
 
-/** A shift by up to 63 that gives zero from 64 on (wasm takes counts modulo 64). */
 const bitOut = (o: Ops, value: Int): Bool => o.ne(o.and(value, 1), 0);
 
 /** Rotates: only CF and OF change. */
 function rotate(name: string, number: number, left: boolean): Instruction {
-  return instruction(name, OPCODES(number).map((text) => text + 'undefined=of'), (o) => {
+  return instruction(name, encodings(number, []), (o) => {
     const { bits } = o;
     const masked = countOf(o, 1);
     const n = o.and(masked, bits - 1);
@@ -47,7 +55,7 @@ function rotate(name: string, number: number, left: boolean): Instruction {
 
 /** Rotates through CF: a ring of bits + 1 places. */
 function rotateCarry(name: string, number: number, left: boolean): Instruction {
-  return instruction(name, OPCODES(number).map((text) => text + 'undefined=of'), (o) => {
+  return instruction(name, encodings(number, []), (o) => {
     const { bits } = o;
     const carry = o.variable(o.toInt(o.flag('cf')));
     const masked = countOf(o, 1);
@@ -82,35 +90,39 @@ function modulo(o: Ops, n: Int, m: number): Int {
   return rest;
 }
 
-/** SHLD and SHRD. For 16-bit operands a count above 16 is undefined; real processors go on with the bits of the pair. */
+/** SHLD and SHRD: what a shift moves out of the source comes in behind the destination. */
 function doubleShift(name: string, opcodes: [string, string], left: boolean): Instruction {
   const flags = 'undefined=of,af';
   return instruction(name, [`${opcodes[0]} /r Ev,Gv,Ib ;${flags}`, `${opcodes[1]} /r Ev,Gv,CL ;${flags}`], (o) => {
-    const { bits } = o;
     const n = countOf(o, 2);
     const source = o.read(1);
-    const parts = (a: Int): { result: Int; out: Int } => {
-      if (bits === 16) {
-        // 16-bit: destination, source and destination again in one 48-bit string
-        const ring = left ? o.or(o.or(o.shl(a, 32), o.shl(source, 16)), a) : o.or(o.or(o.shl(a, 32), o.shl(source, 16)), a);
-        const moved = left ? o.shr(o.shl(ring, n), 32) : o.shr(ring, n);
-        const out = left ? o.shr(ring, o.sub(48, n)) : o.shr(ring, o.sub(n, 1));
-        return { result: moved, out };
-      }
-      const rest = o.sub(bits, n);
-      const fill = left ? shiftRight(o, source, rest) : shiftLeft(o, source, rest);
-      const moved = left ? o.shl(a, n) : o.shr(a, n);
-      const out = left ? o.shr(a, o.and(rest, 63)) : o.shr(a, o.sub(n, 1));
-      return { result: o.or(moved, fill), out };
-    };
-    const old = o.update(0, (a) => o.zx(bits, o.select(o.eq(n, 0), a, parts(a).result)));
+    const parts = o.bits === 16 ? doubleShift16 : doubleShiftWide;
+    const old = o.update(0, (a) => o.zx(o.bits, o.select(o.eq(n, 0), a, parts(o, left, a, source, n).result)));
     o.if(o.ne(n, 0), () => {
-      const { result, out } = parts(old);
-      const r = o.zx(bits, result);
-      o.flagsResult(bits, r, bitOut(o, out), o.differ(top(o, bits, r), top(o, bits, old)));
+      const { result, out } = parts(o, left, old, source, n);
+      const r = o.zx(o.bits, result);
+      o.flagsResult(o.bits, r, bitOut(o, out), o.differ(top(o, o.bits, r), top(o, o.bits, old)));
     });
   });
 }
+
+/** Result, and the bit that left last in bit 0. */
+type DoubleShift = (o: Ops, left: boolean, a: Int, source: Int, n: Int) => { result: Int; out: Int };
+
+const doubleShiftWide: DoubleShift = (o, left, a, source, n) => {
+  const rest = o.sub(o.bits, n);
+  return left
+    ? { result: o.or(o.shl(a, n), shiftRight(o, source, rest)), out: shiftRight(o, a, rest) }
+    : { result: o.or(o.shr(a, n), shiftLeft(o, source, rest)), out: o.shr(a, o.sub(n, 1)) };
+};
+
+/** Counts above 16 are undefined; AMD's processors then go on into the source a second time, and clear CF. */
+const doubleShift16: DoubleShift = (o, left, a, source, n) => {
+  const pieces = left ? [a, source, source] : [source, source, a];
+  const string = o.or(o.or(o.shl(pieces[0]!, 32), o.shl(pieces[1]!, 16)), pieces[2]!);
+  const out = left ? o.shr(a, o.sub(16, n)) : o.shr(a, o.sub(n, 1));
+  return { result: left ? o.shr(o.shl(string, n), 32) : o.shr(string, n), out: o.select(o.leu(n, 16), out, 0) };
+};
 
 export const shifts: Instruction[] = [
   rotate('ROL', 0, true),

@@ -1,0 +1,199 @@
+import { S_GPR, S_REMAINDER } from '../layout';
+import { DE, faulted, raise } from './fault';
+import { random as boardRandom } from './host';
+import { load64, probeWrite, store64, fastWrite } from './memory';
+
+const RAX: u32 = S_GPR;
+const RCX: u32 = S_GPR + 8;
+const RDX: u32 = S_GPR + 16;
+const RBX: u32 = S_GPR + 24;
+
+/** High 64 bits of an unsigned product. */
+export function multiplyHigh(a: u64, b: u64): u64 {
+  const al = a & 0xffffffff;
+  const ah = a >> 32;
+  const bl = b & 0xffffffff;
+  const bh = b >> 32;
+  const low = al * bl;
+  const mid = ah * bl + (low >> 32);
+  const mid2 = al * bh + (mid & 0xffffffff);
+  return ah * bh + (mid >> 32) + (mid2 >> 32);
+}
+
+export function umulh(cpu: u32, a: i64, b: i64): i64 {
+  return <i64>multiplyHigh(<u64>a, <u64>b);
+}
+
+export function imulh(cpu: u32, a: i64, b: i64): i64 {
+  let high = <i64>multiplyHigh(<u64>a, <u64>b);
+  if (a < 0) high -= b;
+  if (b < 0) high -= a;
+  return high;
+}
+
+/** Quotient of a 128-bit number by 64 bits, where high < divisor; the remainder is left in S_REMAINDER. */
+function divide128(cpu: u32, high: u64, low: u64, divisor: u64): u64 {
+  if (high == 0) {
+    store<u64>(cpu + S_REMAINDER, low % divisor);
+    return low / divisor;
+  }
+  let rest = high;
+  let quotient: u64 = 0;
+  for (let i = 63; i >= 0; i--) {
+    const carry = rest >> 63;
+    rest = (rest << 1) | ((low >> <u64>i) & 1);
+    if (carry != 0 || rest >= divisor) {
+      rest -= divisor;
+      quotient |= <u64>1 << <u64>i;
+    }
+  }
+  store<u64>(cpu + S_REMAINDER, rest);
+  return quotient;
+}
+
+/** DIV: (high:low of `bits` bits each) by `divisor`; #DE for zero or a quotient that does not fit. */
+export function divide(cpu: u32, bits: i64, high: i64, low: i64, divisor: i64): i64 {
+  if (divisor == 0) {
+    raise(cpu, DE);
+    return 0;
+  }
+  if (bits == 64) {
+    if (<u64>high >= <u64>divisor) {
+      raise(cpu, DE);
+      return 0;
+    }
+    return <i64>divide128(cpu, <u64>high, <u64>low, <u64>divisor);
+  }
+  const mask = (<i64>1 << bits) - 1;
+  const dividend = <u64>(((high & mask) << bits) | (low & mask));
+  const quotient = dividend / <u64>divisor;
+  if (quotient > <u64>mask) {
+    raise(cpu, DE);
+    return 0;
+  }
+  store<u64>(cpu + S_REMAINDER, dividend % <u64>divisor);
+  return <i64>quotient;
+}
+
+/** IDIV, likewise. */
+export function idivide(cpu: u32, bits: i64, high: i64, low: i64, divisor: i64): i64 {
+  const up = 64 - bits;
+  const by = (divisor << up) >> up;
+  if (by == 0) {
+    raise(cpu, DE);
+    return 0;
+  }
+  if (bits == 64) {
+    const negative = high < 0;
+    let l = <u64>low;
+    let h = <u64>high;
+    if (negative) {
+      l = ~l + 1;
+      h = ~h + (l == 0 ? 1 : 0);
+    }
+    const d = by < 0 ? 0 - <u64>by : <u64>by;
+    if (h >= d) {
+      raise(cpu, DE);
+      return 0;
+    }
+    const q = divide128(cpu, h, l, d);
+    const minus = negative != by < 0;
+    if (minus ? q > 0x8000000000000000 : q > 0x7fffffffffffffff) {
+      raise(cpu, DE);
+      return 0;
+    }
+    if (negative) store<i64>(cpu + S_REMAINDER, -load<i64>(cpu + S_REMAINDER));
+    return minus ? -(<i64>q) : <i64>q;
+  }
+  const mask = (<i64>1 << bits) - 1;
+  const wide = ((high & mask) << bits) | (low & mask);
+  const dividend = bits == 32 ? wide : (wide << (64 - 2 * bits)) >> (64 - 2 * bits);
+  if (dividend == i64.MIN_VALUE && by == -1) {
+    raise(cpu, DE);
+    return 0;
+  }
+  const quotient = dividend / by;
+  if ((quotient << up) >> up != quotient) {
+    raise(cpu, DE);
+    return 0;
+  }
+  store<i64>(cpu + S_REMAINDER, dividend % by);
+  return quotient;
+}
+
+/** Remainder of the division just done. */
+export function remainder(cpu: u32): i64 {
+  return load<i64>(cpu + S_REMAINDER);
+}
+
+export function pdep(cpu: u32, source: i64, mask: i64): i64 {
+  let result: i64 = 0;
+  let rest = mask;
+  for (let k: i64 = 0; rest != 0; k++) {
+    const lowest = rest & -rest;
+    if (((source >> k) & 1) != 0) result |= lowest;
+    rest ^= lowest;
+  }
+  return result;
+}
+
+export function pext(cpu: u32, source: i64, mask: i64): i64 {
+  let result: i64 = 0;
+  let rest = mask;
+  for (let k: i64 = 0; rest != 0; k++) {
+    const lowest = rest & -rest;
+    if ((source & lowest) != 0) result |= <i64>1 << k;
+    rest ^= lowest;
+  }
+  return result;
+}
+
+/** CRC32 with the polynomial 11EDC6F41H, reflected. */
+export function crc32(cpu: u32, crc: i64, data: i64, bits: i64): i64 {
+  let c = <u32>crc;
+  for (let i: i64 = 0; i < bits; i += 8) {
+    c ^= <u32>(data >>> i) & 0xff;
+    for (let k = 0; k < 8; k++) c = (c >> 1) ^ ((c & 1) != 0 ? 0x82f63b78 : 0);
+  }
+  return <i64>c;
+}
+
+export function cmpxchg8b(cpu: u32, linear: i64): i64 {
+  probeWrite(cpu, linear, 8);
+  if (faulted(cpu)) return 0;
+  const expected = <i64>load<u32>(cpu + RAX) | (<i64>load<u32>(cpu + RDX) << 32);
+  const wanted = <i64>load<u32>(cpu + RBX) | (<i64>load<u32>(cpu + RCX) << 32);
+  const host = fastWrite(cpu, linear, 8);
+  let old: i64;
+  if (host != 0 && (host & 7) == 0) old = atomic.cmpxchg<i64>(host, expected, wanted);
+  else {
+    old = load64(cpu, linear);
+    if (!faulted(cpu)) store64(cpu, linear, old == expected ? wanted : old);
+    if (faulted(cpu)) return 0;
+  }
+  if (old == expected) return 1;
+  store<i64>(cpu + RAX, old & 0xffffffff);
+  store<i64>(cpu + RDX, old >>> 32);
+  return 0;
+}
+
+/** Not atomic against other threads: wasm has no 128-bit exchange. One thread runs all CPUs. */
+export function cmpxchg16b(cpu: u32, linear: i64): i64 {
+  probeWrite(cpu, linear, 16);
+  if (faulted(cpu)) return 0;
+  const low = load64(cpu, linear);
+  if (faulted(cpu)) return 0;
+  const high = load64(cpu, linear + 8);
+  if (faulted(cpu)) return 0;
+  const equal = low == load<i64>(cpu + RAX) && high == load<i64>(cpu + RDX);
+  store64(cpu, linear, equal ? load<i64>(cpu + RBX) : low);
+  store64(cpu, linear + 8, equal ? load<i64>(cpu + RCX) : high);
+  if (equal) return 1;
+  store<i64>(cpu + RAX, low);
+  store<i64>(cpu + RDX, high);
+  return 0;
+}
+
+export function random(cpu: u32): i64 {
+  return boardRandom(cpu);
+}
