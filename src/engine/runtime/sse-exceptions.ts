@@ -13,11 +13,6 @@ export function beginFloat(cpu: u32): void {
   store<u32>(cpu + S_EXCEPTIONS, 0);
 }
 
-/** Whether an exception that is not masked was found so far. */
-export function unmaskedFound(cpu: u32): bool {
-  return (load<u32>(cpu + S_EXCEPTIONS) & ~(load<u32>(cpu + S_MXCSR) >> MASKS_SHIFT) & ALL_FLAGS) != 0;
-}
-
 /** Sets the MXCSR flags. False if the instruction faults (done here) and must not write its result. */
 export function endFloat(cpu: u32): bool {
   const mxcsr = load<u32>(cpu + S_MXCSR);

@@ -1,5 +1,5 @@
 /** HADD, HSUB, ADDSUB (SSE3) and the dot products DPPS, DPPD (SSE4.1). */
-import { beginFloat, endFloat, unmaskedFound } from './sse-exceptions';
+import { beginFloat, endFloat } from './sse-exceptions';
 import { loadBits, S_RESULT, storeBits } from './sse-lanes';
 import { softAdd, softMultiply } from './softfloat';
 
@@ -58,12 +58,15 @@ function dotProduct<F>(cpu: u32, destination: u32, source: u32, immediate: u32):
     const used = (immediate >> (4 + lane)) & 1;
     storeBits<F>(result + at, used ? softMultiply<F>(cpu, loadBits<F>(destination + at), loadBits<F>(source + at)) : 0);
   }
-  for (let step: u32 = 1; step < lanes && !unmaskedFound(cpu); step *= 2)
+  if (!endFloat(cpu)) return;
+  for (let step: u32 = 1; step < lanes; step *= 2) {
+    beginFloat(cpu);
     for (let lane: u32 = 0; lane < lanes; lane += 2 * step) {
       const at = result + lane * sizeof<F>();
       storeBits<F>(at, softAdd<F>(cpu, loadBits<F>(at), loadBits<F>(at + step * sizeof<F>()), false));
     }
-  if (!endFloat(cpu)) return;
+    if (!endFloat(cpu)) return;
+  }
   const sum = loadBits<F>(result);
   for (let lane: u32 = 0; lane < lanes; lane++)
     storeBits<F>(destination + lane * sizeof<F>(), (immediate >> lane) & 1 ? sum : 0);
