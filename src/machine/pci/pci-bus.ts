@@ -1,0 +1,86 @@
+/** PCI configuration mechanism #1 (PCI Local Bus Specification 3.0, 3.2.2.3.2) and the one bus behind it. */
+import type { InterruptRouter } from '../interrupts/interrupt-router.js';
+import type { MsiSend } from '../interrupts/apic-bus.js';
+import type { MmioBus } from '../mmio-bus.js';
+import { maskTo, type AccessSize, type PortBus, type PortDevice } from '../port-bus.js';
+import { checkVersion } from '../state.js';
+import type { PciFunction } from './pci-function.js';
+import { INTERRUPT_PIN } from './pci-registers.js';
+
+const CONFIG_ADDRESS = 0xcf8;
+const CONFIG_DATA = 0xcfc;
+const PORTS = 8;
+const ENABLE = 0x80000000;
+const ADDRESS_WRITABLE = 0x80fffffc;
+const ALL_ONES = 0xffffffff;
+
+/** Where a function is on bus 0. */
+export interface PciPlace {
+  slot: number;
+  function: number;
+}
+
+export class PciBus implements PortDevice {
+  private readonly functions = new Map<number, PciFunction>();
+  private address = 0;
+
+  constructor(
+    private readonly ports: PortBus,
+    private readonly mmio: MmioBus,
+    private readonly router: InterruptRouter,
+    private readonly sendMessage: MsiSend,
+  ) {
+    ports.map(CONFIG_ADDRESS, PORTS, this, 4);
+  }
+
+  plug(slot: number, number: number, device: PciFunction): void {
+    this.functions.set((slot << 3) | number, device);
+    const { ports, mmio, sendMessage } = this;
+    const pin = device.readConfig(INTERRUPT_PIN, 1);
+    const interrupt = pin === 0 ? () => {} : this.router.pciLine(slot, pin - 1);
+    device.connect({ ports, mmio, interrupt, sendMessage });
+  }
+
+  /** All functions, by slot and number. */
+  get plugged(): [PciPlace, PciFunction][] {
+    return [...this.functions]
+      .sort(([first], [second]) => first - second)
+      .map(([place, device]) => [{ slot: place >> 3, function: place & 7 }, device]);
+  }
+
+  private addressed(): PciFunction | undefined {
+    const bus = (this.address >>> 16) & 0xff;
+    if (!(this.address & ENABLE) || bus !== 0) return undefined;
+    return this.functions.get((this.address >>> 8) & 0xff);
+  }
+
+  /** The address register takes accesses of 32 bits only. */
+  readPort(port: number, size: AccessSize): number {
+    if (port < CONFIG_DATA) return port === CONFIG_ADDRESS && size === 4 ? this.address : maskTo(ALL_ONES, size);
+    const device = this.addressed();
+    return device ? device.readConfig((this.address & 0xfc) + (port & 3), size) : maskTo(ALL_ONES, size);
+  }
+
+  writePort(port: number, value: number, size: AccessSize): void {
+    if (port >= CONFIG_DATA) this.addressed()?.writeConfig((this.address & 0xfc) + (port & 3), value, size);
+    else if (port === CONFIG_ADDRESS && size === 4) this.address = (value & ADDRESS_WRITABLE) >>> 0;
+  }
+
+  reset(): void {
+    this.address = 0;
+    for (const device of this.functions.values()) device.reset();
+  }
+
+  save(): { version: 1; address: number; functions: [place: number, state: object][] } {
+    const functions = [...this.functions].map(([place, device]): [number, object] => [place, device.save()]);
+    return { version: 1, address: this.address, functions };
+  }
+
+  load(state: ReturnType<PciBus['save']>): void {
+    checkVersion('the PCI bus', state, 1);
+    this.address = state.address;
+    for (const [place, saved] of state.functions) {
+      this.functions.get(place)?.load(saved as ReturnType<PciFunction['save']>);
+    }
+  }
+}
