@@ -41,9 +41,10 @@ export interface DebianGuest {
 const SUITE = 'bookworm';
 const COMMAND_LINE = 'console=ttyS0';
 
-const KERNELS: Record<DebianArchitecture, Partial<Record<DebianFlavour, string>>> = {
-  amd64: { generic: 'linux-image-amd64', cloud: 'linux-image-cloud-amd64' },
-  i386: { '686-pae': 'linux-image-686-pae', '686': 'linux-image-686' },
+/** Packages by flavour; the first is what is meant when none is given. */
+const KERNELS: Record<DebianArchitecture, readonly (readonly [DebianFlavour, string])[]> = {
+  amd64: [['generic', 'linux-image-amd64'], ['cloud', 'linux-image-cloud-amd64']],
+  i386: [['686-pae', 'linux-image-686-pae'], ['686', 'linux-image-686']],
 };
 
 /**
@@ -53,11 +54,12 @@ const KERNELS: Record<DebianArchitecture, Partial<Record<DebianFlavour, string>>
 export async function debianGuest(options: DebianGuestOptions = {}): Promise<DebianGuest> {
   const { arch = 'amd64', script, onProgress = (): void => undefined } = options;
   const kernels = KERNELS[arch];
-  const flavour = options.flavour ?? (Object.keys(kernels)[0] as DebianFlavour);
-  const kernelPackage = kernels[flavour];
-  if (!kernelPackage) {
-    throw new UserError(`Debian ${arch} has no kernel flavour ${flavour}: use one of ${Object.keys(kernels).join(', ')}`);
+  const chosen = kernels.find(([name]) => name === (options.flavour ?? kernels[0]![0]));
+  if (!chosen) {
+    const known = kernels.map(([name]) => name).join(', ');
+    throw new UserError(`Debian ${arch} has no kernel flavour ${options.flavour}: use one of ${known}`);
   }
+  const [flavour, kernelPackage] = chosen;
   const directory = join(options.cacheDir ?? cacheDirectory(), 'guests', `debian-${arch}-${flavour}`);
   const kernel = join(directory, 'vmlinuz');
   const busybox = join(directory, 'busybox');
