@@ -292,3 +292,10 @@ export const EFLAGS_VM = 0x20000;
 export const EFLAGS_VIF = 0x80000;
 export const EFLAGS_VIP = 0x100000;
 export const EFLAGS_ID = 0x200000;
+
+// ---- S_FEATURES bits: what the runtime must know of the CPU model
+export const FEATURE_LM = 1;
+export const FEATURE_NX = 2;
+export const FEATURE_SYSCALL = 4;
+export const FEATURE_LA57 = 8;
+export const FEATURES_ALL = 7;

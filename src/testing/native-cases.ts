@@ -62,7 +62,7 @@ const LEFT_OUT = new Map<string, string>([
   ['FRSTOR', 'checked through FXSAVE images only'],
 ]);
 /** Instructions that load segments or go far: descriptor tables differ. */
-const FAR = /^(CALLF|JMPF|RETF|IRET.?|LDS|LES|LFS|LGS|LSS|SYSRET.?|SYSEXIT|SWAPGS|HLT|LTR|LLDT|LGDT|LIDT|CLTS|INVD|WBINVD|INVLPG|INVPCID|RDMSR|WRMSR|XSETBV|CLI|STI|CLAC|STAC|IN|OUT|INS.?|OUTS.?|REP.*)$/;
+const FAR = /^(POP [C-GS]S|CALLF|JMPF|RETF|IRET.?|LDS|LES|LFS|LGS|LSS|SYSRET.?|SYSEXIT|SWAPGS|HLT|LTR|LLDT|LGDT|LIDT|CLTS|INVD|WBINVD|INVLPG|INVPCID|RDMSR|WRMSR|XSETBV|CLI|STI|CLAC|STAC|IN|OUT|INS.?|OUTS.?|REP.*)$/;
 
 export function isComparable(form: Form): boolean {
   const { name } = form.encoding.instruction;

@@ -110,6 +110,8 @@ int main(int argc, char **argv) {
   int signals[] = {SIGTRAP, SIGSEGV, SIGILL, SIGFPE, SIGBUS};
   for (int i = 0; i < 5; i++) sigaction(signals[i], &action, 0);
   alarm(300);
+  /* 64-bit processes start with null data segments, which 32-bit code cannot use */
+  __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(0x2b));
   __asm__ volatile("int3");
   return 1;
 }

@@ -117,11 +117,9 @@ function find(cpu: u32, host: u32, mode: u32, linear: i64): u32 {
   const table = load<u32>(G_BLOCKS);
   const mask = load<u32>(G_BLOCKS_MASK);
   let slot = hash(host, mode) & mask;
-  for (;;) {
-    const entry = table + slot * BLOCK_ENTRY_BYTES;
-    const known = load<u32>(entry);
-    if (known == 0) return 0;
-    if (known == host && load<u32>(entry + 4) == mode) {
+  let entry = table + slot * BLOCK_ENTRY_BYTES;
+  while (load<u32>(entry) != 0) {
+    if (load<u32>(entry) == host && load<u32>(entry + 4) == mode) {
       const record = load<u32>(entry + 8);
       if (load<u16>(record + R_HANDLER) != HANDLER_BLOCK) return 0;
       const second = load<u32>(record + B_SECOND);
@@ -131,7 +129,9 @@ function find(cpu: u32, host: u32, mode: u32, linear: i64): u32 {
       return ramAddress(physical) == second ? record : 0;
     }
     slot = (slot + 1) & mask;
+    entry = table + slot * BLOCK_ENTRY_BYTES;
   }
+  return 0;
 }
 
 /** The same function as in code-cache.ts. */

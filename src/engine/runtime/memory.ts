@@ -7,7 +7,6 @@ import { readDevice, readRam, writeDevice, writeRam } from './physical';
 import { implicitAccess, PLACE_DEVICE, resolve } from './tlb';
 import { AS_IMPLICIT, AS_USER } from './walk';
 
-export { segmentLinear } from './segment-access';
 
 const CR0_AM: i64 = 0x40000;
 

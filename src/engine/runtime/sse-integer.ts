@@ -1,6 +1,7 @@
 /** Integer vector instructions that WebAssembly has nothing like: MPSADBW, PHMINPOSUW, MASKMOVQ, MASKMOVDQU. */
 import { faulted } from './fault';
-import { probeWrite, segmentLinear, store8 } from './memory';
+import { probeWrite, store8 } from './memory';
+import { segmentLinear } from './segment-access';
 import { S_RESULT } from './sse-lanes';
 
 /** Eight sums of four absolute differences: immediate bit 2 chooses the window in the destination, bits 0-1 the four bytes of the source. */

@@ -1,0 +1,66 @@
+import {
+  CS, DS, EFLAGS_AC, EFLAGS_VM, ES, MODE_CPL3, MODE_CS32, MODE_FLAT, MODE_FPU_CHECK, MODE_LMA, MODE_LONG, MODE_PROTECTED, MODE_SS32, MODE_VM86, S_CPL, S_CR0,
+  S_CR4, S_DR, S_EFER, S_EFLAGS, S_JUMP_KEY, S_MMU, S_MODE, S_SEG, S_TLB, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, S_WATCH, SEG_ATTR, SEG_BASE, SEG_BYTES,
+  SEG_LIMIT, SEG_NULL, SS, TLB_BYTES,
+} from '../layout'; // prettier-ignore
+
+export const CR0_PE: i64 = 1;
+export const CR0_MP: i64 = 2;
+export const CR0_EM: i64 = 4;
+export const CR0_TS: i64 = 8;
+export const CR0_NE: i64 = 0x20;
+export const CR0_WP: i64 = 0x10000;
+export const CR0_AM: i64 = 0x40000;
+export const CR0_PG: i64 = 0x80000000;
+export const CR4_OSFXSR: i64 = 0x200;
+export const CR4_SMAP: i64 = 0x200000;
+export const EFER_LMA: i64 = 0x400;
+
+export function segment(cpu: u32, n: u32): u32 {
+  return cpu + S_SEG + n * SEG_BYTES;
+}
+
+/** A writable, expand-up data segment of the whole 4 GiB. */
+function isFlatData(cpu: u32, n: u32): bool {
+  const register = segment(cpu, n);
+  const attributes = load<u32>(register + SEG_ATTR);
+  if ((attributes & (SEG_NULL | 0x9e)) != 0x92) return false;
+  return load<i64>(register + SEG_BASE) == 0 && load<i64>(register + SEG_LIMIT) == 0xffffffff;
+}
+
+/** Computes what decoded code and the TLB assume of the mode, after any change of CR0, CR4, EFER, CPL, AC, VM or a segment register. */
+export function updateMode(cpu: u32): void {
+  const cr0 = load<i64>(cpu + S_CR0);
+  const cr4 = load<i64>(cpu + S_CR4);
+  const flags = load<u32>(cpu + S_EFLAGS);
+  const cpl = load<u32>(cpu + S_CPL);
+  const code = load<u32>(segment(cpu, CS) + SEG_ATTR);
+  let mode: u32 = cpl == 3 ? MODE_CPL3 : 0;
+  const virtual8086 = (flags & EFLAGS_VM) != 0;
+  if ((cr0 & CR0_PE) != 0) mode |= virtual8086 ? MODE_VM86 : MODE_PROTECTED;
+  const active = (load<i64>(cpu + S_EFER) & EFER_LMA) != 0;
+  if (active) mode |= MODE_LMA;
+  if (active && (code & 0x2000) != 0) mode |= MODE_LONG;
+  else {
+    if ((code & 0x4000) != 0) mode |= MODE_CS32;
+    if ((load<u32>(segment(cpu, SS) + SEG_ATTR) & 0x4000) != 0) mode |= MODE_SS32;
+    const codeFlat = load<i64>(segment(cpu, CS) + SEG_BASE) == 0 && load<i64>(segment(cpu, CS) + SEG_LIMIT) == 0xffffffff;
+    if ((mode & MODE_PROTECTED) != 0 && codeFlat && isFlatData(cpu, DS) && isFlatData(cpu, ES) && isFlatData(cpu, SS)) mode |= MODE_FLAT;
+  }
+  if ((cr0 & (CR0_EM | CR0_TS)) != 0 || (cr4 & CR4_OSFXSR) == 0) mode |= MODE_FPU_CHECK;
+  store<u32>(cpu + S_MODE, mode);
+  store<u32>(cpu + S_JUMP_KEY, (load<u32>(cpu + S_JUMP_KEY) & ~0xfff) | mode);
+
+  let mmu: u32 = 0;
+  if (cpl != 3) mmu = (cr4 & CR4_SMAP) != 0 && (flags & EFLAGS_AC) == 0 ? 1 : 2;
+  store<u32>(cpu + S_MMU, mmu);
+  const checked = cpl == 3 && (flags & EFLAGS_AC) != 0 && (cr0 & CR0_AM) != 0;
+  const read = cpu + S_TLB + mmu * 2 * TLB_BYTES;
+  store<u32>(cpu + S_TLB_READ, checked ? cpu + S_TLB_NONE : read);
+  store<u32>(cpu + S_TLB_WRITE, checked ? cpu + S_TLB_NONE : read + TLB_BYTES);
+  // data breakpoints: enabled ones that are not for execution
+  const dr7 = <u32>load<i64>(cpu + S_DR + 56);
+  let watch: u32 = 0;
+  for (let i: u32 = 0; i < 4; i++) if (((dr7 >> (2 * i)) & 3) != 0 && ((dr7 >> (16 + 4 * i)) & 3) != 0) watch = 1;
+  store<u32>(cpu + S_WATCH, watch);
+}
