@@ -57,7 +57,7 @@ function native<F>(op: i32, x: F, y: F): F {
   return sqrt<F>(y);
 }
 
-/** Whether neither an exception nor a special rule can be at work in r = native(op, x, y). */
+/** Whether neither an exception nor a special rule can be at work in r = native(op, x, y). MIN and MAX never depend on `plain`. */
 // @ts-ignore: decorator
 @inline
 function safe<F>(op: i32, x: F, y: F, r: F): bool {
@@ -74,7 +74,7 @@ function safe<F>(op: i32, x: F, y: F, r: F): bool {
 function scalar<F>(cpu: u32, op: i32, destination: i64, source: i64): void {
   const a = cpu + <u32>destination;
   const b = cpu + <u32>source;
-  if (plain(cpu)) {
+  if (op == MIN || op == MAX || plain(cpu)) {
     const x = load<F>(a);
     const y = load<F>(b);
     const r = native<F>(op, x, y);
@@ -119,7 +119,7 @@ function packed<F>(cpu: u32, op: i32, destination: i64, source: i64): void {
 // @ts-ignore: decorator
 @inline
 function packedAt<F>(cpu: u32, op: i32, a: u32, b: u32): void {
-  if (plain(cpu)) {
+  if (op == MIN || op == MAX || plain(cpu)) {
     const x = v128.load(a);
     const y = v128.load(b);
     const r = nativeLanes<F>(op, x, y);
