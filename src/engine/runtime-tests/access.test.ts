@@ -76,6 +76,10 @@ test('addresses wrap at 4 GiB outside 64-bit mode', () => {
   rig.setRam32(0, 0x4433);
   assert.equal(rig.get('load32', 0xfffffffen), 0x44332211n);
   assert.deepEqual(rig.log, ['read1 fffffffe', 'read1 ffffffff']);
+  paged(rig, { 0: 0 });
+  rig.setRam32(TABLES + 4 * 1023, TABLES + 0x1007);
+  rig.call('store32', 0xfffffffen, 0n);
+  assert.deepEqual(rig.fault(), { vector: 14, error: 2, address: 0n });
 });
 
 test('in compatibility mode tables of the processor may lie above 4 GiB, data may not', () => {
@@ -203,7 +207,7 @@ test('segments outside 64-bit mode: base, limit, rights, expand-down, null', () 
   assert.equal(check(DATA32, 0xffffn, 0xfffcn, 4, 1), 0x10ffcn);
   assert.equal(check(DATA32, 0xffffn, 0xfffdn, 4, 0), null);
   assert.equal(check(DATA32, 0xffffn, 0xfffdn, 4, 0, L.SS), null);
-  assert.equal(check(DATA32, 0xffffffffn, 0xfffffff0n, 4, 1), 0xff0n);
+  assert.equal(check(DATA32, 0xffffffffn, 0xfffffffen, 4, 1), 0xffen);
   assert.equal(check(0xc091, 0xffffn, 0n, 4, 0), 0x1000n);
   assert.equal(check(0xc091, 0xffffn, 0n, 4, 1), null);
   assert.equal(check(0xc09b, 0xffffn, 0n, 4, 0), 0x1000n);

@@ -84,6 +84,18 @@ test('INVLPG of one address drops all of a large page, also after a flush that k
   assert.equal(rig.call('translateCode', 0x210000n), 0x10000n);
 });
 
+test('a large page that only data was read from is remembered by a flush that keeps it', () => {
+  const rig = new Rig();
+  longMode(rig);
+  rig.setRam64(TABLES + 0x2008, BigInt(0x200000 + (P | W | U | PS | GLOBAL)));
+  rig.setRam32(0x210000, 1);
+  assert.equal(rig.get('load32', 0x210000n), 1n);
+  rig.runtime.flushTlb(rig.cpu, true);
+  rig.setRam64(TABLES + 0x2008, BigInt(P | W | U | PS));
+  rig.call('flushPage', 0x200000n);
+  assert.equal(rig.get('load32', 0x210000n), 0n);
+});
+
 test('INVLPG drops all of a 1 GiB page and of a 4 MiB page', () => {
   const rig = new Rig();
   rig.setRam64(TABLES, BigInt(TABLES + 0x1000 + (P | W | U)));
