@@ -1,4 +1,5 @@
-import type { MemoryRange } from './memory-map.js';
+import type { GuestRam } from '../../machine/guest-ram.js';
+import { pcMemoryMap, type MemoryRange } from './memory-map.js';
 
 /** A file given for the guest. */
 export interface BootFile {
@@ -15,6 +16,10 @@ export interface BootMemory {
   readonly map: readonly MemoryRange[];
   /** Writes to guest physical addresses that `map` shows as RAM or as the firmware's own. */
   write(address: number, bytes: Uint8Array): void;
+}
+
+export function bootMemory(ram: GuestRam): BootMemory {
+  return { map: pcMemoryMap(ram), write: (address, bytes) => ram.write(address, bytes) };
 }
 
 export interface BootRequest {

@@ -1,3 +1,5 @@
+import { FOUR_GIB, VGA_WINDOW, type RamLayout } from '../../machine/memory-map.js';
+
 /** Range types of INT 15h E820 (ACPI 5.0, section 15.1), which all boot protocols use. */
 export const RAM = 1;
 export const RESERVED = 2;
@@ -12,17 +14,15 @@ export interface MemoryRange {
 /** Extended BIOS data area: the last KiB of the 640 that a PC has below its video memory. */
 export const EBDA = 0x9fc00;
 export const EBDA_BYTES = 0x400;
-const VIDEO = 0xa0000;
 /** Tables and BIOS. */
 const FIRMWARE = 0xe0000;
 const EXTENDED = 0x100000;
-const FOUR_GIB = 2 ** 32;
 
-/** The memory map of a PC with `lowBytes` of RAM from 0 and `highBytes` from 4 GiB. */
-export function pcMemoryMap(lowBytes: number, highBytes: number): MemoryRange[] {
+/** What a PC tells of its memory. */
+export function pcMemoryMap({ lowBytes, highBytes }: RamLayout): MemoryRange[] {
   const map: MemoryRange[] = [
     { start: 0, length: Math.min(lowBytes, EBDA), type: RAM },
-    { start: EBDA, length: VIDEO - EBDA, type: RESERVED },
+    { start: EBDA, length: VGA_WINDOW - EBDA, type: RESERVED },
     { start: FIRMWARE, length: EXTENDED - FIRMWARE, type: RESERVED },
   ];
   if (lowBytes > EXTENDED) map.push({ start: EXTENDED, length: lowBytes - EXTENDED, type: RAM });

@@ -1,11 +1,12 @@
+import { FIRST_PIRQ_GSI, PIRQS, pirqOf } from '../../machine/interrupts/interrupt-router.js';
+import { HPET_BASE, IO_APIC_BASE, LOCAL_APIC_BASE, type RamLayout } from '../../machine/memory-map.js';
+import { PIRQRC } from '../../machine/pci/piix3.js';
+import { PM_BASE, SMBUS_BASE } from '../../machine/pci/piix4-pm.js';
 import {
   arg0, and, byteFields, createDWordField, device, eisaId, give, ifTrue, integer, join, local0, method,
   name, operationRegion, or, otherwise, packageOf, path, PCI_CONFIG, processor, scope, store, text, type Aml,
 } from './aml.js';
-import {
-  HPET, IO_APIC, LOCAL_APIC, PIRQ_GSI_BASE, PIRQRC, PM_BASE, PM_BYTES, SLP_TYP_S0, SLP_TYP_S5, SMBUS_BASE,
-  SMBUS_BYTES, pciWindow, pciWindow64, pirqOf, type MemoryLayout,
-} from './board.js';
+import { PCI_MEMORY, PM_BYTES, SLP_TYP_S0, SLP_TYP_S5, SMBUS_BYTES, pciMemory64 } from './board.js';
 import { FIRST_X2APIC_ID } from './madt.js';
 import {
   INTERRUPT_NUMBER_OFFSET, busRange, ioRange, irq, levelInterrupts, memory32, memoryRange, memoryRange64, ports,
@@ -17,7 +18,7 @@ import { systemDescriptionTable } from './sdt.js';
 const DSDT_REVISION = 2;
 
 /** Differentiated System Description Table: the devices of the board that cannot be found by looking. */
-export function dsdt(cpuCount: number, memory: MemoryLayout): Uint8Array {
+export function dsdt(cpuCount: number, memory: RamLayout): Uint8Array {
   const body = join(
     name('\\_S0', packageOf(integer(SLP_TYP_S0), integer(SLP_TYP_S0), integer(0), integer(0))),
     name('\\_S5', packageOf(integer(SLP_TYP_S5), integer(SLP_TYP_S5), integer(0), integer(0))),
@@ -33,15 +34,15 @@ function pnp(at: string, id: string, ...descriptors: Resource[]): Aml {
   return device(at, name('_HID', eisaId(id)), name('_CRS', resources(...descriptors)));
 }
 
-function pciRoot(memory: MemoryLayout): Aml {
+function pciRoot(memory: RamLayout): Aml {
   const windows = resources(
     busRange(0, 0xff),
     ports(0xcf8, 8),
     ioRange(0, 0xcf7),
     ioRange(0xd00, 0xffff),
     memoryRange({ first: 0xa0000, last: 0xbffff }, true),
-    memoryRange(pciWindow(memory)),
-    memoryRange64(pciWindow64(memory)),
+    memoryRange(PCI_MEMORY),
+    memoryRange64(pciMemory64(memory)),
   );
   return device(
     'PCI0',
@@ -49,7 +50,7 @@ function pciRoot(memory: MemoryLayout): Aml {
     name('_UID', integer(0)),
     name('_CRS', windows),
     name('PRTP', routing((pirq) => [path(linkName(pirq)), integer(0)])),
-    name('PRTA', routing((pirq) => [integer(0), integer(PIRQ_GSI_BASE + pirq)])),
+    name('PRTA', routing((pirq) => [integer(0), integer(FIRST_PIRQ_GSI + pirq)])),
     method('_PRT', 0, ifTrue(path('\\PICF'), give(path('PRTA'))), otherwise(give(path('PRTP')))),
     isaBridge(),
   );
@@ -80,7 +81,7 @@ function isaBridge(): Aml {
   return device(
     'ISA',
     name('_ADR', integer(0x00010000)),
-    operationRegion('PIRQ', PCI_CONFIG, PIRQRC, PINS),
+    operationRegion('PIRQ', PCI_CONFIG, PIRQRC, PIRQS),
     byteFields('PIRQ', 'PIRA', 'PIRB', 'PIRC', 'PIRD'),
     pnp('PIC', 'PNP0000', ports(0x20, 2), ports(0xa0, 2), ports(0x4d0, 2), irq(2)),
     pnp('PIT', 'PNP0100', ports(0x40, 4), irq(0)),
@@ -142,8 +143,8 @@ function boardMemory(): Aml {
     'PNP0C02',
     ports(PM_BASE, PM_BYTES),
     ports(SMBUS_BASE, SMBUS_BYTES),
-    memory32(IO_APIC, 0x1000),
-    memory32(LOCAL_APIC, 0x1000),
+    memory32(IO_APIC_BASE, 0x1000),
+    memory32(LOCAL_APIC_BASE, 0x1000),
   );
 }
 
@@ -152,7 +153,7 @@ function hpet(): Aml {
     'HPET',
     name('_HID', eisaId('PNP0103')),
     name('_UID', integer(0)),
-    name('_CRS', resources(memory32(HPET, 0x400))),
+    name('_CRS', resources(memory32(HPET_BASE, 0x400))),
   );
 }
 

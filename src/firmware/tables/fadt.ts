@@ -1,6 +1,13 @@
-import { PM1A_CONTROL, PM1A_EVENT, PM_TIMER, RESET_PORT, RESET_VALUE, SCI_IRQ } from './board.js';
+import { PM_BASE, SCI_IRQ } from '../../machine/pci/piix4-pm.js';
+import { RESET_CONTROL } from '../../machine/pci/reset-control.js';
+import { RESET_VALUE } from './board.js';
 import { systemDescriptionTable } from './sdt.js';
 import { TableBytes } from './table-bytes.js';
+
+// PIIX4's registers under their ACPI names
+const PM1A_EVENT = PM_BASE + 0x00;
+const PM1A_CONTROL = PM_BASE + 0x04;
+const PM_TIMER = PM_BASE + 0x08;
 
 const SYSTEM_IO = 1;
 const BYTE_ACCESS = 1;
@@ -39,7 +46,7 @@ export function fadt(facsAddress: number, dsdtAddress: number): Uint8Array {
     .u16(LEGACY_DEVICES | I8042)
     .u8(0)
     .u32(WBINVD | PROC_C1 | SLP_BUTTON | FIX_RTC | RESET_REG_SUP);
-  ioAddress(table, RESET_PORT, 8, BYTE_ACCESS);
+  ioAddress(table, RESET_CONTROL, 8, BYTE_ACCESS);
   table.u8(RESET_VALUE, 0, 0, 0).u64(facsAddress, dsdtAddress);
   ioAddress(table, PM1A_EVENT, 32, WORD_ACCESS);
   noAddress(table);

@@ -1,4 +1,4 @@
-import type { MemoryLayout } from './board.js';
+import type { RamLayout } from '../../machine/memory-map.js';
 import { dsdt } from './dsdt.js';
 import { facs, fadt } from './fadt.js';
 import { hpetTable } from './hpet-table.js';
@@ -10,7 +10,7 @@ import { smbios } from './smbios.js';
 /** What describes the machine; the CPUs have APIC ids 0 .. cpuCount - 1. */
 export interface MachineShape {
   cpuCount: number;
-  memory: MemoryLayout;
+  memory: RamLayout;
 }
 
 /** Bytes and the guest physical address they belong at. */

@@ -1,4 +1,6 @@
-import { IO_APIC, IO_APIC_ID, LOCAL_APIC, SCI_IRQ } from './board.js';
+import { IO_APIC_BASE, LOCAL_APIC_BASE } from '../../machine/memory-map.js';
+import { SCI_IRQ } from '../../machine/pci/piix4-pm.js';
+import { IO_APIC_ID } from './board.js';
 import { systemDescriptionTable } from './sdt.js';
 import { TableBytes } from './table-bytes.js';
 
@@ -24,12 +26,12 @@ const LINT1 = 1;
 
 /** Multiple APIC Description Table. CPUs have APIC ids and ACPI processor ids 0 .. cpuCount - 1. */
 export function madt(cpuCount: number): Uint8Array {
-  const table = new TableBytes().u32(LOCAL_APIC, PCAT_COMPAT);
+  const table = new TableBytes().u32(LOCAL_APIC_BASE, PCAT_COMPAT);
   for (let id = 0; id < cpuCount; id++) {
     if (id < FIRST_X2APIC_ID) table.u8(PROCESSOR_LOCAL_APIC, 8, id, id).u32(ENABLED);
     else table.u8(PROCESSOR_LOCAL_X2APIC, 16, 0, 0).u32(id, ENABLED, id);
   }
-  table.u8(IO_APIC_STRUCTURE, 12, IO_APIC_ID, 0).u32(IO_APIC, 0);
+  table.u8(IO_APIC_STRUCTURE, 12, IO_APIC_ID, 0).u32(IO_APIC_BASE, 0);
   table.u8(INTERRUPT_SOURCE_OVERRIDE, 10, 0, 0).u32(2).u16(CONFORMS);
   table.u8(INTERRUPT_SOURCE_OVERRIDE, 10, 0, SCI_IRQ).u32(SCI_IRQ).u16(ACTIVE_HIGH_LEVEL);
   table.u8(LOCAL_APIC_NMI, 6, ALL_PROCESSORS_8).u16(CONFORMS).u8(LINT1);

@@ -1,4 +1,7 @@
-import { IO_APIC, IO_APIC_ID, LOCAL_APIC, PIRQ_GSI_BASE, SCI_IRQ, pirqOf } from './board.js';
+import { FIRST_PIRQ_GSI, pirqOf } from '../../machine/interrupts/interrupt-router.js';
+import { IO_APIC_BASE, LOCAL_APIC_BASE } from '../../machine/memory-map.js';
+import { SCI_IRQ } from '../../machine/pci/piix4-pm.js';
+import { IO_APIC_ID } from './board.js';
 import { FIRST_X2APIC_ID } from './madt.js';
 import { TableBytes, checksum } from './table-bytes.js';
 
@@ -50,10 +53,10 @@ export function mpConfiguration(cpuCount: number): Uint8Array {
   }
   entry(BUS).u8(PCI_BUS).text('PCI', 6);
   entry(BUS).u8(ISA_BUS).text('ISA', 6);
-  entry(IO_APIC_ENTRY).u8(IO_APIC_ID, 0x11, ENABLED).u32(IO_APIC);
+  entry(IO_APIC_ENTRY).u8(IO_APIC_ID, 0x11, ENABLED).u32(IO_APIC_BASE);
   for (let slot = 1; slot < 32; slot++) {
     for (let pin = 0; pin < 4; pin++) {
-      const input = PIRQ_GSI_BASE + pirqOf(slot, pin);
+      const input = FIRST_PIRQ_GSI + pirqOf(slot, pin);
       entry(IO_INTERRUPT).u8(INT).u16(ACTIVE_LOW_LEVEL).u8(PCI_BUS, (slot << 2) | pin, IO_APIC_ID, input);
     }
   }
@@ -73,7 +76,7 @@ export function mpConfiguration(cpuCount: number): Uint8Array {
     .text('PC', 12)
     .u32(0)
     .u16(0, count)
-    .u32(LOCAL_APIC, 0)
+    .u32(LOCAL_APIC_BASE, 0)
     .append(entries.finish())
     .finish();
   table[7] = checksum(table);

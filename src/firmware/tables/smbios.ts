@@ -1,4 +1,4 @@
-import type { MemoryLayout } from './board.js';
+import type { RamLayout } from '../../machine/memory-map.js';
 import { TableBytes, checksum } from './table-bytes.js';
 
 /**
@@ -31,7 +31,7 @@ const MAPPED_HANDLE = 0x1300;
 const BOOT_HANDLE = 0x2000;
 const END_HANDLE = 0x7f00;
 
-export function smbios(cpuCount: number, memory: MemoryLayout, structuresAddress: number): Smbios {
+export function smbios(cpuCount: number, memory: RamLayout, structuresAddress: number): Smbios {
   const list = [
     biosInformation(),
     systemInformation(),
@@ -110,10 +110,10 @@ function processorSocket(cpuCount: number): Uint8Array {
 }
 
 /** Physical memory array, one memory device, and where its bytes appear below and above 4 GiB. */
-function memoryStructures(memory: MemoryLayout): Uint8Array[] {
+function memoryStructures(memory: RamLayout): Uint8Array[] {
   const SYSTEM_BOARD = 3;
   const SYSTEM_MEMORY = 3;
-  const MULTI_BIT_ECC = 6;
+  const NO_CORRECTION = 3;
   const EXTENDED_SIZE = 0x7fff;
   const DIMM = 9;
   const RAM = 7;
@@ -123,7 +123,7 @@ function memoryStructures(memory: MemoryLayout): Uint8Array[] {
   const mib = Math.ceil(total / MIB);
   const array = structure(16, ARRAY_HANDLE, (body) => {
     const fits = total < 2 * 1024 * GIB;
-    body.u8(SYSTEM_BOARD, SYSTEM_MEMORY, MULTI_BIT_ECC).u32(fits ? kib : 0x80000000).u16(NO_ERROR_HANDLE, 1);
+    body.u8(SYSTEM_BOARD, SYSTEM_MEMORY, NO_CORRECTION).u32(fits ? kib : 0x80000000).u16(NO_ERROR_HANDLE, 1);
     body.u64(fits ? 0 : total);
   });
   const module = structure(17, DEVICE_HANDLE, (body, string) => {
