@@ -1,5 +1,5 @@
 import {
-  ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, G_CPUS, JUMP_ENTRIES, PAGE_CODE, PAGE_ROM,
+  ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, FAULT_ADDRESS, G_CPUS, JUMP_ENTRIES, PAGE_CODE, PAGE_ROM,
   S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_LARGE, S_TLB_NONE,
   S_WATCH, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK,
 } from '../layout'; // prettier-ignore
@@ -50,7 +50,7 @@ export function resolve(cpu: u32, linear: i64, access: u32, who: u32): i64 {
   if (((load<i64>(read) ^ linear) & ~0xfff) == 0 && (access == ACCESS_READ || (load<u32>(read + 12) & TLB_DIRTY) != 0))
     return <i64>(<u32>linear + load<u32>(read + 8));
   if (!isCanonical(cpu, linear)) {
-    raiseWithError(cpu, GP, 0);
+    raiseWithError(cpu, GP | FAULT_ADDRESS, 0);
     return -1;
   }
   const found = walk(cpu, linear, access, who);
