@@ -272,6 +272,8 @@ export const PENDING_FLUSH = 128;
 // ---- faults
 export const FAULT_VALID = 0x80000000;
 export const FAULT_HAS_ERROR = 0x100;
+/** The #GP is for an address that is not canonical: #SS if the stack segment was used. */
+export const FAULT_ADDRESS = 0x200;
 
 // ---- access kinds of the MMU
 export const ACCESS_READ = 0;

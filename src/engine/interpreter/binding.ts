@@ -848,7 +848,11 @@ export class InterpreterOps implements Ops {
   /** The branch itself faults, not the fetch behind it (SDM vol. 2, JMP; so does AMD's processor). */
   checkJump(target: IntLike): void {
     if (this.bits === 64) {
-      this.raiseIf(this.ne(this.sar(this.shl(target, 16), 16), target), '#GP', 0);
+      const differs = (shift: number): Bool => this.ne(this.sar(this.shl(target, shift), shift), target);
+      this.if(differs(64 - 48), () => {
+        // 57 bits with CR4.LA57
+        this.raiseIf(this.either(this.negate(this.bit(this.state('cr4'), 12)), differs(64 - 57)), '#GP', 0);
+      });
       return;
     }
     const flat = this.i32(I32.and, this.loadState32(L.S_MODE), this.const32(L.MODE_FLAT));

@@ -299,6 +299,8 @@ export class CodeCache {
     const hasAddress = form.memory || operands.some((o) => o.kind === 'O');
     const isString = form.asize !== 0;
     if (hasAddress || isString) this.writeAddress(record, mode, next, form);
+    // Without a memory operand an instruction uses the stack, if any memory. Direct jumps keep links here.
+    else if (!operands.some((o) => o.kind === 'J')) view.setUint8(record + R.R_SEGMENT, L.SS);
     return this.ends(form);
   }
 

@@ -526,8 +526,9 @@ export class Evaluator implements Ops {
   }
   checkJump(target: IntLike): void {
     const to = this.big(target);
+    const width = this.get64(L.S_CR4) & 0x1000n ? 57 : 48;
     const allowed =
-      this.bits === 64 ? BigInt.asIntN(48, to) === BigInt.asIntN(64, to) : to <= this.get64(L.S_SEG + L.CS * L.SEG_BYTES + L.SEG_LIMIT);
+      this.bits === 64 ? BigInt.asIntN(width, to) === BigInt.asIntN(64, to) : to <= this.get64(L.S_SEG + L.CS * L.SEG_BYTES + L.SEG_LIMIT);
     if (!allowed) this.raise('#GP', 0);
   }
   private relativeTarget(): bigint {

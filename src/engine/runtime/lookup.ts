@@ -1,11 +1,11 @@
 import {
-  BLOCK_ENTRY_BYTES, CS, EFLAGS_IF, EFLAGS_TF, G_BLOCKS, G_BLOCKS_MASK, JUMP_ENTRIES, LINE_INTR, LINE_NMI, MODE_LONG, PENDING_INTERRUPT, PENDING_NMI, PENDING_STEP,
+  BLOCK_ENTRY_BYTES, CS, FAULT_ADDRESS, S_FAULT, SS, EFLAGS_IF, EFLAGS_TF, G_BLOCKS, G_BLOCKS_MASK, JUMP_ENTRIES, LINE_INTR, LINE_NMI, MODE_LONG, PENDING_INTERRUPT, PENDING_NMI, PENDING_STEP,
   S_BUDGET, S_CODE_PAGE, S_EFLAGS, S_FAULT_COUNT, S_JUMPS, S_JUMP_KEY, S_LINE, S_LINK_FROM, S_LOOKUP, S_MODE, S_NMI_BLOCKED, S_PAGE_BASE,
   S_PAGE_BASE_FAR, S_PENDING, S_RECORD, S_RETIRED_END, S_RIP, S_SEG, S_SHADOW, S_SHADOW_NEXT, SEG_BASE, SEG_BYTES, SEG_LIMIT,
 } from '../layout'; // prettier-ignore
-import { B_PAGE, B_SECOND, HANDLER_BLOCK, R_HANDLER, R_LEFT, R_LENGTH, R_NEXT } from '../interpreter/record';
+import { B_PAGE, B_SECOND, HANDLER_BLOCK, R_HANDLER, R_LEFT, R_LENGTH, R_NEXT, R_SEGMENT } from '../interpreter/record';
 import { deliverFault } from './exception';
-import { GP, raiseWithError } from './fault';
+import { GP, raiseWithError, STACK } from './fault';
 import { decode } from './host';
 import { ramAddress } from './physical';
 import { translateCode } from './tlb';
@@ -146,6 +146,8 @@ export function faultAt(cpu: u32, record: u32): void {
   setRip(cpu, record);
   store<i64>(cpu + S_BUDGET, load<i64>(cpu + S_BUDGET) + <i64>load<u8>(record + R_LEFT) - 1);
   store<u32>(cpu + S_RECORD, 0);
+  const fault = load<u32>(cpu + S_FAULT);
+  if ((fault & FAULT_ADDRESS) != 0 && load<u8>(record + R_SEGMENT) == SS) store<u32>(cpu + S_FAULT, (fault & ~0xff) | STACK);
   deliver(cpu);
 }
 

@@ -42,6 +42,20 @@ const EFER_LME: i64 = 0x100;
 const EFER_LMA: i64 = 0x400;
 const EFER_NXE: i64 = 0x800;
 
+/** AMD's configuration registers that systems look at for this family; they read as zero and keep nothing (BIOS and kernel developer's guides). */
+function isAmdConfiguration(index: u32): bool {
+  return (
+    index == 0xc0010010 || // SYSCFG
+    index == 0xc0010015 || // HWCR
+    index == 0xc001001f || // NB_CFG
+    index == 0xc0010055 || // Interrupt pending message
+    index == 0xc0011020 || // LS_CFG
+    index == 0xc0011022 || // DC_CFG
+    index == 0xc0011023 || // BU_CFG
+    index == 0xc0011029 // DE_CFG
+  );
+}
+
 /** Fixed-range MTRRs in the order of their state: 64K, two of 16K, eight of 4K. */
 function fixedMtrr(index: u32): i32 {
   if (index == 0x250) return 0;
@@ -89,6 +103,7 @@ export function rdmsr(cpu: u32, number: i64): i64 {
   if (index == IA32_MCG_CAP) return 0x100 | MC_BANKS;
   if (index == IA32_PLATFORM_ID) return 0;
   if (index == IA32_BIOS_SIGN_ID) return 0x100000000;
+  if (isAmdConfiguration(index)) return 0;
   return boardMsrRead(cpu, index);
 }
 
@@ -120,7 +135,7 @@ export function wrmsr(cpu: u32, number: i64, value: i64): void {
     return;
   }
   // a microcode update is looked at and not taken
-  if (index == IA32_BIOS_SIGN_ID || index == 0x79) return;
+  if (index == IA32_BIOS_SIGN_ID || index == 0x79 || isAmdConfiguration(index)) return;
   const at = storage(cpu, index);
   if (at == 0) {
     boardMsrWrite(cpu, index, value);
