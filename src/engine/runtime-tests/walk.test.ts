@@ -24,7 +24,7 @@ interface Expected {
 interface Level {
   shift: bigint;
   bits: bigint;
-  /** Sizes of entry and of the field of reserved bits when it maps a page; null: cannot map one. */
+  /** Whether an entry here maps a page: always, if its PS bit is set, never. */
   leaf: 'always' | 'ps' | 'never';
 }
 
