@@ -13,12 +13,23 @@ class Card extends PciFunction {
   constructor(interruptLine = 0) {
     super({ vendor: 1, device: 2, revision: 0, classCode: 0, interruptPin: 1 });
     this.addBar(0, { kind: 'io', bytes: 64, device: { readOffset: () => 0, writeOffset: () => {} } });
-    this.addBar(1, { kind: 'memory', bits: 64, bytes: 0x4000, device: { mmioRead: () => 0, mmioWrite: () => {} } });
+    this.addBar(1, {
+      kind: 'memory',
+      bits: 64,
+      bytes: 0x4000,
+      device: { mmioRead: () => 0, mmioWrite: () => {} },
+    });
     this.set8(INTERRUPT_LINE, interruptLine);
   }
 }
 
-function board(): { pci: PciBus; ports: PortBus; routes: number[]; elcr2: () => number; setUp: () => number } {
+function board(): {
+  pci: PciBus;
+  ports: PortBus;
+  routes: number[];
+  elcr2: () => number;
+  setUp: () => number;
+} {
   const ports = new PortBus();
   let level = 0;
   ports.map(0x4d1, 1, { readPort: () => level, writePort: (_port, value) => (level = value) });
@@ -53,7 +64,11 @@ test('every BAR gets an address of its own, aligned to its size, and is enabled'
   const io = cards.map((card) => card.readConfig(BAR0, 4));
   assert.deepEqual(io, [0xc001, 0xc041, 0xc081]);
   const memory = cards.map((card) => [card.readConfig(BAR0 + 4, 4), card.readConfig(BAR0 + 8, 4)]);
-  assert.deepEqual(memory, [[0xc0000004, 0], [0xc0004004, 0], [0xc0008004, 0]]);
+  assert.deepEqual(memory, [
+    [0xc0000004, 0],
+    [0xc0004004, 0],
+    [0xc0008004, 0],
+  ]);
   assert.ok(cards.every((card) => (card.readConfig(COMMAND, 2) & 3) === 3));
 });
 
@@ -68,5 +83,8 @@ test('interrupt lines follow the wires, but one that is set stays', () => {
   });
   setUp();
   assert.equal(wired.readConfig(INTERRUPT_LINE, 1), 9);
-  assert.deepEqual(cards.map((card) => card.readConfig(INTERRUPT_LINE, 1)), [11, 11, 10, 10]);
+  assert.deepEqual(
+    cards.map((card) => card.readConfig(INTERRUPT_LINE, 1)),
+    [11, 11, 10, 10],
+  );
 });

@@ -2,7 +2,12 @@ import { pirqOf } from '../machine/interrupts/interrupt-router.js';
 import type { PciBus } from '../machine/pci/pci-bus.js';
 import type { PciFunction } from '../machine/pci/pci-function.js';
 import {
-  BAR0, COMMAND, COMMAND_IO, COMMAND_MEMORY, INTERRUPT_LINE, INTERRUPT_PIN,
+  BAR0,
+  COMMAND,
+  COMMAND_IO,
+  COMMAND_MEMORY,
+  INTERRUPT_LINE,
+  INTERRUPT_PIN,
 } from '../machine/pci/pci-registers.js';
 import { PCI_IO, PCI_MEMORY, PIRQ_IRQS, type Window } from './tables/board.js';
 

@@ -16,7 +16,10 @@ function bytesWith(text: string, at = 0, length = 0x9000): Uint8Array {
 
 test('kernels are recognised', () => {
   assert.equal(detectKernel(file('k', bzImage())), 'linux');
-  assert.equal(detectKernel(file('k', Buffer.concat([new Uint8Array(8192 - 28), multibootHeader(0)]))), 'multiboot');
+  assert.equal(
+    detectKernel(file('k', Buffer.concat([new Uint8Array(8192 - 28), multibootHeader(0)]))),
+    'multiboot',
+  );
   assert.equal(detectKernel(file('k', elf(64, 0, [CODE, pvhNote(0x100000)]))), 'pvh');
 });
 
@@ -50,12 +53,15 @@ const OTHERS: [string, Uint8Array, RegExp][] = [
 
 for (const [name, bytes, says] of OTHERS) {
   test(`what is no kernel is named: ${name}`, () => {
-    assert.throws(() => detectKernel(file('the-file', bytes)), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, /^the-file: /);
-      assert.match(error.message, says);
-      return true;
-    });
+    assert.throws(
+      () => detectKernel(file('the-file', bytes)),
+      (error) => {
+        assert.ok(error instanceof UserError);
+        assert.match(error.message, /^the-file: /);
+        assert.match(error.message, says);
+        return true;
+      },
+    );
   });
 }
 

@@ -48,17 +48,22 @@ export function readElf(file: BootFile): Elf {
   const machine = data.getUint16(0x12, true);
   const known = [CLASS_32, CLASS_64].includes(data.getUint8(4)) && data.getUint8(5) === LITTLE_ENDIAN;
   if (!known || (machine !== MACHINE_386 && machine !== MACHINE_X86_64)) {
-    throw new UserError(`${name}: this ELF file (machine ${machine}) is not for x86: use a kernel for i386 or x86-64`);
+    throw new UserError(
+      `${name}: this ELF file (machine ${machine}) is not for x86: use a kernel for i386 or x86-64`,
+    );
   }
   const wide = bits === 64;
-  const field = (at: number): number => (wide ? Number(data.getBigUint64(at, true)) : data.getUint32(at, true));
+  const field = (at: number): number =>
+    wide ? Number(data.getBigUint64(at, true)) : data.getUint32(at, true);
   need(wide ? 0x40 : 0x34);
   const entry = field(0x18);
   const tableOffset = field(wide ? 0x20 : 0x1c);
   const entryBytes = data.getUint16(wide ? 0x36 : 0x2a, true);
   const count = data.getUint16(wide ? 0x38 : 0x2c, true);
   if (count > 0 && entryBytes < (wide ? 0x38 : 0x20)) {
-    throw new UserError(`${name}: the ELF program headers are broken (${entryBytes} bytes each): use another kernel`);
+    throw new UserError(
+      `${name}: the ELF program headers are broken (${entryBytes} bytes each): use another kernel`,
+    );
   }
   need(tableOffset + count * entryBytes);
   const segments: ElfSegment[] = [];
@@ -82,15 +87,22 @@ export function readElf(file: BootFile): Elf {
 export function loadElf(elf: Elf, file: BootFile, memory: BootMemory, placement: Placement): number {
   const loadable = elf.segments.filter((segment) => segment.type === PT_LOAD && segment.memoryBytes > 0);
   if (loadable.length === 0) {
-    throw new UserError(`${file.name}: this ELF file has nothing to load: use a linked kernel, not an object file`);
+    throw new UserError(
+      `${file.name}: this ELF file has nothing to load: use a linked kernel, not an object file`,
+    );
   }
   let end = 0;
   for (const segment of loadable) {
     if (segment.fileBytes > segment.memoryBytes) {
-      throw new UserError(`${file.name}: an ELF segment is larger in the file than in memory: use another kernel`);
+      throw new UserError(
+        `${file.name}: an ELF segment is larger in the file than in memory: use another kernel`,
+      );
     }
     placement.take(segment.physicalAddress, segment.memoryBytes, `${file.name}: the kernel`);
-    memory.write(segment.physicalAddress, file.bytes.subarray(segment.offset, segment.offset + segment.fileBytes));
+    memory.write(
+      segment.physicalAddress,
+      file.bytes.subarray(segment.offset, segment.offset + segment.fileBytes),
+    );
     clear(memory, segment.physicalAddress + segment.fileBytes, segment.memoryBytes - segment.fileBytes);
     end = Math.max(end, segment.physicalAddress + segment.memoryBytes);
   }
@@ -125,7 +137,7 @@ export function findNote(elf: Elf, bytes: Uint8Array, owner: string, type: numbe
   for (const segment of elf.segments) {
     if (segment.type !== PT_NOTE) continue;
     const end = segment.offset + segment.fileBytes;
-    for (let at = segment.offset; at + 12 <= end; ) {
+    for (let at = segment.offset; at + 12 <= end;) {
       const nameBytes = data.getUint32(at, true);
       const contentBytes = data.getUint32(at + 4, true);
       const content = at + 12 + padded(nameBytes);

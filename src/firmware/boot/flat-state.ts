@@ -105,7 +105,8 @@ function writeIdentityMap(memory: BootMemory, placement: Placement): number {
   const entries = new BigUint64Array(pages * ENTRIES);
   entries[0] = BigInt(base + PAGE) | TABLE_ENTRY;
   for (let i = 0; i < MAPPED_GIB; i++) entries[ENTRIES + i] = BigInt(base + (2 + i) * PAGE) | TABLE_ENTRY;
-  for (let i = 0; i < MAPPED_GIB * ENTRIES; i++) entries[2 * ENTRIES + i] = BigInt(i * LARGE_PAGE_BYTES) | LARGE_PAGE;
+  for (let i = 0; i < MAPPED_GIB * ENTRIES; i++)
+    entries[2 * ENTRIES + i] = BigInt(i * LARGE_PAGE_BYTES) | LARGE_PAGE;
   memory.write(base, new Uint8Array(entries.buffer));
   return base;
 }

@@ -58,7 +58,10 @@ test('the identity map covers the first 4 GiB', () => {
 });
 
 test('32-bit kernels, and CPUs without long mode, take the 32-bit entry', () => {
-  for (const [kernel, longMode] of [[bzImage({ xloadflags: 0 }), true], [bzImage(), false]] as const) {
+  for (const [kernel, longMode] of [
+    [bzImage({ xloadflags: 0 }), true],
+    [bzImage(), false],
+  ] as const) {
     const state = bootKernel(request(kernel, new TestMemory(64 * MIB), { longMode }));
     assert.equal(state.rip, 0x100000n);
     assert.equal(state.cr0, 0x11n);
@@ -73,8 +76,8 @@ test('32-bit kernels, and CPUs without long mode, take the 32-bit entry', () => 
 test('the descriptor table in memory says what the segment registers hold', () => {
   const memory = new TestMemory(64 * MIB);
   const { gdtr } = bootKernel(request(bzImage({ xloadflags: 0 }), memory));
-  assert.equal(memory.u64(Number(gdtr.base) + 0x10).toString(16), 0xcf9b000000ffff.toString(16));
-  assert.equal(memory.u64(Number(gdtr.base) + 0x18).toString(16), 0xcf93000000ffff.toString(16));
+  assert.equal(memory.u64(Number(gdtr.base) + 0x10).toString(16), (0xcf9b000000ffff).toString(16));
+  assert.equal(memory.u64(Number(gdtr.base) + 0x18).toString(16), (0xcf93000000ffff).toString(16));
 });
 
 test('the RAM disk lies below its limit and above the kernel, whatever the memory', () => {
@@ -82,7 +85,9 @@ test('the RAM disk lies below its limit and above the kernel, whatever the memor
   for (const bytes of [32 * MIB, GIB, 3 * GIB, 6 * GIB, 64 * GIB]) {
     for (const initrdAddressMax of [0x37ffffff, 0x7fffffff, 0xffffffff]) {
       const memory = new TestMemory(bytes);
-      const zeroPage = Number(bootKernel(request(bzImage({ initrdAddressMax }), memory, { modules })).registers.rsi);
+      const zeroPage = Number(
+        bootKernel(request(bzImage({ initrdAddressMax }), memory, { modules })).registers.rsi,
+      );
       const start = memory.u32(zeroPage + 0x218);
       assert.ok(start >= 0x1400000 && start + MIB - 1 <= initrdAddressMax, `${bytes} ${start}`);
       assert.equal(start % 4096, 0);
@@ -105,25 +110,45 @@ test('several RAM disks are joined at multiples of 4 bytes', () => {
 });
 
 test('a kernel that needs little boots in 16 MiB', () => {
-  const kernel = bzImage({ version: 0x20c, prefAddress: 0x100000, alignment: 0x1000, relocatable: 0, initSize: 0x6a000 });
+  const kernel = bzImage({
+    version: 0x20c,
+    prefAddress: 0x100000,
+    alignment: 0x1000,
+    relocatable: 0,
+    initSize: 0x6a000,
+  });
   assert.equal(bootKernel(request(kernel, new TestMemory(16 * MIB))).rip, 0x100200n);
 });
 
 function refused(pattern: RegExp, ...given: Parameters<typeof request>): void {
-  assert.throws(() => bootKernel(request(...given)), (error) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, pattern);
-    return true;
-  });
+  assert.throws(
+    () => bootKernel(request(...given)),
+    (error) => {
+      assert.ok(error instanceof UserError, String(error));
+      assert.match(error.message, pattern);
+      return true;
+    },
+  );
 }
 
 test('what cannot be booted is told with what to do', () => {
-  refused(/kernel: the kernel needs the memory .* guest of 15\.6 MiB: give the guest more with --memory/, bzImage(), new TestMemory(16 * MIB));
+  refused(
+    /kernel: the kernel needs the memory .* guest of 15\.6 MiB: give the guest more with --memory/,
+    bzImage(),
+    new TestMemory(16 * MIB),
+  );
   refused(/at least/, bzImage(), new TestMemory(64 * 1024));
   const large = [file('big.img', new Uint8Array(40 * MIB))];
-  refused(/big\.img: the initial RAM disk \(40 MiB\) does not fit/, bzImage(), new TestMemory(32 * MIB), { modules: large });
+  refused(/big\.img: the initial RAM disk \(40 MiB\) does not fit/, bzImage(), new TestMemory(32 * MIB), {
+    modules: large,
+  });
   const longLine = { commandLine: 'x'.repeat(256) };
-  refused(/256 bytes, but kernel takes 255/, bzImage({ commandLineSize: 255 }), new TestMemory(64 * MIB), longLine);
+  refused(
+    /256 bytes, but kernel takes 255/,
+    bzImage({ commandLineSize: 255 }),
+    new TestMemory(64 * MIB),
+    longLine,
+  );
   refused(/zImage/, bzImage({ loadflags: 0 }), new TestMemory(64 * MIB));
   refused(/boot protocol 2\.1;/, bzImage({ version: 0x201 }), new TestMemory(64 * MIB));
 });

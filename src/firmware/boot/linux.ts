@@ -54,7 +54,11 @@ export function bootLinux(request: BootRequest): BootState {
   const ramDisk = joinRamDisks(request.modules);
   let ramDiskAddress = 0;
   if (ramDisk.bytes.length > 0) {
-    ramDiskAddress = placement.highest(ramDisk.bytes.length, `${ramDisk.name}: the initial RAM disk`, header.initrdAddressMax + 1);
+    ramDiskAddress = placement.highest(
+      ramDisk.bytes.length,
+      `${ramDisk.name}: the initial RAM disk`,
+      header.initrdAddressMax + 1,
+    );
     memory.write(ramDiskAddress, ramDisk.bytes);
   }
   zeroPage.setUint32(RAMDISK_IMAGE, ramDiskAddress, true);

@@ -22,7 +22,10 @@ function flatKernel(given: { loadEnd?: number; bssEnd?: number; headerAddress?: 
   const load = 0x100000;
   const header = given.headerAddress ?? load + 32;
   const addresses = [header, load, given.loadEnd ?? load + 80, given.bssEnd ?? load + 200, load + 64];
-  return Buffer.concat([new Uint8Array(64).fill(0x11), multibootHeader(ALIGN_AND_MEMORY | ADDRESSES, addresses)]);
+  return Buffer.concat([
+    new Uint8Array(64).fill(0x11),
+    multibootHeader(ALIGN_AND_MEMORY | ADDRESSES, addresses),
+  ]);
 }
 
 function info(memory: TestMemory, state: BootState): (index: number) => number {
@@ -33,11 +36,17 @@ function info(memory: TestMemory, state: BootState): (index: number) => number {
 for (const bits of [32, 64] as const) {
   test(`an ELF${bits} multiboot kernel gets its boot information`, () => {
     const memory = new TestMemory(5 * GIB);
-    const modules = [{ ...file('one', new Uint8Array(5000).fill(7)), text: 'one with words' }, file('two', Uint8Array.of(9))];
+    const modules = [
+      { ...file('one', new Uint8Array(5000).fill(7)), text: 'one with words' },
+      file('two', Uint8Array.of(9)),
+    ];
     const state = bootKernel(request(elfKernel(bits), memory, { modules, commandLine: 'a b' }));
     assert.equal(state.rip, 0x20000cn, 'the entry is physical');
     assert.equal(state.cr0, 0x11n);
-    assert.ok(memory.read(0x200100, 0x4f00).every((byte) => byte === 0), 'bss is zero');
+    assert.ok(
+      memory.read(0x200100, 0x4f00).every((byte) => byte === 0),
+      'bss is zero',
+    );
     const field = info(memory, state);
     assert.equal(field(0), 0x24d);
     assert.deepEqual([field(1), field(2)], [639, (3 * GIB - MIB) / 1024]);
@@ -62,7 +71,10 @@ test('the header may tell where a file of any format is loaded', () => {
   assert.equal(state.rip, 0x100040n);
   assert.deepEqual(memory.read(0x100000, 32), new Uint8Array(32).fill(0x11));
   assert.equal(memory.u32(0x100020), 0x1badb002);
-  assert.ok(memory.read(0x100050, 120).every((byte) => byte === 0), 'bss is zero');
+  assert.ok(
+    memory.read(0x100050, 120).every((byte) => byte === 0),
+    'bss is zero',
+  );
   const whole = bootKernel(request(flatKernel({ loadEnd: 0, bssEnd: 0 }), new TestMemory(16 * MIB)));
   assert.equal(whole.rip, 0x100040n);
 });
@@ -71,17 +83,22 @@ test('what is told to the kernel does not lie in the kernel', () => {
   const content = Buffer.concat([multibootHeader(ALIGN_AND_MEMORY), new Uint8Array(0x8f000).fill(0x33)]);
   const kernel = elf(32, 0x2000, [{ physical: 0x2000, content }]);
   const memory = new TestMemory(16 * MIB);
-  const state = bootKernel(request(kernel, memory, { modules: [file('m', new Uint8Array(3))], commandLine: 'x' }));
+  const state = bootKernel(
+    request(kernel, memory, { modules: [file('m', new Uint8Array(3))], commandLine: 'x' }),
+  );
   assert.deepEqual(memory.read(0x2000, content.length), new Uint8Array(content));
   assert.equal(memory.text(info(memory, state)(4)), 'kernel x');
 });
 
 function refused(pattern: RegExp, kernel: Uint8Array): void {
-  assert.throws(() => bootKernel(request(kernel, new TestMemory(16 * MIB))), (error) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, pattern);
-    return true;
-  });
+  assert.throws(
+    () => bootKernel(request(kernel, new TestMemory(16 * MIB))),
+    (error) => {
+      assert.ok(error instanceof UserError, String(error));
+      assert.match(error.message, pattern);
+      return true;
+    },
+  );
 }
 
 test('what cannot be loaded is told', () => {

@@ -67,13 +67,20 @@ export function bootMultiboot(request: BootRequest): BootState {
     );
   }
   const placement = new Placement(memory.map);
-  const loaded = header.flags & ADDRESSES_VALID ? loadByAddresses(request, header, placement) : loadAsElf(request, placement);
+  const loaded =
+    header.flags & ADDRESSES_VALID
+      ? loadByAddresses(request, header, placement)
+      : loadAsElf(request, placement);
 
   const modules = request.modules.map((module) => {
     const from = Math.max(loaded.end, EXTENDED);
     const start = placement.lowest(module.bytes.length, `${module.name}: the module`, { from });
     memory.write(start, module.bytes);
-    return { start, end: start + module.bytes.length, text: placeText(module.text ?? module.name, memory, placement) };
+    return {
+      start,
+      end: start + module.bytes.length,
+      text: placeText(module.text ?? module.name, memory, placement),
+    };
   });
   const moduleList = new Uint32Array(modules.length * (MODULE_BYTES / 4));
   modules.forEach((module, i) => moduleList.set([module.start, module.end, module.text, 0], i * 4));
@@ -101,7 +108,9 @@ interface Loaded {
 
 function loadAsElf({ kernel, memory }: BootRequest, placement: Placement): Loaded {
   if (!isElf(kernel.bytes)) {
-    throw new UserError(`${kernel.name}: this multiboot kernel is no ELF file and its header tells no addresses`);
+    throw new UserError(
+      `${kernel.name}: this multiboot kernel is no ELF file and its header tells no addresses`,
+    );
   }
   const elf = readElf(kernel);
   const end = loadElf(elf, kernel, memory, placement);
@@ -114,13 +123,15 @@ function loadByAddresses({ kernel, memory }: BootRequest, header: Header, placem
   const headerEnd = header.offset + HEADER_WITH_ADDRESSES_BYTES;
   if (headerEnd > bytes.length) throw truncated(name, bytes.length, headerEnd);
   const view = new DataView(bytes.buffer, bytes.byteOffset + header.offset, HEADER_WITH_ADDRESSES_BYTES);
-  const [headerAddress, loadAddress, loadEnd, bssEnd, entry] = [12, 16, 20, 24, 28].map((at) => view.getUint32(at, true)) as [
-    number, number, number, number, number,
-  ];
+  const [headerAddress, loadAddress, loadEnd, bssEnd, entry] = [12, 16, 20, 24, 28].map((at) =>
+    view.getUint32(at, true),
+  ) as [number, number, number, number, number];
   const fileOffset = header.offset - (headerAddress - loadAddress);
   const length = loadEnd === 0 ? bytes.length - fileOffset : loadEnd - loadAddress;
   if (fileOffset < 0 || headerAddress < loadAddress || length <= 0) {
-    throw new UserError(`${name}: the addresses in its multiboot header contradict each other: use another kernel`);
+    throw new UserError(
+      `${name}: the addresses in its multiboot header contradict each other: use another kernel`,
+    );
   }
   if (fileOffset + length > bytes.length) throw truncated(name, bytes.length, fileOffset + length);
   const end = Math.max(loadAddress + length, bssEnd);

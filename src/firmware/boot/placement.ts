@@ -38,7 +38,10 @@ export class Placement {
     }
     this.free = this.free.flatMap((candidate) => {
       if (candidate !== part) return [candidate];
-      const rest = [{ start: candidate.start, end: start }, { start: end, end: candidate.end }];
+      const rest = [
+        { start: candidate.start, end: start },
+        { start: end, end: candidate.end },
+      ];
       return rest.filter((piece) => piece.start < piece.end);
     });
   }

@@ -6,7 +6,12 @@ import { elf, pvhNote } from './test-kernels.js';
 import { TestMemory, file, random, request } from './test-memory.js';
 
 const MIB = 2 ** 20;
-const CODE = { physical: 0x1000000, virtual: 0xc1000000, content: new Uint8Array(100).fill(0x90), memoryBytes: 0x3000 };
+const CODE = {
+  physical: 0x1000000,
+  virtual: 0xc1000000,
+  content: new Uint8Array(100).fill(0x90),
+  memoryBytes: 0x3000,
+};
 
 for (const bits of [32, 64] as const) {
   test(`an ELF${bits} kernel with PVH note gets its start info`, () => {
@@ -20,7 +25,10 @@ for (const bits of [32, 64] as const) {
     assert.equal(state.segments.tr.limit, 0x67);
     assert.equal(state.segments.tr.attr, 0x8b);
     assert.ok(memory.read(0x1000000, 100).every((byte) => byte === 0x90));
-    assert.ok(memory.read(0x1000064, 0x3000 - 100).every((byte) => byte === 0), 'bss is zero');
+    assert.ok(
+      memory.read(0x1000064, 0x3000 - 100).every((byte) => byte === 0),
+      'bss is zero',
+    );
 
     const info = Number(state.registers.rbx);
     assert.equal(memory.u32(info), 0x336ec578);
@@ -33,7 +41,10 @@ for (const bits of [32, 64] as const) {
     assert.equal(memory.u64(info + 32), 0xf0000);
     const map = memory.u64(info + 40);
     assert.equal(memory.u32(info + 48), 4);
-    assert.deepEqual([memory.u64(map + 72), memory.u64(map + 80), memory.u32(map + 88)], [0x100000, 63 * MIB, 1]);
+    assert.deepEqual(
+      [memory.u64(map + 72), memory.u64(map + 80), memory.u32(map + 88)],
+      [0x100000, 63 * MIB, 1],
+    );
   });
 }
 
@@ -66,7 +77,12 @@ test('ELF headers full of nonsense end in a boot or a UserError', () => {
 test('kernels that do not fit, or overlap the hole, are refused', () => {
   const at = (physical: number, memoryBytes: number): Uint8Array =>
     elf(64, physical, [{ ...CODE, physical, memoryBytes }, pvhNote(physical)]);
-  for (const kernel of [at(0x1000000, 64 * MIB), at(0x9f000, 0x2000), at(2 ** 40, 0x1000), at(0x1000000, 2 ** 52)]) {
+  for (const kernel of [
+    at(0x1000000, 64 * MIB),
+    at(0x9f000, 0x2000),
+    at(2 ** 40, 0x1000),
+    at(0x1000000, 2 ** 52),
+  ]) {
     assert.throws(() => bootKernel(request(kernel, new TestMemory(64 * MIB))), /needs the memory/);
   }
 });

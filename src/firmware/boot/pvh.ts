@@ -29,7 +29,8 @@ export function bootPvh(request: BootRequest): BootState {
   const { kernel, memory } = request;
   const elf = readElf(kernel);
   const entry = pvhEntry(elf, kernel.bytes);
-  if (entry === null) throw new UserError(`${kernel.name}: this ELF file has no PVH entry note: use another kernel`);
+  if (entry === null)
+    throw new UserError(`${kernel.name}: this ELF file has no PVH entry note: use another kernel`);
   const placement = new Placement(memory.map);
   loadElf(elf, kernel, memory, placement);
 
@@ -37,10 +38,16 @@ export function bootPvh(request: BootRequest): BootState {
     const what = `${module.name}: the module`;
     const address = placement.highest(module.bytes.length, what, FOUR_GIB);
     memory.write(address, module.bytes);
-    return { address, length: module.bytes.length, text: placeText(module.text ?? module.name, memory, placement) };
+    return {
+      address,
+      length: module.bytes.length,
+      text: placeText(module.text ?? module.name, memory, placement),
+    };
   });
   const moduleList = new BigUint64Array(modules.length * (MODULE_BYTES / 8));
-  modules.forEach((module, i) => moduleList.set([module.address, module.length, module.text, 0].map(BigInt), i * 4));
+  modules.forEach((module, i) =>
+    moduleList.set([module.address, module.length, module.text, 0].map(BigInt), i * 4),
+  );
 
   const memoryMap = new BigUint64Array(memory.map.length * (MEMORY_BYTES / 8));
   memory.map.forEach((range, i) => memoryMap.set([range.start, range.length, range.type].map(BigInt), i * 3));

@@ -45,10 +45,18 @@ export interface TestSegment {
   memoryBytes?: number;
 }
 
-export function elf(bits: 32 | 64, entry: number, segments: TestSegment[], machine = bits === 64 ? 62 : 3): Uint8Array {
+export function elf(
+  bits: 32 | 64,
+  entry: number,
+  segments: TestSegment[],
+  machine = bits === 64 ? 62 : 3,
+): Uint8Array {
   const wide = bits === 64;
   const [headerBytes, entryBytes] = wide ? [0x40, 0x38] : [0x34, 0x20];
-  const total = headerBytes + segments.length * entryBytes + segments.reduce((sum, { content }) => sum + content.length, 0);
+  const total =
+    headerBytes +
+    segments.length * entryBytes +
+    segments.reduce((sum, { content }) => sum + content.length, 0);
   const bytes = new Uint8Array(total);
   const view = new DataView(bytes.buffer);
   const word = (at: number, value: number): void =>
@@ -96,7 +104,7 @@ const MULTIBOOT_MAGIC = 0x1badb002;
 
 /** A multiboot header and some bytes behind it; `addresses` are header, load, load end, bss end and entry. */
 export function multibootHeader(flags: number, addresses: number[] = [], behind = 16): Uint8Array {
-  const words = [MULTIBOOT_MAGIC, flags, (-(MULTIBOOT_MAGIC + flags)) >>> 0, ...addresses];
+  const words = [MULTIBOOT_MAGIC, flags, -(MULTIBOOT_MAGIC + flags) >>> 0, ...addresses];
   const bytes = new Uint8Array(words.length * 4 + behind).fill(0x90);
   words.forEach((word, index) => new DataView(bytes.buffer).setUint32(index * 4, word >>> 0, true));
   return bytes;

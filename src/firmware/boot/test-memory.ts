@@ -28,7 +28,7 @@ export class TestMemory implements BootMemory {
     if (!this.map.some((range) => address >= range.start && end <= range.start + range.length)) {
       throw new RangeError(`write of ${bytes.length} bytes at ${address}`);
     }
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const at = address + done;
       const count = Math.min(PAGE - (at % PAGE), bytes.length - done);
       this.page(Math.floor(at / PAGE)).set(bytes.subarray(done, done + count), at % PAGE);
@@ -37,7 +37,10 @@ export class TestMemory implements BootMemory {
   }
 
   read(address: number, length: number): Uint8Array {
-    return Uint8Array.from({ length }, (_, i) => this.page(Math.floor((address + i) / PAGE))[(address + i) % PAGE]!);
+    return Uint8Array.from(
+      { length },
+      (_, i) => this.page(Math.floor((address + i) / PAGE))[(address + i) % PAGE]!,
+    );
   }
   u16(address: number): number {
     return new DataView(this.read(address, 2).buffer).getUint16(0, true);
@@ -62,7 +65,11 @@ export function file(name: string, bytes: Uint8Array): BootFile {
   return { name, bytes };
 }
 
-export function request(kernel: Uint8Array, memory: BootMemory, given: Partial<BootRequest> = {}): BootRequest {
+export function request(
+  kernel: Uint8Array,
+  memory: BootMemory,
+  given: Partial<BootRequest> = {},
+): BootRequest {
   return { kernel: file('kernel', kernel), modules: [], commandLine: '', memory, rsdp: 0, ...given };
 }
 

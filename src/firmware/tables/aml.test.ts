@@ -1,6 +1,19 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { buffer, byteFields, bytes, device, eisaId, integer, join, name, packageOf, path, processor, text } from './aml.js';
+import {
+  buffer,
+  byteFields,
+  bytes,
+  device,
+  eisaId,
+  integer,
+  join,
+  name,
+  packageOf,
+  path,
+  processor,
+  text,
+} from './aml.js';
 
 const hex = (term: Uint8Array): string => Buffer.from(term).toString('hex');
 
@@ -33,9 +46,15 @@ test('a plug-and-play id is compressed as EISAID does it', () => {
 });
 
 test('terms nest', () => {
-  assert.equal(hex(name('A', packageOf(integer(0), text('x')))), `08${Buffer.from('A___').toString('hex')}120602000d7800`);
+  assert.equal(
+    hex(name('A', packageOf(integer(0), text('x')))),
+    `08${Buffer.from('A___').toString('hex')}120602000d7800`,
+  );
   assert.equal(hex(device('D', bytes(0xa3))), `5b8206${Buffer.from('D___').toString('hex')}a3`);
   assert.equal(hex(processor('C001', 1)), `5b830b${Buffer.from('C001').toString('hex')}010000000000`);
-  assert.equal(hex(byteFields('R', 'F')), `5b810b${Buffer.from('R___').toString('hex')}01${Buffer.from('F___').toString('hex')}08`);
+  assert.equal(
+    hex(byteFields('R', 'F')),
+    `5b810b${Buffer.from('R___').toString('hex')}01${Buffer.from('F___').toString('hex')}08`,
+  );
   assert.equal(hex(join(bytes(1), bytes(2, 3))), '010203');
 });

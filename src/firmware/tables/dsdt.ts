@@ -3,14 +3,45 @@ import { HPET_BASE, IO_APIC_BASE, LOCAL_APIC_BASE, type RamLayout } from '../../
 import { PIRQRC } from '../../machine/pci/piix3.js';
 import { PM_BASE, SMBUS_BASE } from '../../machine/pci/piix4-pm.js';
 import {
-  arg0, and, byteFields, createDWordField, device, eisaId, give, ifTrue, integer, join, local0, method,
-  name, operationRegion, or, otherwise, packageOf, path, PCI_CONFIG, processor, scope, store, text, type Aml,
+  arg0,
+  and,
+  byteFields,
+  createDWordField,
+  device,
+  eisaId,
+  give,
+  ifTrue,
+  integer,
+  join,
+  local0,
+  method,
+  name,
+  operationRegion,
+  or,
+  otherwise,
+  packageOf,
+  path,
+  PCI_CONFIG,
+  processor,
+  scope,
+  store,
+  text,
+  type Aml,
 } from './aml.js';
 import { PCI_MEMORY, PM_BYTES, SLP_TYP_S0, SLP_TYP_S5, SMBUS_BYTES, pciMemory64 } from './board.js';
 import { FIRST_X2APIC_ID } from './madt.js';
 import {
-  INTERRUPT_NUMBER_OFFSET, busRange, ioRange, irq, levelInterrupts, memory32, memoryRange, memoryRange64, ports,
-  resources, type Resource,
+  INTERRUPT_NUMBER_OFFSET,
+  busRange,
+  ioRange,
+  irq,
+  levelInterrupts,
+  memory32,
+  memoryRange,
+  memoryRange64,
+  ports,
+  resources,
+  type Resource,
 } from './resources.js';
 import { systemDescriptionTable } from './sdt.js';
 
@@ -49,8 +80,14 @@ function pciRoot(memory: RamLayout): Aml {
     name('_HID', eisaId('PNP0A03')),
     name('_UID', integer(0)),
     name('_CRS', windows),
-    name('PRTP', routing((pirq) => [path(linkName(pirq)), integer(0)])),
-    name('PRTA', routing((pirq) => [integer(0), integer(FIRST_PIRQ_GSI + pirq)])),
+    name(
+      'PRTP',
+      routing((pirq) => [path(linkName(pirq)), integer(0)]),
+    ),
+    name(
+      'PRTA',
+      routing((pirq) => [integer(0), integer(FIRST_PIRQ_GSI + pirq)]),
+    ),
     method('_PRT', 0, ifTrue(path('\\PICF'), give(path('PRTA'))), otherwise(give(path('PRTP')))),
     isaBridge(),
   );
@@ -120,7 +157,12 @@ function links(): Aml[] {
       name('_HID', eisaId('PNP0C0F')),
       name('_UID', integer(index + 1)),
       name('_PRS', resources(levelInterrupts(...POSSIBLE_IRQS))),
-      method('_STA', 0, ifTrue(notRouted, give(integer(STA_PRESENT_DISABLED))), give(integer(STA_PRESENT_ENABLED))),
+      method(
+        '_STA',
+        0,
+        ifTrue(notRouted, give(integer(STA_PRESENT_DISABLED))),
+        give(integer(STA_PRESENT_ENABLED)),
+      ),
       method('_DIS', 0, or(register, integer(NOT_ROUTED), register)),
       method(
         '_CRS',
@@ -131,7 +173,12 @@ function links(): Aml[] {
         store(register, path('LINE')),
         give(local0),
       ),
-      method('_SRS', 1, createDWordField(arg0, INTERRUPT_NUMBER_OFFSET, 'LINE'), store(path('LINE'), register)),
+      method(
+        '_SRS',
+        1,
+        createDWordField(arg0, INTERRUPT_NUMBER_OFFSET, 'LINE'),
+        store(path('LINE'), register),
+      ),
     );
   });
 }

@@ -13,7 +13,10 @@ function place({ tables }: FirmwareTables): DataView {
   for (const { address, bytes } of tables) {
     const at = address - BASE;
     assert.ok(at >= 0 && at + bytes.length <= area.length, `table at ${address.toString(16)}`);
-    assert.ok(used.subarray(at, at + bytes.length).every((byte) => byte === 0), 'tables overlap');
+    assert.ok(
+      used.subarray(at, at + bytes.length).every((byte) => byte === 0),
+      'tables overlap',
+    );
     used.fill(1, at, at + bytes.length);
     area.set(bytes, at);
   }
@@ -68,7 +71,9 @@ class Guest {
     const list = (at: number, size: 4 | 8): number[] => {
       this.checked(at, this.u32(at + 4));
       const count = (this.u32(at + 4) - 36) / size;
-      return Array.from({ length: count }, (_, i) => (size === 4 ? this.u32(at + 36 + 4 * i) : this.u64(at + 36 + 8 * i)));
+      return Array.from({ length: count }, (_, i) =>
+        size === 4 ? this.u32(at + 36 + 4 * i) : this.u64(at + 36 + 8 * i),
+      );
     };
     assert.deepEqual(list(rsdt, 4), list(xsdt, 8));
     const found = new Map(list(xsdt, 8).map((at) => [this.text(at, 4), at]));
@@ -104,7 +109,10 @@ test('FADT: fixed registers, reset register, FACS', () => {
   const at = guest.acpi().get('FACP')!;
   assert.equal(guest.u32(at + 4), 244);
   assert.equal(guest.u16(at + 46), 9, 'SCI');
-  assert.deepEqual([56, 64, 76].map((field) => guest.u32(at + field)), [0x600, 0x604, 0x608]);
+  assert.deepEqual(
+    [56, 64, 76].map((field) => guest.u32(at + field)),
+    [0x600, 0x604, 0x608],
+  );
   assert.deepEqual([...guest.bytes(at + 88, 4)], [4, 2, 0, 4]);
   assert.deepEqual([...guest.bytes(at + 116, 4)], [1, 8, 0, 1]);
   assert.equal(guest.u64(at + 120), 0xcf9);
@@ -120,12 +128,31 @@ test('MADT: CPUs above 254 are x2APIC entries; I/O APIC, overrides, NMI', () => 
   const at = guest.acpi().get('APIC')!;
   const list = structures(guest, at + 44, at + guest.u32(at + 4));
   const ofType = (type: number): number[] => list.filter((entry) => guest.u8(entry) === type);
-  assert.deepEqual(ofType(0).map((entry) => guest.u8(entry + 3)), Array.from({ length: 255 }, (_, id) => id));
-  assert.deepEqual(ofType(9).map((entry) => guest.u32(entry + 4)), Array.from({ length: 45 }, (_, i) => 255 + i));
-  assert.deepEqual(ofType(1).map((entry) => guest.u32(entry + 4)), [0xfec00000]);
-  const overrides = ofType(2).map((entry) => [guest.u8(entry + 3), guest.u32(entry + 4), guest.u16(entry + 8)]);
-  assert.deepEqual(overrides, [[0, 2, 0], [9, 9, 0xd]]);
-  assert.deepEqual(ofType(4).map((entry) => [guest.u8(entry + 2), guest.u8(entry + 5)]), [[0xff, 1]]);
+  assert.deepEqual(
+    ofType(0).map((entry) => guest.u8(entry + 3)),
+    Array.from({ length: 255 }, (_, id) => id),
+  );
+  assert.deepEqual(
+    ofType(9).map((entry) => guest.u32(entry + 4)),
+    Array.from({ length: 45 }, (_, i) => 255 + i),
+  );
+  assert.deepEqual(
+    ofType(1).map((entry) => guest.u32(entry + 4)),
+    [0xfec00000],
+  );
+  const overrides = ofType(2).map((entry) => [
+    guest.u8(entry + 3),
+    guest.u32(entry + 4),
+    guest.u16(entry + 8),
+  ]);
+  assert.deepEqual(overrides, [
+    [0, 2, 0],
+    [9, 9, 0xd],
+  ]);
+  assert.deepEqual(
+    ofType(4).map((entry) => [guest.u8(entry + 2), guest.u8(entry + 5)]),
+    [[0xff, 1]],
+  );
   assert.equal(ofType(10).length, 1);
 });
 
@@ -146,7 +173,7 @@ test('SMBIOS: checksums, the structures that were promised, memory above 4 GiB',
   const start = guest.u32(entry + 24);
   const end = start + guest.u16(entry + 22);
   const types: number[] = [];
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     types.push(guest.u8(at));
     at += guest.u8(at + 1);
     while (guest.u16(at) !== 0) at++;

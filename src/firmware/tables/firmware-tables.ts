@@ -36,7 +36,8 @@ export const MAX_CPUS = 1024;
 
 /** All tables of the firmware, in 0xE0000-0xF00FF. Throws RangeError for a CPU count outside 1 .. MAX_CPUS. */
 export function firmwareTables({ cpuCount, memory }: MachineShape): FirmwareTables {
-  if (cpuCount < 1 || cpuCount > MAX_CPUS) throw new RangeError(`cpuCount ${cpuCount} is not in 1..${MAX_CPUS}`);
+  if (cpuCount < 1 || cpuCount > MAX_CPUS)
+    throw new RangeError(`cpuCount ${cpuCount} is not in 1..${MAX_CPUS}`);
   const tables: PlacedTable[] = [];
   let next = TABLES;
   const place = (bytes: Uint8Array, alignment = 16): number => {

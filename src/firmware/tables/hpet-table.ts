@@ -9,6 +9,12 @@ const MINIMUM_TICK = 100;
 
 /** HPET description table (IA-PC HPET specification 1.0a, section 3.2.4). */
 export function hpetTable(): Uint8Array {
-  const table = new TableBytes().u32(HPET_ID).u8(SYSTEM_MEMORY, 64, 0, 0).u64(HPET_BASE).u8(0).u16(MINIMUM_TICK).u8(0);
+  const table = new TableBytes()
+    .u32(HPET_ID)
+    .u8(SYSTEM_MEMORY, 64, 0, 0)
+    .u64(HPET_BASE)
+    .u8(0)
+    .u16(MINIMUM_TICK)
+    .u8(0);
   return systemDescriptionTable('HPET', 1, table.finish());
 }

@@ -35,7 +35,12 @@ const FEATURES = 0x201;
 
 /** MP floating pointer structure (4.1): 16 bytes, on a 16-byte boundary in 0xF0000-0xFFFFF. */
 export function mpFloatingPointer(configurationAddress: number): Uint8Array {
-  const pointer = new TableBytes().text('_MP_').u32(configurationAddress).u8(1, SPEC_1_4, 0, 0).zeros(4).finish();
+  const pointer = new TableBytes()
+    .text('_MP_')
+    .u32(configurationAddress)
+    .u8(1, SPEC_1_4, 0, 0)
+    .zeros(4)
+    .finish();
   pointer[10] = checksum(pointer);
   return pointer;
 }
@@ -49,7 +54,9 @@ export function mpConfiguration(cpuCount: number): Uint8Array {
     return entries.u8(type);
   };
   for (let id = 0; id < Math.min(cpuCount, FIRST_X2APIC_ID); id++) {
-    entry(PROCESSOR).u8(id, APIC_VERSION, ENABLED | (id === 0 ? BOOTSTRAP : 0)).u32(SIGNATURE, FEATURES, 0, 0);
+    entry(PROCESSOR)
+      .u8(id, APIC_VERSION, ENABLED | (id === 0 ? BOOTSTRAP : 0))
+      .u32(SIGNATURE, FEATURES, 0, 0);
   }
   entry(BUS).u8(PCI_BUS).text('PCI', 6);
   entry(BUS).u8(ISA_BUS).text('ISA', 6);
@@ -57,13 +64,19 @@ export function mpConfiguration(cpuCount: number): Uint8Array {
   for (let slot = 1; slot < 32; slot++) {
     for (let pin = 0; pin < 4; pin++) {
       const input = FIRST_PIRQ_GSI + pirqOf(slot, pin);
-      entry(IO_INTERRUPT).u8(INT).u16(ACTIVE_LOW_LEVEL).u8(PCI_BUS, (slot << 2) | pin, IO_APIC_ID, input);
+      entry(IO_INTERRUPT)
+        .u8(INT)
+        .u16(ACTIVE_LOW_LEVEL)
+        .u8(PCI_BUS, (slot << 2) | pin, IO_APIC_ID, input);
     }
   }
   for (let line = 0; line < 16; line++) {
     if (line === 2) continue; // the cascade of the 8259 pair
     const flags = line === SCI_IRQ ? ACTIVE_HIGH_LEVEL : CONFORMS;
-    entry(IO_INTERRUPT).u8(INT).u16(flags).u8(ISA_BUS, line, IO_APIC_ID, line === 0 ? 2 : line);
+    entry(IO_INTERRUPT)
+      .u8(INT)
+      .u16(flags)
+      .u8(ISA_BUS, line, IO_APIC_ID, line === 0 ? 2 : line);
   }
   entry(LOCAL_INTERRUPT).u8(EXT_INT).u16(CONFORMS).u8(ISA_BUS, 0, ALL_LOCAL_APICS, 0);
   entry(LOCAL_INTERRUPT).u8(NMI).u16(CONFORMS).u8(ISA_BUS, 0, ALL_LOCAL_APICS, 1);

@@ -14,7 +14,10 @@ export function resources(...descriptors: Resource[]): Aml {
 
 /** Edge-triggered, exclusive ISA interrupt. */
 export function irq(line: number): Resource {
-  return new TableBytes().u8(0x22).u16(1 << line).finish();
+  return new TableBytes()
+    .u8(0x22)
+    .u16(1 << line)
+    .finish();
 }
 
 /** Ports, decoded in 16 bits. */
@@ -35,7 +38,12 @@ export const INTERRUPT_NUMBER_OFFSET = 5;
 export function levelInterrupts(...lines: number[]): Resource {
   const CONSUMER_LEVEL_LOW_SHARED = 0b1101;
   const length = 2 + 4 * lines.length;
-  return new TableBytes().u8(0x89).u16(length).u8(CONSUMER_LEVEL_LOW_SHARED, lines.length).u32(...lines).finish();
+  return new TableBytes()
+    .u8(0x89)
+    .u16(length)
+    .u8(CONSUMER_LEVEL_LOW_SHARED, lines.length)
+    .u32(...lines)
+    .finish();
 }
 
 // Address space descriptors of a bridge: which addresses it passes on.

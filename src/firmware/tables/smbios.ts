@@ -66,7 +66,10 @@ function structure(
   const body = new TableBytes();
   const strings: string[] = [];
   fill(body, (text) => strings.push(text));
-  const table = new TableBytes().u8(type, 4 + body.length).u16(handle).append(body.finish());
+  const table = new TableBytes()
+    .u8(type, 4 + body.length)
+    .u16(handle)
+    .append(body.finish());
   for (const text of strings) table.text(text).u8(0);
   if (strings.length === 0) table.u8(0);
   return table.u8(0).finish();
@@ -91,7 +94,10 @@ function systemInformation(): Uint8Array {
 
 function chassis(): Uint8Array {
   return structure(3, CHASSIS_HANDLE, (body, string) => {
-    body.u8(string(MAKER), OTHER, 0, 0, 0, STATE_SAFE, STATE_SAFE, STATE_SAFE, UNKNOWN).u32(0).u8(0, 0, 0, 0, 0);
+    body
+      .u8(string(MAKER), OTHER, 0, 0, 0, STATE_SAFE, STATE_SAFE, STATE_SAFE, UNKNOWN)
+      .u32(0)
+      .u8(0, 0, 0, 0, 0);
   });
 }
 
@@ -104,7 +110,10 @@ function processorSocket(cpuCount: number): Uint8Array {
   const cores = Math.min(cpuCount, 255);
   return structure(4, PROCESSOR_HANDLE, (body, string) => {
     body.u8(string('CPU 0'), CENTRAL_PROCESSOR, OTHER, string(MAKER)).u32(0, 0).u8(string('virtual'), 0);
-    body.u16(0, 2000, 2000).u8(POPULATED_ENABLED, OTHER).u16(NO_CACHE_HANDLE, NO_CACHE_HANDLE, NO_CACHE_HANDLE);
+    body
+      .u16(0, 2000, 2000)
+      .u8(POPULATED_ENABLED, OTHER)
+      .u16(NO_CACHE_HANDLE, NO_CACHE_HANDLE, NO_CACHE_HANDLE);
     body.u8(0, 0, 0, cores, cores, cores).u16(CHARACTERISTICS_64_BIT, OTHER);
   });
 }
@@ -123,7 +132,10 @@ function memoryStructures(memory: RamLayout): Uint8Array[] {
   const mib = Math.ceil(total / MIB);
   const array = structure(16, ARRAY_HANDLE, (body) => {
     const fits = total < 2 * 1024 * GIB;
-    body.u8(SYSTEM_BOARD, SYSTEM_MEMORY, NO_CORRECTION).u32(fits ? kib : 0x80000000).u16(NO_ERROR_HANDLE, 1);
+    body
+      .u8(SYSTEM_BOARD, SYSTEM_MEMORY, NO_CORRECTION)
+      .u32(fits ? kib : 0x80000000)
+      .u16(NO_ERROR_HANDLE, 1);
     body.u64(fits ? 0 : total);
   });
   const module = structure(17, DEVICE_HANDLE, (body, string) => {
@@ -131,14 +143,22 @@ function memoryStructures(memory: RamLayout): Uint8Array[] {
     body.u8(DIMM, 0, string('DIMM 0'), 0, RAM).u16(UNKNOWN, 0).u8(string(MAKER), 0, 0, 0, 0);
     body.u32(mib < EXTENDED_SIZE ? 0 : mib).u16(0, 0, 0, 0);
   });
-  const ranges = [{ first: 0, length: memory.lowBytes }, { first: 4 * GIB, length: memory.highBytes }];
-  const mapped = ranges.filter((range) => range.length > 0).map((range, index) => {
-    const last = range.first + range.length - 1;
-    const fits = last < 4 * 1024 * GIB - KIB;
-    return structure(19, MAPPED_HANDLE + index, (body) => {
-      body.u32(fits ? range.first / KIB : 0xffffffff, fits ? Math.floor(last / KIB) : 0xffffffff);
-      body.u16(ARRAY_HANDLE).u8(1).u64(fits ? 0 : range.first, fits ? 0 : last);
+  const ranges = [
+    { first: 0, length: memory.lowBytes },
+    { first: 4 * GIB, length: memory.highBytes },
+  ];
+  const mapped = ranges
+    .filter((range) => range.length > 0)
+    .map((range, index) => {
+      const last = range.first + range.length - 1;
+      const fits = last < 4 * 1024 * GIB - KIB;
+      return structure(19, MAPPED_HANDLE + index, (body) => {
+        body.u32(fits ? range.first / KIB : 0xffffffff, fits ? Math.floor(last / KIB) : 0xffffffff);
+        body
+          .u16(ARRAY_HANDLE)
+          .u8(1)
+          .u64(fits ? 0 : range.first, fits ? 0 : last);
+      });
     });
-  });
   return [array, module, ...mapped];
 }

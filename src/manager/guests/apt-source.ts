@@ -18,7 +18,11 @@ export class AptSource implements PackageSource {
   ) {}
 
   /** Null when this system has no apt. Reads the package index anew; a UserError when that is not possible. */
-  static async open(directory: string, architecture: string, onProgress: OnProgress): Promise<AptSource | null> {
+  static async open(
+    directory: string,
+    architecture: string,
+    onProgress: OnProgress,
+  ): Promise<AptSource | null> {
     if (!(await runCommand('apt-get', ['--version']))) return null;
     const lists = join(directory, 'lists');
     await mkdir(join(lists, 'partial'), { recursive: true });
@@ -37,12 +41,20 @@ export class AptSource implements PackageSource {
     ];
     // The helper user that apt downloads as when run by root cannot write here.
     if (process.getuid?.() === 0) settings.push('APT::Sandbox::User=root');
-    const source = new AptSource(directory, settings.flatMap((setting) => ['-o', setting]));
+    const source = new AptSource(
+      directory,
+      settings.flatMap((setting) => ['-o', setting]),
+    );
     onProgress({ phase: 'reading the package index with apt', done: 0, total: 0 });
     const update = await source.run('apt-get', ['-q', 'update']);
     if (update.status !== 0) {
       // Some index may be out of order while the others are good; what is missing shows when it is asked for.
-      onProgress({ phase: 'reading the package index with apt', done: 0, total: 0, note: `apt: ${complaint(update)}` });
+      onProgress({
+        phase: 'reading the package index with apt',
+        done: 0,
+        total: 0,
+        note: `apt: ${complaint(update)}`,
+      });
     }
     return source;
   }
@@ -61,7 +73,11 @@ export class AptSource implements PackageSource {
     };
     const timer = setInterval(() => void report().catch(() => undefined), POLL_MS);
     try {
-      const download = await this.run('apt-get', ['-q', 'download', `${record.name}=${record.version}`], target);
+      const download = await this.run(
+        'apt-get',
+        ['-q', 'download', `${record.name}=${record.version}`],
+        target,
+      );
       const file = (await readdir(target)).find((name) => name.endsWith('.deb'));
       if (download.status !== 0 || !file) {
         throw new UserError(`apt cannot download ${record.name}: ${complaint(download)}`);
@@ -78,7 +94,8 @@ export class AptSource implements PackageSource {
 
   private async run(program: string, args: string[], cwd?: string): Promise<CommandResult> {
     const result = await runCommand(program, [...this.options, ...args], cwd);
-    if (!result) throw new UserError(`${program} is missing though apt-get is there: install apt, or use --mirror URL`);
+    if (!result)
+      throw new UserError(`${program} is missing though apt-get is there: install apt, or use --mirror URL`);
     return result;
   }
 }

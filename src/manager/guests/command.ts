@@ -15,7 +15,9 @@ export function runCommand(program: string, args: string[], cwd?: string): Promi
     const errors: Buffer[] = [];
     child.stdout.on('data', (data: Buffer) => output.push(data));
     child.stderr.on('data', (data: Buffer) => errors.push(data));
-    child.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? resolve(null) : reject(error)));
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' ? resolve(null) : reject(error),
+    );
     child.on('close', (status) => {
       const text = (parts: Buffer[]): string => Buffer.concat(parts).toString('utf8');
       resolve({ status: status ?? 1, stdout: text(output), stderr: text(errors) });

@@ -31,11 +31,22 @@ export interface PackageRecord {
 
 /** Null when a field that is needed is missing. */
 export function packageRecord(fields: Paragraph): PackageRecord | null {
-  const [name, version, filename, sha256] = ['package', 'version', 'filename', 'sha256'].map((key) => fields.get(key));
+  const [name, version, filename, sha256] = ['package', 'version', 'filename', 'sha256'].map((key) =>
+    fields.get(key),
+  );
   const size = Number(fields.get('size'));
   if (!name || !version || !filename || !sha256 || !Number.isSafeInteger(size)) return null;
-  const depends = (fields.get('depends') ?? '').split(',').map((choice) => /^[^\s|(:]*/.exec(choice.trim())![0]);
-  return { name, version, depends: depends.filter((dependency) => dependency !== ''), filename, size, sha256 };
+  const depends = (fields.get('depends') ?? '')
+    .split(',')
+    .map((choice) => /^[^\s|(:]*/.exec(choice.trim())![0]);
+  return {
+    name,
+    version,
+    depends: depends.filter((dependency) => dependency !== ''),
+    filename,
+    size,
+    sha256,
+  };
 }
 
 /** Finds a package in the text of a Packages index; null when it is not listed. */

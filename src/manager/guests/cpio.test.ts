@@ -14,9 +14,10 @@ interface Entry {
 /** Reads an archive back by the format's description. */
 function entries(archive: Buffer): Entry[] {
   const list: Entry[] = [];
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     assert.equal(archive.toString('latin1', at, at + 6), '070701');
-    const field = (index: number): number => parseInt(archive.toString('latin1', at + 6 + 8 * index, at + 14 + 8 * index), 16);
+    const field = (index: number): number =>
+      parseInt(archive.toString('latin1', at + 6 + 8 * index, at + 14 + 8 * index), 16);
     const nameStart = at + 110;
     const nameBytes = field(11);
     const contentStart = Math.ceil((nameStart + nameBytes) / 4) * 4;
@@ -29,20 +30,27 @@ function entries(archive: Buffer): Entry[] {
 }
 
 test('an archive lists what was put in', () => {
-  const archive = new CpioArchive().directory('dev').characterDevice('dev/console', 5, 1).file('x', Buffer.from('12345'), 0o755);
+  const archive = new CpioArchive()
+    .directory('dev')
+    .characterDevice('dev/console', 5, 1)
+    .file('x', Buffer.from('12345'), 0o755);
   const list = entries(archive.finish());
-  assert.deepEqual(list.map(({ name, mode }) => [name, mode.toString(8)]), [
-    ['dev', '40755'],
-    ['dev/console', '20600'],
-    ['x', '100755'],
-  ]);
+  assert.deepEqual(
+    list.map(({ name, mode }) => [name, mode.toString(8)]),
+    [
+      ['dev', '40755'],
+      ['dev/console', '20600'],
+      ['x', '100755'],
+    ],
+  );
   assert.deepEqual(list[1]!.device, [5, 1]);
   assert.equal(list[2]!.content.toString(), '12345');
 });
 
 test('the initramfs holds busybox, init, and the script when there is one', () => {
   const busybox = Buffer.from('not really busybox');
-  const find = (list: Entry[], name: string): string | undefined => list.find((entry) => entry.name === name)?.content.toString();
+  const find = (list: Entry[], name: string): string | undefined =>
+    list.find((entry) => entry.name === name)?.content.toString();
   const plain = entries(gunzipSync(initramfs(busybox)));
   assert.equal(find(plain, 'bin/busybox'), busybox.toString());
   assert.equal(find(plain, 'init'), INIT);

@@ -25,7 +25,13 @@ export class CpioArchive {
     return Buffer.concat(this.parts);
   }
 
-  private entry(path: string, mode: number, content: Uint8Array = new Uint8Array(0), major = 0, minor = 0): this {
+  private entry(
+    path: string,
+    mode: number,
+    content: Uint8Array = new Uint8Array(0),
+    major = 0,
+    minor = 0,
+  ): this {
     const name = Buffer.from(`${path}\0`);
     const fields = [++this.inode, mode, 0, 0, 1, 0, content.length, 0, 0, major, minor, name.length, 0];
     const header = '070701' + fields.map((field) => field.toString(16).padStart(8, '0')).join('');

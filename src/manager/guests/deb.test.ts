@@ -14,17 +14,24 @@ test('finds a file of a package', () => {
 });
 
 test('says which package lacks the file', () => {
-  assert.throws(() => fileOfPackage('some-package', deb(FILES), /^nothing$/), (error) => {
-    assert.ok(error instanceof UserError);
-    assert.match(error.message, /some-package/);
-    return true;
-  });
+  assert.throws(
+    () => fileOfPackage('some-package', deb(FILES), /^nothing$/),
+    (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /some-package/);
+      return true;
+    },
+  );
 });
 
 test('a package cut short anywhere is a UserError', () => {
   const whole = deb(FILES);
   for (let length = 0; length < whole.length - 1; length++) {
-    assert.throws(() => fileOfPackage('p', whole.subarray(0, length), /vmlinuz/), UserError, `length ${length}`);
+    assert.throws(
+      () => fileOfPackage('p', whole.subarray(0, length), /vmlinuz/),
+      UserError,
+      `length ${length}`,
+    );
   }
 });
 

@@ -14,12 +14,16 @@ interface Member {
 /** The members of an ar archive, which a .deb is (deb(5)). */
 function* members(archive: Uint8Array): Generator<Member> {
   const text = (start: number, length: number): string =>
-    Buffer.from(archive.subarray(start, start + length)).toString('latin1').trim();
-  if (Buffer.from(archive.subarray(0, 8)).toString('latin1') !== AR_MAGIC) throw new Error('not an ar archive');
-  for (let at = 8; at + AR_HEADER_BYTES <= archive.length; ) {
+    Buffer.from(archive.subarray(start, start + length))
+      .toString('latin1')
+      .trim();
+  if (Buffer.from(archive.subarray(0, 8)).toString('latin1') !== AR_MAGIC)
+    throw new Error('not an ar archive');
+  for (let at = 8; at + AR_HEADER_BYTES <= archive.length;) {
     const size = Number(text(at + 48, 10));
     const start = at + AR_HEADER_BYTES;
-    if (!Number.isSafeInteger(size) || size < 0 || start + size > archive.length) throw new Error('ar archive is cut short');
+    if (!Number.isSafeInteger(size) || size < 0 || start + size > archive.length)
+      throw new Error('ar archive is cut short');
     yield { name: text(at, 16).replace(/\/$/, ''), content: archive.subarray(start, start + size) };
     at = start + size + (size % 2);
   }
@@ -29,7 +33,11 @@ function* members(archive: Uint8Array): Generator<Member> {
  * The first regular file of a Debian package whose path (without leading "./") matches. Unpacks no further than
  * that file. A UserError when it is not there or the package is broken; `name` is the package, for the message.
  */
-export function fileOfPackage(name: string, archive: Uint8Array, wanted: RegExp): { path: string; bytes: Uint8Array } {
+export function fileOfPackage(
+  name: string,
+  archive: Uint8Array,
+  wanted: RegExp,
+): { path: string; bytes: Uint8Array } {
   try {
     for (const member of members(archive)) {
       if (!member.name.startsWith('data.tar')) continue;

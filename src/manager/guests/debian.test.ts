@@ -60,7 +60,10 @@ test('reads a mirror over http, with progress, and names what is missing', async
     const source = await open(`${base}/debian`);
     const steps: Progress[] = [];
     const record = (await source.find('busybox-static'))!;
-    assert.deepEqual(Buffer.from(await source.fetch(record, (step) => steps.push(step))), PACKAGES[2]!.archive);
+    assert.deepEqual(
+      Buffer.from(await source.fetch(record, (step) => steps.push(step))),
+      PACKAGES[2]!.archive,
+    );
     assert.equal(steps.at(-1)!.done, record.size);
     assert.equal(steps.at(-1)!.total, record.size);
     await assert.rejects(open(`${base}/debian/dists`), /InRelease: not there: is this the directory/);
@@ -74,7 +77,10 @@ test('a package or an index with a wrong checksum is refused', async () => {
   const bad = PACKAGES.map((item) => ({ ...item, sha256: '0'.repeat(64) }));
   const source = await open(pathToFileURL(mirror(bad)).href);
   const record = (await source.find('busybox-static'))!;
-  await assert.rejects(source.fetch(record, () => undefined), /busybox-static: wrong checksum/);
+  await assert.rejects(
+    source.fetch(record, () => undefined),
+    /busybox-static: wrong checksum/,
+  );
 
   const directory = mirror();
   writeFileSync(join(directory, 'dists/bookworm/main/binary-amd64/Packages.gz'), 'changed');
@@ -93,7 +99,10 @@ test('an index that names a file outside the mirror is refused', async () => {
   const directory = mirror(PACKAGES);
   const source = await open(pathToFileURL(directory).href);
   const record = { ...(await source.find('busybox-static'))!, filename: packages[0]!.name };
-  await assert.rejects(source.fetch(record, () => undefined), /outside itself/);
+  await assert.rejects(
+    source.fetch(record, () => undefined),
+    /outside itself/,
+  );
 });
 
 test('what is no URL of a mirror is a UserError', async () => {

@@ -43,8 +43,14 @@ const COMMAND_LINE = 'console=ttyS0';
 
 /** Packages by flavour; the first is what is meant when none is given. */
 const KERNELS: Record<DebianArchitecture, readonly (readonly [DebianFlavour, string])[]> = {
-  amd64: [['generic', 'linux-image-amd64'], ['cloud', 'linux-image-cloud-amd64']],
-  i386: [['686-pae', 'linux-image-686-pae'], ['686', 'linux-image-686']],
+  amd64: [
+    ['generic', 'linux-image-amd64'],
+    ['cloud', 'linux-image-cloud-amd64'],
+  ],
+  i386: [
+    ['686-pae', 'linux-image-686-pae'],
+    ['686', 'linux-image-686'],
+  ],
 };
 
 /**
@@ -70,7 +76,13 @@ export async function debianGuest(options: DebianGuestOptions = {}): Promise<Deb
     // The package that people install depends on the one of the current version.
     const image = meta.depends.find((name) => name.startsWith('linux-image-')) ?? kernelPackage;
     await keepFile(source, await find(source, image, arch), /^boot\/vmlinuz-/, kernel, onProgress);
-    await keepFile(source, await find(source, 'busybox-static', arch), /^(usr\/)?bin\/busybox$/, busybox, onProgress);
+    await keepFile(
+      source,
+      await find(source, 'busybox-static', arch),
+      /^(usr\/)?bin\/busybox$/,
+      busybox,
+      onProgress,
+    );
     await rm(aptDirectory, { recursive: true, force: true });
   }
   return { kernel, initrd: await keepInitramfs(directory, busybox, script), append: COMMAND_LINE };
@@ -113,9 +125,18 @@ async function keepFile(
 }
 
 /** The name tells what it is made of, so that one made by another version of this program is not taken. */
-async function keepInitramfs(directory: string, busyboxPath: string, script: string | undefined): Promise<string> {
+async function keepInitramfs(
+  directory: string,
+  busyboxPath: string,
+  script: string | undefined,
+): Promise<string> {
   const busybox = await readFile(busyboxPath);
-  const hash = createHash('sha256').update(INIT).update('\0').update(script ?? '').update(busybox).digest('hex');
+  const hash = createHash('sha256')
+    .update(INIT)
+    .update('\0')
+    .update(script ?? '')
+    .update(busybox)
+    .digest('hex');
   const path = join(directory, `initrd-${hash.slice(0, 12)}`);
   if (!existsSync(path)) await writeWhole(path, initramfs(busybox, script));
   return path;

@@ -156,7 +156,8 @@ export class Lzma2Decoder {
       }
       const length = this.match(positionState);
       const distance = this.rep0 + 1;
-      if (distance > this.valid || this.filled + length > end) throw new Error('xz data is broken: match out of bounds');
+      if (distance > this.valid || this.filled + length > end)
+        throw new Error('xz data is broken: match out of bounds');
       for (let i = 0; i < length; i++, this.filled++) window[this.filled] = window[this.filled - distance]!;
       this.valid += length;
       this.produced += length;
@@ -225,7 +226,8 @@ export class Lzma2Decoder {
 
   private length(model: LengthModel, positionState: number): number {
     if (this.bit(model.choice, 0) === 0) return MIN_MATCH + this.tree(model.low, positionState << 3, 3);
-    if (this.bit(model.choice, 1) === 0) return MIN_MATCH + 8 + this.tree(model.middle, positionState << 3, 3);
+    if (this.bit(model.choice, 1) === 0)
+      return MIN_MATCH + 8 + this.tree(model.middle, positionState << 3, 3);
     return MIN_MATCH + 16 + this.tree(model.high, 0, 8);
   }
 
@@ -236,7 +238,8 @@ export class Lzma2Decoder {
     if (slot < FIRST_POSITION_MODEL) return slot;
     const directBits = (slot >> 1) - 1;
     const distance = (2 | (slot & 1)) * 2 ** directBits;
-    if (slot < END_POSITION_MODEL) return distance + this.reverseTree(model.distances, distance - slot, directBits);
+    if (slot < END_POSITION_MODEL)
+      return distance + this.reverseTree(model.distances, distance - slot, directBits);
     const high = this.direct(directBits - ALIGN_BITS) * (1 << ALIGN_BITS);
     return distance + high + this.reverseTree(model.align, 0, ALIGN_BITS);
   }

@@ -48,7 +48,13 @@ export class MirrorSource implements PackageSource {
   }
 
   async fetch(record: PackageRecord, onProgress: OnProgress): Promise<Uint8Array> {
-    const bytes = await get(this.base, record.filename, `downloading ${record.name}`, onProgress, record.size);
+    const bytes = await get(
+      this.base,
+      record.filename,
+      `downloading ${record.name}`,
+      onProgress,
+      record.size,
+    );
     checkSha256(record.name, bytes, record.sha256);
     return bytes;
   }
@@ -71,7 +77,8 @@ function parseMirror(mirror: string): URL {
 }
 
 function doubtNote(base: URL, doubt: string): string {
-  const trust = base.protocol === 'http:' ? 'nothing vouches for this index' : `it is as trustworthy as the connection`;
+  const trust =
+    base.protocol === 'http:' ? 'nothing vouches for this index' : `it is as trustworthy as the connection`;
   return `The signature of the package index was not verified: ${doubt}. Checksums are checked, but ${trust}.`;
 }
 
@@ -91,7 +98,13 @@ async function packagesIndex(
     // By hash, where the archive has that: the file stays the one that the release tells of while a mirror is updated.
     const byHash = release.get('acquire-by-hash') === 'yes';
     const path = byHash ? `${directory}/by-hash/SHA256/${sha256}` : `${directory}/Packages.${form}`;
-    const packed = await tryGet(base, `${dists}/${path}`, 'reading the package index', onProgress, Number(size));
+    const packed = await tryGet(
+      base,
+      `${dists}/${path}`,
+      'reading the package index',
+      onProgress,
+      Number(size),
+    );
     if (!packed) continue;
     checkSha256(`Packages.${form}`, packed, sha256);
     return (form === 'gz' ? gunzipSync(packed) : Buffer.concat([...copies(unxz(packed))])).toString('utf8');
@@ -104,7 +117,13 @@ function* copies(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
   for (const piece of pieces) yield piece.slice();
 }
 
-async function get(base: URL, path: string, phase: string, onProgress: OnProgress, size = 0): Promise<Uint8Array> {
+async function get(
+  base: URL,
+  path: string,
+  phase: string,
+  onProgress: OnProgress,
+  size = 0,
+): Promise<Uint8Array> {
   const bytes = await tryGet(base, path, phase, onProgress, size);
   if (bytes) return bytes;
   throw new UserError(
@@ -121,7 +140,8 @@ async function tryGet(
   size: number,
 ): Promise<Uint8Array | null> {
   const url = new URL(path, base);
-  if (!url.href.startsWith(base.href)) throw new UserError(`${base.href}: names a file outside itself: ${path}`);
+  if (!url.href.startsWith(base.href))
+    throw new UserError(`${base.href}: names a file outside itself: ${path}`);
   try {
     return url.protocol === 'file:' ? await readFile(url) : await download(url, phase, onProgress, size);
   } catch (error) {
@@ -132,10 +152,16 @@ async function tryGet(
   }
 }
 
-async function download(url: URL, phase: string, onProgress: OnProgress, size: number): Promise<Uint8Array | null> {
+async function download(
+  url: URL,
+  phase: string,
+  onProgress: OnProgress,
+  size: number,
+): Promise<Uint8Array | null> {
   const response = await fetch(url);
   if (response.status === 404) return null;
-  if (!response.ok || !response.body) throw new UserError(`${url.href}: the server says ${response.status} ${response.statusText}`);
+  if (!response.ok || !response.body)
+    throw new UserError(`${url.href}: the server says ${response.status} ${response.statusText}`);
   const total = size || Number(response.headers.get('content-length') ?? 0);
   const parts: Uint8Array[] = [];
   let done = 0;

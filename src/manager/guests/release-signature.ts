@@ -24,7 +24,8 @@ export async function verifySignature(
   keyrings: readonly string[] = DEBIAN_KEYRINGS,
 ): Promise<VerifiedText> {
   const keyring = keyrings.find((path) => existsSync(path));
-  if (!keyring) return { text: unwrap(inRelease), doubt: 'there is no keyring (package debian-archive-keyring)' };
+  if (!keyring)
+    return { text: unwrap(inRelease), doubt: 'there is no keyring (package debian-archive-keyring)' };
   const directory = await mkdtemp(join(tmpdir(), 'vivarium-release-'));
   try {
     const [signed, plain] = [join(directory, 'InRelease'), join(directory, 'Release')];
@@ -45,6 +46,9 @@ export async function verifySignature(
 
 /** The text of a clear-signed message (RFC 4880, section 7), not verified. */
 function unwrap(message: string): string {
-  const match = /-----BEGIN PGP SIGNED MESSAGE-----\n(?:[^\n]+\n)*\n([\s\S]*?)\n-----BEGIN PGP SIGNATURE-----/.exec(message);
+  const match =
+    /-----BEGIN PGP SIGNED MESSAGE-----\n(?:[^\n]+\n)*\n([\s\S]*?)\n-----BEGIN PGP SIGNATURE-----/.exec(
+      message,
+    );
   return (match ? match[1]! : message).replace(/^- /gm, '');
 }

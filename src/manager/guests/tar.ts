@@ -27,7 +27,7 @@ export class TarReader {
 
   /** Takes the next piece of the stream; returns the wanted file once all of it has been seen. */
   push(piece: Uint8Array): { path: string; bytes: Uint8Array } | null {
-    for (let at = 0; at < piece.length; ) {
+    for (let at = 0; at < piece.length;) {
       if (!this.entry) {
         const count = Math.min(BLOCK - this.headerFilled, piece.length - at);
         this.header.set(piece.subarray(at, at + count), this.headerFilled);

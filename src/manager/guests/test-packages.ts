@@ -50,14 +50,24 @@ export interface TestPackage {
 }
 
 /** Writes a mirror of the suite into `directory`. Its release file has no signature. */
-export function writeMirror(directory: string, suite: string, architecture: string, packages: TestPackage[]): void {
+export function writeMirror(
+  directory: string,
+  suite: string,
+  architecture: string,
+  packages: TestPackage[],
+): void {
   const put = (path: string, content: string | Buffer): void => {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
     writeFileSync(join(directory, path), content);
   };
   const paragraphs = packages.map(({ name, depends, archive, ...given }) => {
     put(`pool/${name}.deb`, archive);
-    const lines = [`Package: ${name}`, 'Version: 1', `Depends: ${depends ?? ''}`, `Filename: pool/${name}.deb`];
+    const lines = [
+      `Package: ${name}`,
+      'Version: 1',
+      `Depends: ${depends ?? ''}`,
+      `Filename: pool/${name}.deb`,
+    ];
     return [...lines, `Size: ${archive.length}`, `SHA256: ${given.sha256 ?? sha256(archive)}`, ''].join('\n');
   });
   const index = gzipSync(paragraphs.join('\n'));

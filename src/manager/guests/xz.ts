@@ -38,9 +38,11 @@ function readBlockHeader(input: Uint8Array, start: number): { headerBytes: numbe
   };
   if (flags & HAS_COMPRESSED_SIZE) skipNumber();
   if (flags & HAS_UNCOMPRESSED_SIZE) skipNumber();
-  if ((flags & FILTER_COUNT) !== 0 || input[at] !== LZMA2_FILTER) throw new Error('xz filter is not LZMA2 alone');
+  if ((flags & FILTER_COUNT) !== 0 || input[at] !== LZMA2_FILTER)
+    throw new Error('xz filter is not LZMA2 alone');
   const code = input[at + 2]!;
   const dictionaryBytes = code === 40 ? 0xffffffff : (2 | (code & 1)) * 2 ** ((code >> 1) + 11);
-  if (dictionaryBytes > MAX_DICTIONARY) throw new Error(`xz dictionary of ${dictionaryBytes} bytes is too large`);
+  if (dictionaryBytes > MAX_DICTIONARY)
+    throw new Error(`xz dictionary of ${dictionaryBytes} bytes is too large`);
   return { headerBytes, dictionaryBytes };
 }
