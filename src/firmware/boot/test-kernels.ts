@@ -91,11 +91,11 @@ export function pvhNote(entry: number): TestSegment {
   view.setUint32(0, 4, true);
   view.setUint32(4, 4, true);
   view.setUint32(8, 5, true);
-  content.set(Buffer.from('GNU\0'), 12);
+  content.set(new TextEncoder().encode('GNU\0'), 12);
   view.setUint32(20, 4, true);
   view.setUint32(24, 4, true);
   view.setUint32(28, 18, true);
-  content.set(Buffer.from('Xen\0'), 32);
+  content.set(new TextEncoder().encode('Xen\0'), 32);
   view.setUint32(36, entry, true);
   return { type: 4, physical: 0, content: content.subarray(0, 40) };
 }
