@@ -1,5 +1,5 @@
 import { instruction, type Instruction } from '../definition.js';
-import type { Int, Ops } from '../ops.js';
+import type { Bool, Int, Ops } from '../ops.js';
 
 type Operation = (o: Ops, a: Int, b: Int) => Int;
 /** Of an operation on a and b with result r; all are cut to the operand size. */
@@ -56,7 +56,10 @@ function compare(name: string, list: string[], operation: Operation, flags: Flag
 
 const signBit = (bits: number): bigint => 1n << BigInt(bits - 1);
 
-/** MUL and IMUL with the accumulator: CF and OF tell whether the upper half matters; SF ZF AF PF are undefined. */
+/** CF and OF tell whether the upper half of a product matters. The others are undefined: AMD's processors leave them. */
+const productFlags = (o: Ops, wide: Bool): void => o.setFlags({ cf: wide, of: wide });
+
+/** MUL and IMUL with the accumulator. */
 function multiply(name: string, extension: number, signed: boolean): Instruction {
   const undefinedFlags = 'undefined=sf,zf,af,pf';
   return instruction(name, [`F6 /${extension} Eb ;${undefinedFlags}`, `F7 /${extension} Ev ;${undefinedFlags}`], (o) => {
@@ -69,7 +72,7 @@ function multiply(name: string, extension: number, signed: boolean): Instruction
       o.setReg(64, 0, low);
       o.setReg(64, 2, high);
       const wide = signed ? o.ne(high, o.sar(low, 63)) : o.ne(high, 0);
-      o.flagsResult(64, low, wide, wide);
+      productFlags(o, wide);
       return;
     }
     const a = signed ? o.sx(bits, accumulator) : accumulator;
@@ -81,7 +84,7 @@ function multiply(name: string, extension: number, signed: boolean): Instruction
       o.setReg(bits, 0, product);
       o.setReg(bits, 2, o.shr(product, bits));
     }
-    o.flagsResult(bits, o.zx(bits, product), wide, wide);
+    productFlags(o, wide);
   });
 }
 
@@ -92,13 +95,13 @@ function multiplySigned(o: Ops, first: Int, second: Int): void {
     const low = o.mul(first, second);
     const wide = o.ne(o.call('imulh', first, second), o.sar(low, 63));
     o.write(0, low);
-    o.flagsResult(64, low, wide, wide);
+    productFlags(o, wide);
     return;
   }
   const product = o.mul(o.sx(bits, first), o.sx(bits, second));
   const wide = o.ne(product, o.sx(bits, product));
   o.write(0, product);
-  o.flagsResult(bits, o.zx(bits, product), wide, wide);
+  productFlags(o, wide);
 }
 
 function divide(name: string, extension: number, helper: 'divide' | 'idivide'): Instruction {
@@ -114,6 +117,9 @@ function divide(name: string, extension: number, helper: 'divide' | 'idivide'): 
       o.setReg(bits, 0, quotient);
       o.setReg(bits, 2, remainder);
     }
+    // undefined; this is what AMD's processors leave
+    const clear = o.bool(false);
+    o.setFlags({ sf: clear, zf: clear, pf: clear, af: o.bool(true) });
   });
 }
 

@@ -33,19 +33,29 @@ const set: BitChange = (o, a, one) => o.or(a, one);
 const reset: BitChange = (o, a, one) => o.and(a, o.not(one));
 const complement: BitChange = (o, a, one) => o.xor(a, one);
 
-/** Instructions that count from either end. */
-const scan = (name: string, opcode: string, attributes: string, count: (o: Ops, a: Int) => Int, whenZero: number | null): Instruction =>
-  instruction(name, `${opcode} /r Gv,Ev ;${attributes}`, (o) => {
+/**
+ * BSF, BSR. With a zero source the destination stays, all of its 64 bits (AMD APM vol. 3; so do Intel's). Flags but ZF
+ * are undefined; AMD's processors clear them and set PF by the number found.
+ */
+const scan = (name: string, opcode: string, find: (o: Ops, a: Int) => Int): Instruction =>
+  instruction(name, `0F ${opcode} /r Gv,Ev ;undefined=cf,of,sf,af,pf`, (o) => {
     const source = o.read(1);
-    const result = count(o, source);
-    if (whenZero === null) {
-      // With a zero source the destination stays (AMD APM vol. 3: BSF, BSR), all of its 64 bits.
-      o.if(o.ne(source, 0), () => o.write(0, result));
-      o.setFlags({ zf: o.eq(source, 0) });
-    } else {
-      o.write(0, result);
-      o.setFlags({ cf: o.eq(source, 0), zf: o.eq(result, 0) });
-    }
+    const none = o.eq(source, 0);
+    const found = find(o, source);
+    o.if(o.negate(none), () => o.write(0, found));
+    const clear = o.bool(false);
+    const odd = o.bit(o.popcnt(o.select(none, 0, found)), 0);
+    o.setFlags({ zf: none, pf: o.negate(odd), cf: clear, of: clear, sf: clear, af: clear });
+  });
+
+/** TZCNT, LZCNT: the operand size for a zero source. */
+const count = (name: string, opcode: string, cpuid: string, find: (o: Ops, a: Int) => Int): Instruction =>
+  instruction(name, `F3 0F ${opcode} /r Gv,Ev ;cpuid=${cpuid} undefined=of,sf,af,pf`, (o) => {
+    const source = o.read(1);
+    const found = find(o, source);
+    o.write(0, found);
+    const clear = o.bool(false);
+    o.setFlags({ cf: o.eq(source, 0), zf: o.eq(found, 0), sf: clear, af: clear, pf: clear });
   });
 
 const leading = (o: Ops, a: Int): Int => o.sub(o.clz(a), 64 - o.bits);
@@ -76,10 +86,10 @@ export const bitInstructions: Instruction[] = [
   bitInString('BTS', 'AB', set),
   bitInString('BTR', 'B3', reset),
   bitInString('BTC', 'BB', complement),
-  scan('BSF', '0F BC', 'undefined=cf,of,sf,af,pf', trailing, null),
-  scan('BSR', '0F BD', 'undefined=cf,of,sf,af,pf', (o, a) => o.sub(63, o.clz(a)), null),
-  scan('TZCNT', 'F3 0F BC', 'cpuid=BMI1 undefined=of,sf,af,pf', trailing, 0),
-  scan('LZCNT', 'F3 0F BD', 'cpuid=LZCNT undefined=of,sf,af,pf', leading, 0),
+  scan('BSF', 'BC', trailing),
+  scan('BSR', 'BD', (o, a) => o.sub(63, o.clz(a))),
+  count('TZCNT', 'BC', 'BMI1', trailing),
+  count('LZCNT', 'BD', 'LZCNT', leading),
   instruction('POPCNT', 'F3 0F B8 /r Gv,Ev ;cpuid=POPCNT', (o) => {
     const source = o.read(1);
     o.write(0, o.popcnt(source));

@@ -101,7 +101,8 @@ function doubleShift(name: string, opcodes: [string, string], left: boolean): In
     o.if(o.ne(n, 0), () => {
       const { result, out } = parts(o, left, old, source, n);
       const r = o.zx(o.bits, result);
-      o.flagsResult(o.bits, r, bitOut(o, out), o.differ(top(o, o.bits, r), top(o, o.bits, old)));
+      const cf = bitOut(o, out);
+      o.flagsResult(o.bits, r, cf, o.differ(top(o, o.bits, r), left ? cf : o.bit(r, o.bits - 2)));
     });
   });
 }
@@ -137,7 +138,11 @@ export const shifts: Instruction[] = [
     const cf = bitOut(o, last);
     return { result, cf, of: o.differ(cf, top(o, bits, result)) };
   }),
-  shift('SHR', [5], (o, a, n) => ({ result: o.shr(a, n), cf: bitOut(o, o.shr(a, o.sub(n, 1))), of: top(o, o.bits, a) })),
+  shift('SHR', [5], (o, a, n) => {
+    const result = o.shr(a, n);
+    // by one, this is the sign that went; by more, AMD's processors give the same bit
+    return { result, cf: bitOut(o, o.shr(a, o.sub(n, 1))), of: o.bit(result, o.bits - 2) };
+  }),
   shift('SAR', [7], (o, a, n) => {
     const value = o.sx(o.bits, a);
     return { result: o.sar(value, n), cf: bitOut(o, o.sar(value, o.sub(n, 1))), of: o.bool(false) };

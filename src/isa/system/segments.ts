@@ -59,8 +59,10 @@ function base(name: string, extension: number, effect: (o: Ops) => void): Instru
   });
 }
 
+/** #GP(0) unless the address is canonical: 48 bits, or 57 with CR4.LA57. */
 function canonical(o: Ops, address: Int): Int {
-  o.raiseIf(o.ne(o.sar(o.shl(address, 16), 16), address), '#GP', 0);
+  const shift = o.select(o.bit(o.state('cr4'), 12), 64 - 57, 64 - 48);
+  o.raiseIf(o.ne(o.sar(o.shl(address, shift), shift), address), '#GP', 0);
   return address;
 }
 
@@ -88,8 +90,10 @@ export const segments: Instruction[] = [
   instruction('ARPL', '63 /r Ew,Gw ;no64 nosize rare', (o) => {
     o.raiseIfNotProtected();
     const rpl = o.and(o.read(1), 3);
-    const old = o.update(0, (a) => o.select(o.ltu(o.and(a, 3), rpl), o.or(o.and(a, 0xfffc), rpl), a));
-    o.setFlags({ zf: o.ltu(o.and(old, 3), rpl) });
+    const old = o.read(0);
+    const lower = o.ltu(o.and(old, 3), rpl);
+    o.if(lower, () => o.write(0, o.or(o.and(old, 0xfffc), rpl)));
+    o.setFlags({ zf: lower });
   }),
 
   base('RDFSBASE', 0, (o) => o.write(0, o.state('fsBase'))),
