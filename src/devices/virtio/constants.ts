@@ -1,0 +1,33 @@
+/** Constants of virtio 1.2 (OASIS, virtio-v1.2-cs01). */
+
+// Feature bits (chapter 6)
+export const VIRTIO_F_INDIRECT_DESC = 28;
+export const VIRTIO_F_EVENT_IDX = 29;
+export const VIRTIO_F_VERSION_1 = 32;
+
+// Device status (2.1)
+export const STATUS_DRIVER_OK = 4;
+export const STATUS_FEATURES_OK = 8;
+export const STATUS_NEEDS_RESET = 64;
+
+// Split virtqueue (2.7)
+export const DESC_BYTES = 16;
+export const DESC_F_NEXT = 1;
+export const DESC_F_WRITE = 2;
+export const DESC_F_INDIRECT = 4;
+export const AVAIL_F_NO_INTERRUPT = 1;
+/** Offset of the ring in the available and used rings. */
+export const RING_OFFSET = 4;
+export const AVAIL_ENTRY_BYTES = 2;
+export const USED_ENTRY_BYTES = 8;
+
+// PCI transport (4.1)
+export const VIRTIO_VENDOR = 0x1af4;
+export const VIRTIO_DEVICE_BASE = 0x1040;
+export const VIRTIO_REVISION = 1;
+export const NO_VECTOR = 0xffff;
+export const ISR_QUEUE = 1;
+export const ISR_CONFIG = 2;
+
+// Device types (chapter 5)
+export const TYPE_ENTROPY = 4;

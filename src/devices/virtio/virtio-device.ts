@@ -1,0 +1,23 @@
+import type { Virtqueue } from './virtqueue.js';
+
+/** A virtio device, whatever bus it is on. The transport owns its queues. */
+export interface VirtioDevice {
+  /** Device type (virtio 1.2, chapter 5) and PCI class code. */
+  readonly type: number;
+  readonly classCode: number;
+  /** Device-specific feature bits that are offered. */
+  readonly features: readonly number[];
+  /** Greatest size of each queue, powers of two. */
+  readonly queueSizes: readonly number[];
+  /** Device-specific configuration as it reads now. */
+  readonly config: Uint8Array;
+  /**
+   * The driver put buffers into queue `index`, which is enabled. Buffers are given back with `queue.giveBack`; the
+   * transport interrupts afterwards. A RingError that `queue.next` throws goes on to the transport.
+   */
+  queueNotified(index: number, queue: Virtqueue): void;
+  configWritten?(offset: number, value: number, size: number): void;
+  reset(): void;
+  save(): object;
+  load(state: object): void;
+}
