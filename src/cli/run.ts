@@ -1,0 +1,92 @@
+import { Command } from 'commander';
+import { UserError } from '../machine/user-error.js';
+import { parseClock, parseCpus, parseEngine, parseMemory, parseSerial, parseTimeout } from '../manager/config.js';
+import { debianGuest } from '../manager/guests/debian.js';
+import { runMachine } from '../manager/run.js';
+import { progressDisplay } from './progress.js';
+
+interface RunOptions {
+  kernel?: string;
+  initrd?: string;
+  append?: string;
+  memory: string;
+  cpus: string;
+  engine: string;
+  serial: string;
+  debugExit?: boolean;
+  timeout?: string;
+  cpuModel: string;
+  stats?: string;
+  clock: string;
+  mirror?: string;
+}
+
+/** Demo guests by name: architecture and flavour of the kernel. */
+const GUESTS = {
+  debian: { arch: 'amd64', flavour: 'generic' },
+  'debian-cloud': { arch: 'amd64', flavour: 'cloud' },
+  'debian-i386': { arch: 'i386', flavour: '686' },
+  'debian-i386-pae': { arch: 'i386', flavour: '686-pae' },
+} as const;
+
+export function runCommand(): Command {
+  return new Command('run')
+    .description('start a machine in this terminal')
+    .argument('[guest]', `a demo guest: ${Object.keys(GUESTS).join(', ')}`)
+    .option('--kernel <file>', 'kernel to boot: Linux bzImage, multiboot or PVH ELF')
+    .option('--initrd <file[,file]>', 'initial RAM disk, or modules of a multiboot kernel')
+    .option('--append <text>', 'kernel command line (added to that of a demo guest)')
+    .option('--memory <size>', 'memory of the machine', '512M')
+    .option('--cpus <n>', 'virtual CPUs', '1')
+    .option('--engine <name>', 'auto, interpret, translate or reference', 'auto')
+    .option('--serial <place>', 'serial port 1: stdio, none or file:PATH', 'stdio')
+    .option('--debug-exit', 'a 4-byte write of v to port 0xf4 ends with status (v << 1 | 1) & 255')
+    .option('--timeout <seconds>', 'stop after so many seconds, with status 124')
+    .option('--cpu-model <name>', 'CPU that the guest sees', 'default')
+    .option('--stats <file>', 'write counts of the run as JSON')
+    .option('--clock <kind>', 'real: follows the host; virtual: counts instructions, repeatable', 'real')
+    .option('--mirror <url>', 'where to get the demo guest if there is no apt')
+    .addHelpText(
+      'after',
+      `
+On a terminal, Ctrl-A x quits and Ctrl-A h shows the keys. The status is 0 when the guest powers off.
+
+Examples:
+  viv run debian
+  viv run debian-i386 --memory 256M
+  viv run --kernel vmlinuz --initrd initrd.img --append "console=ttyS0 quiet"
+  viv run --kernel memtest86+x64.bin --append "console=ttyS0,115200" --memory 64M`,
+    )
+    .action(async (guest: string | undefined, options: RunOptions) => {
+      process.exitCode = await run(guest, options);
+    });
+}
+
+async function run(guest: string | undefined, options: RunOptions): Promise<number> {
+  // What is wrong with the options is said before anything is fetched.
+  const settings = {
+    memoryBytes: parseMemory(options.memory),
+    cpus: parseCpus(options.cpus),
+    engine: parseEngine(options.engine),
+    serial: parseSerial(options.serial),
+    debugExit: options.debugExit === true,
+    timeoutSeconds: options.timeout === undefined ? 0 : parseTimeout(options.timeout),
+    cpuModel: options.cpuModel,
+    statsFile: options.stats ?? null,
+    clock: parseClock(options.clock),
+  };
+  const initrd = options.initrd ? options.initrd.split(',').filter(Boolean) : [];
+  if (guest === undefined) {
+    if (options.kernel === undefined) throw new UserError('nothing to boot: name a demo guest (viv run debian) or give --kernel FILE');
+    return runMachine({ ...settings, kernel: options.kernel, initrd, append: options.append ?? '' });
+  }
+  if (!(guest in GUESTS)) throw new UserError(`there is no guest "${guest}"; known are ${Object.keys(GUESTS).join(', ')}, or give --kernel FILE`);
+  if (options.kernel !== undefined) throw new UserError(`give either the guest ${guest} or --kernel, not both`);
+  const files = await debianGuest({
+    ...GUESTS[guest as keyof typeof GUESTS],
+    ...(options.mirror === undefined ? {} : { mirror: options.mirror }),
+    onProgress: progressDisplay(process.stderr),
+  });
+  const append = [files.append, options.append ?? ''].filter(Boolean).join(' ');
+  return runMachine({ ...settings, kernel: files.kernel, initrd: [files.initrd, ...initrd], append });
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { UserError } from '../machine/user-error.js';
+import { runCommand } from './run.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+
+/** Exit status of the command itself, beside what the guest gives (docs/command.md). */
+export const EXIT_ERROR = 1;
+export const EXIT_USAGE = 2;
+
+const program = new Command('viv')
+  .description('Vivarium: a virtual PC that needs nothing but Node')
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError('(viv --help shows what there is)')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  viv run debian                                  boot the demo guest to a shell
+  viv run --kernel vmlinuz --initrd initrd.img --append "console=ttyS0"
+  viv run debian --memory 1G --timeout 60`,
+  );
+program.addCommand(runCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+  else if (error instanceof UserError) {
+    process.stderr.write(`viv: ${error.message}\n`);
+    process.exitCode = EXIT_ERROR;
+  } else throw error;
+}
