@@ -11,10 +11,16 @@ const STORE: Record<SimdType, number[]> = { v128: [0xfd, 11, 0, 0], i32: [0x36, 
 function moduleOf(op: string): { memory: Uint8Array; run: () => void } {
   const { code, args, result } = simdOpcodes[op]!;
   const body = new Bytes().u8(0).u8(0x41).signed(0);
-  args.forEach((type, i) => body.u8(0x41).signed(16 + 16 * i).raw(LOAD[type]));
+  args.forEach((type, i) =>
+    body
+      .u8(0x41)
+      .signed(16 + 16 * i)
+      .raw(LOAD[type]),
+  );
   body.u8(0xfd).unsigned(code).raw(STORE[result]).u8(0x0b);
   const out = new Bytes().raw([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
-  const section = (id: number, content: Bytes): Bytes => out.u8(id).unsigned(content.length).raw(content.view());
+  const section = (id: number, content: Bytes): Bytes =>
+    out.u8(id).unsigned(content.length).raw(content.view());
   section(1, new Bytes().raw([1, 0x60, 0, 0]));
   section(3, new Bytes().raw([1, 0]));
   section(5, new Bytes().raw([1, 0, 1]));
@@ -39,7 +45,9 @@ function random(): number {
 function randomVector(): Uint8Array {
   const edges = [0, 1, 0x7f, 0x80, 0xff, 0x0f];
   const mostlyEdges = random() % 2 === 0;
-  return Uint8Array.from({ length: 16 }, () => (mostlyEdges ? edges[random() % edges.length]! : random() & 0xff));
+  return Uint8Array.from({ length: 16 }, () =>
+    mostlyEdges ? edges[random() % edges.length]! : random() & 0xff,
+  );
 }
 
 for (const op of Object.keys(simdOpcodes))

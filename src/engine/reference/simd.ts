@@ -23,8 +23,10 @@ function fromLanes(values: readonly bigint[], bits: number): Uint8Array {
   return v;
 }
 
-const clamp = (value: bigint, low: bigint, high: bigint): bigint => (value < low ? low : value > high ? high : value);
-const saturateS = (value: bigint, bits: number): bigint => clamp(value, -(1n << BigInt(bits - 1)), (1n << BigInt(bits - 1)) - 1n);
+const clamp = (value: bigint, low: bigint, high: bigint): bigint =>
+  value < low ? low : value > high ? high : value;
+const saturateS = (value: bigint, bits: number): bigint =>
+  clamp(value, -(1n << BigInt(bits - 1)), (1n << BigInt(bits - 1)) - 1n);
 const saturateU = (value: bigint, bits: number): bigint => clamp(value, 0n, (1n << BigInt(bits)) - 1n);
 const truth = (value: boolean): bigint => (value ? -1n : 0n);
 
@@ -71,7 +73,12 @@ function bitselect(a: Uint8Array, b: Uint8Array, mask: Uint8Array): Uint8Array {
 }
 
 /** Operations that change the width of lanes: `name_iFROMxN_s`. */
-function widening(operation: string, from: number, signed: boolean, args: readonly Uint8Array[]): Uint8Array | null {
+function widening(
+  operation: string,
+  from: number,
+  signed: boolean,
+  args: readonly Uint8Array[],
+): Uint8Array | null {
   const a = lanes(args[0]!, from, signed || operation === 'narrow');
   const half = a.length / 2;
   const to = from * 2;

@@ -7,8 +7,10 @@ import { DESTINATION, SOURCE, SseRig } from './sse-rig.js';
 const rig = new SseRig();
 const random = sequence(7);
 const bytes = (count: number): Uint8Array => Uint8Array.from({ length: count }, () => random(256));
-const toVector = (data: Uint8Array): bigint => data.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
-const fromVector = (value: bigint): Uint8Array => Uint8Array.from({ length: 16 }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
+const toVector = (data: Uint8Array): bigint =>
+  data.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+const fromVector = (value: bigint): Uint8Array =>
+  Uint8Array.from({ length: 16 }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
 
 function run(name: string, destination: bigint, source: bigint, ...more: bigint[]): bigint {
   rig.setXmm(DESTINATION, destination);
@@ -57,7 +59,13 @@ test('PCLMULQDQ chooses its halves and multiplies without carries', () => {
   const halves = (v: bigint): [bigint, bigint] => [BigInt.asUintN(64, v), v >> 64n];
   for (let i = 0; i < 50; i++) {
     const [a, b] = [toVector(bytes(16)), toVector(bytes(16))];
-    for (const [immediate, x, y] of [[0x00, 0, 0], [0x01, 1, 0], [0x10, 0, 1], [0xff, 1, 1]] as const) // prettier-ignore
+    for (const [immediate, x, y] of [
+      [0x00, 0, 0],
+      [0x01, 1, 0],
+      [0x10, 0, 1],
+      [0xff, 1, 1],
+    ] as const)
+      // prettier-ignore
       assert.equal(run('pclmulqdq', a, b, BigInt(immediate)), product(halves(a)[x], halves(b)[y]));
   }
 });
@@ -75,7 +83,8 @@ function block(text: string): number[] {
 const join = (words: readonly number[]): bigint => words.reduce((v, w) => (v << 32n) | BigInt(w >>> 0), 0n);
 const joinUp = (words: readonly number[]): bigint => join([...words].reverse());
 const split = (v: bigint): number[] => [96n, 64n, 32n, 0n].map((shift) => Number((v >> shift) & 0xffffffffn));
-const hex = (words: readonly number[]): string => words.map((w) => (w >>> 0).toString(16).padStart(8, '0')).join('');
+const hex = (words: readonly number[]): string =>
+  words.map((w) => (w >>> 0).toString(16).padStart(8, '0')).join('');
 
 test('SHA-1 with the SHA instructions', () => {
   const initial = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];

@@ -26,13 +26,21 @@ function float(bits: 32 | 64): bigint {
     case 0:
       return sign | edges[random(edges.length)]!;
     case 1:
-      return sign | (BigInt(bias - 4 + random(8)) << exponentAt) | (random(2) ? fraction : fraction & (7n << (exponentAt - 3n)));
+      return (
+        sign |
+        (BigInt(bias - 4 + random(8)) << exponentAt) |
+        (random(2) ? fraction : fraction & (7n << (exponentAt - 3n)))
+      );
     case 2:
       return sign | (BigInt(random(2 * bias + 1)) << exponentAt) | fraction;
     case 3:
       return sign | (BigInt(random(4)) << exponentAt) | fraction;
     default:
-      return sign | (BigInt(Math.floor(bias / 2) - 2 + random(4) + (random(2) ? bias : 0)) << exponentAt) | fraction;
+      return (
+        sign |
+        (BigInt(Math.floor(bias / 2) - 2 + random(4) + (random(2) ? bias : 0)) << exponentAt) |
+        fraction
+      );
   }
 }
 
@@ -60,8 +68,7 @@ const conversions = ['cvtps2dq', 'cvttps2dq', 'cvtsd2ss', 'cvtss2sd', 'cvtdq2ps'
 for (const name of [...arithmetic, ...conversions])
   test(`${name}: native arithmetic gives what exact arithmetic gives`, () => {
     const bits = /pd$|sd$|sd2ss$/.test(name) ? 64 : 32;
-    for (let i = 0; i < CASES; i++)
-      compare(vector(bits), vector(bits), () => (rig.onSlots(name), 0n), name);
+    for (let i = 0; i < CASES; i++) compare(vector(bits), vector(bits), () => (rig.onSlots(name), 0n), name);
   });
 
 for (const name of ['cvtss2si', 'cvttss2si', 'cvtsd2si', 'cvttsd2si'])
@@ -69,7 +76,12 @@ for (const name of ['cvtss2si', 'cvttss2si', 'cvtsd2si', 'cvttsd2si'])
     const bits = name.includes('sd') ? 64 : 32;
     for (let i = 0; i < CASES; i++) {
       const width = i % 2 ? 32n : 64n;
-      compare(0n, vector(bits), () => BigInt.asUintN(Number(width), rig.call(name, slotOf(SOURCE), width)), `${name} ${width}`);
+      compare(
+        0n,
+        vector(bits),
+        () => BigInt.asUintN(Number(width), rig.call(name, slotOf(SOURCE), width)),
+        `${name} ${width}`,
+      );
     }
   });
 

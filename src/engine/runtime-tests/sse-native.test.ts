@@ -14,12 +14,14 @@ const rig = new SseRig();
 for (const name of names)
   test(`${name} as a processor does it`, () => {
     for (const line of lines.filter((l) => l.startsWith(`${name} `))) {
-      const [, argument = '', before = '', destination = '', source = '', result = '', after = ''] = line.split(' ');
+      const [, argument = '', before = '', destination = '', source = '', result = '', after = ''] =
+        line.split(' ');
       rig.mxcsr = parseInt(before, 16);
       rig.setXmm(DESTINATION, BigInt(`0x${destination}`));
       rig.setXmm(SOURCE, BigInt(`0x${source}`));
       let found: bigint;
-      if (/^cvtt?s[sd]2si$/.test(name)) found = BigInt.asUintN(Number(argument), rig.call(name, slotOf(SOURCE), BigInt(argument)));
+      if (/^cvtt?s[sd]2si$/.test(name))
+        found = BigInt.asUintN(Number(argument), rig.call(name, slotOf(SOURCE), BigInt(argument)));
       else if (name in PAIR_HELPERS) found = rig.call(PAIR_HELPERS[name]!, slotOf(SOURCE));
       else if (name.includes('comis')) found = rig.call(name, slotOf(DESTINATION), slotOf(SOURCE));
       else {

@@ -77,7 +77,11 @@ test('denormals: DE, DAZ, UE only when inexact, FTZ', () => {
   assert.deepEqual(single('mulss', DEFAULT, SMALLEST, half), gives(DENORMAL, 0));
   assert.deepEqual(single('mulss', DEFAULT, SMALLEST | 1n, half), gives(DENORMAL, UE | PE));
   assert.deepEqual(single('mulss', DEFAULT | FTZ, SMALLEST | MINUS, half), gives(MINUS, UE | PE));
-  assert.deepEqual(single('mulss', (DEFAULT & ~UM) | FTZ, SMALLEST, half), { result: SMALLEST, flags: UE, fault: XM });
+  assert.deepEqual(single('mulss', (DEFAULT & ~UM) | FTZ, SMALLEST, half), {
+    result: SMALLEST,
+    flags: UE,
+    fault: XM,
+  });
 });
 
 test('an exception that is not masked leaves the destination, and sets flags', () => {
@@ -138,7 +142,10 @@ test('RCP and RSQRT are within 1.5 * 2^-12 and take denormals for zeros', () => 
   for (let bits = 0x00800000n; bits < 0x7e000000n; bits += 99991n) {
     const x = value(bits);
     assert.ok(Math.abs(value(single('rcpss', DEFAULT, 0n, bits).result) * x - 1) <= 1.5 / 4096, `1/${x}`);
-    assert.ok(Math.abs(value(single('rsqrtss', DEFAULT, 0n, bits).result) * Math.sqrt(x) - 1) <= 1.5 / 4096, `1/sqrt ${x}`);
+    assert.ok(
+      Math.abs(value(single('rsqrtss', DEFAULT, 0n, bits).result) * Math.sqrt(x) - 1) <= 1.5 / 4096,
+      `1/sqrt ${x}`,
+    );
   }
   assert.deepEqual(single('rcpss', DEFAULT, 0n, DENORMAL | MINUS), gives(INFINITY | MINUS, 0));
   assert.deepEqual(single('rcpss', DEFAULT, 0n, LARGEST), gives(0n, 0));

@@ -131,7 +131,10 @@ export function aesimc(cpu: u32, destination: i64, source: i64): void {
 
 function substituteWord(x: u32): u32 {
   return (
-    substitute(x & 0xff) | (substitute((x >> 8) & 0xff) << 8) | (substitute((x >> 16) & 0xff) << 16) | (substitute(x >> 24) << 24)
+    substitute(x & 0xff) |
+    (substitute((x >> 8) & 0xff) << 8) |
+    (substitute((x >> 16) & 0xff) << 16) |
+    (substitute(x >> 24) << 24)
   );
 }
 
@@ -140,7 +143,7 @@ export function aeskeygenassist(cpu: u32, destination: i64, source: i64, immedia
   const third = substituteWord(load<u32>(cpu + <u32>source + 12));
   const to = cpu + <u32>destination;
   store<u32>(to, first);
-  store<u32>(to + 4, rotr<u32>(first, 8) ^ <u32>immediate);
+  store<u32>(to + 4, rotr<u32>(first, 8) ^ (<u32>immediate));
   store<u32>(to + 8, third);
-  store<u32>(to + 12, rotr<u32>(third, 8) ^ <u32>immediate);
+  store<u32>(to + 12, rotr<u32>(third, 8) ^ (<u32>immediate));
 }

@@ -57,7 +57,7 @@ function native<F>(op: i32, x: F, y: F): F {
   return sqrt<F>(y);
 }
 
-/** Whether neither an exception nor a special rule can be at work in r = native(op, x, y). MIN and MAX never depend on `plain`. */
+/** Whether neither an exception nor a special rule can be at work in r = native(op, x, y). MIN and MAX of such operands do not even depend on MXCSR. */
 // @ts-ignore: decorator
 @inline
 function safe<F>(op: i32, x: F, y: F, r: F): bool {

@@ -56,7 +56,10 @@ function dotProduct<F>(cpu: u32, destination: u32, source: u32, immediate: u32):
   for (let lane: u32 = 0; lane < lanes; lane++) {
     const at = lane * sizeof<F>();
     const used = (immediate >> (4 + lane)) & 1;
-    storeBits<F>(result + at, used ? softMultiply<F>(cpu, loadBits<F>(destination + at), loadBits<F>(source + at)) : 0);
+    storeBits<F>(
+      result + at,
+      used ? softMultiply<F>(cpu, loadBits<F>(destination + at), loadBits<F>(source + at)) : 0,
+    );
   }
   if (!endFloat(cpu)) return;
   for (let step: u32 = 1; step < lanes; step *= 2) {

@@ -15,8 +15,14 @@ const BINARY: readonly SimdType[] = ['v128', 'v128'];
 const TERNARY: readonly SimdType[] = ['v128', 'v128', 'v128'];
 const SHIFT: readonly SimdType[] = ['v128', 'i32'];
 
-function family(shape: Shape | 'v128', args: readonly SimdType[], codes: Record<string, number>): Record<string, SimdOpcode> {
-  const entries = Object.entries(codes).map(([name, code]) => [`${shape}.${name}`, { code, args, result: 'v128' }] as const);
+function family(
+  shape: Shape | 'v128',
+  args: readonly SimdType[],
+  codes: Record<string, number>,
+): Record<string, SimdOpcode> {
+  const entries = Object.entries(codes).map(
+    ([name, code]) => [`${shape}.${name}`, { code, args, result: 'v128' }] as const,
+  );
   return Object.fromEntries(entries);
 }
 
@@ -32,7 +38,12 @@ export const simdOpcodes: Readonly<Record<string, SimdOpcode>> = {
   }), // prettier-ignore
   ...family('i8x16', SHIFT, { shr_s: 108 }),
 
-  ...family('i16x8', UNARY, { extadd_pairwise_i8x16_u: 125, abs: 128, extend_low_i8x16_s: 135, extend_low_i8x16_u: 137 }),
+  ...family('i16x8', UNARY, {
+    extadd_pairwise_i8x16_u: 125,
+    abs: 128,
+    extend_low_i8x16_s: 135,
+    extend_low_i8x16_u: 137,
+  }),
   ...family('i16x8', BINARY, {
     eq: 45, ne: 46, gt_s: 49, q15mulr_sat_s: 130, narrow_i32x4_s: 133, narrow_i32x4_u: 134,
     add: 142, add_sat_s: 143, add_sat_u: 144, sub: 145, sub_sat_s: 146, sub_sat_u: 147, mul: 149,
@@ -40,7 +51,12 @@ export const simdOpcodes: Readonly<Record<string, SimdOpcode>> = {
   }), // prettier-ignore
   ...family('i16x8', SHIFT, { shl: 139, shr_s: 140, shr_u: 141 }),
 
-  ...family('i32x4', UNARY, { extadd_pairwise_i16x8_u: 127, abs: 160, extend_low_i16x8_s: 167, extend_low_i16x8_u: 169 }),
+  ...family('i32x4', UNARY, {
+    extadd_pairwise_i16x8_u: 127,
+    abs: 160,
+    extend_low_i16x8_s: 167,
+    extend_low_i16x8_u: 169,
+  }),
   ...family('i32x4', BINARY, {
     eq: 55, ne: 56, gt_s: 59, add: 174, sub: 177, mul: 181, min_s: 182, min_u: 183, max_s: 184, max_u: 185,
     dot_i16x8_s: 186, extmul_low_i16x8_s: 188, extmul_high_i16x8_s: 189, extmul_low_i16x8_u: 190, extmul_high_i16x8_u: 191,

@@ -61,7 +61,11 @@ function horizontal(op: string, bytes: 2 | 4): Binary {
   const odd = even.map((lane) => lane + 1);
   return (o, a, b) => {
     const [first, second] = pair(o, a, b);
-    return o.simd(op, o.shuffle(first, second, byteLanes(bytes, even)), o.shuffle(first, second, byteLanes(bytes, odd)));
+    return o.simd(
+      op,
+      o.shuffle(first, second, byteLanes(bytes, even)),
+      o.shuffle(first, second, byteLanes(bytes, odd)),
+    );
   };
 }
 

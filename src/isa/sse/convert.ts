@@ -1,7 +1,7 @@
 import { instruction, type Instruction } from '../definition.js';
 import type { HelperName } from '../helpers.js';
 import type { Bits } from '../ops.js';
-import { enterMmx } from './state.js';
+import { enterMmx, requireXmm } from './state.js';
 
 /** Conversion within vector registers, done by a helper on slots. */
 function vector(helper: HelperName, encoding: string): Instruction {
@@ -15,6 +15,7 @@ type PairHelper = 'cvtps2pi' | 'cvttps2pi' | 'cvtpd2pi' | 'cvttpd2pi';
 /** Two floats to two doublewords in an MMX register. The x87 state changes even if #XM follows, as processors do. */
 function toMmx(helper: PairHelper, encoding: string): Instruction {
   return instruction(helper.toUpperCase(), encoding, (o) => {
+    requireXmm(o);
     const source = o.slot(1);
     enterMmx(o);
     o.writeVec(0, o.vec(o.call(helper, source), 0));
@@ -28,7 +29,10 @@ function toLowHalf(name: string, helper: PairHelper, encoding: string): Instruct
   });
 }
 
-function toGeneral(helper: 'cvtss2si' | 'cvttss2si' | 'cvtsd2si' | 'cvttsd2si', encoding: string): Instruction {
+function toGeneral(
+  helper: 'cvtss2si' | 'cvttss2si' | 'cvtsd2si' | 'cvttsd2si',
+  encoding: string,
+): Instruction {
   return instruction(helper.toUpperCase(), encoding, (o) => {
     o.write(0, o.call(helper, o.slot(1), o.bits));
   });
@@ -44,9 +48,15 @@ function fromGeneral(helper: 'cvtsi2ss' | 'cvtsi2sd', encoding: string): Instruc
  * Two doublewords of an MMX register or memory. From memory the x87 state stays as it is: SDM vol. 2 says so of CVTPI2PD,
  * and processors treat CVTPI2PS alike.
  */
-function fromPair(helper: 'cvtpi2ps' | 'cvtdq2pd', name: string, prefix: 'NP' | '66', cpuid: string): Instruction[] {
+function fromPair(
+  helper: 'cvtpi2ps' | 'cvtdq2pd',
+  name: string,
+  prefix: 'NP' | '66',
+  cpuid: string,
+): Instruction[] {
   return [
     instruction(name, `${prefix} 0F 2A /r Vx,Nq; mmx cpuid=${cpuid}`, (o) => {
+      requireXmm(o);
       const source = o.slot(1);
       enterMmx(o);
       o.call(helper, o.slot(0), source);

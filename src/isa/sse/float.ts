@@ -32,7 +32,11 @@ type Base = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'sqrt';
 function arithmetic(base: Base, opcode: string): Instruction[] {
   return FORMATS.map(([suffix, prefix, width, cpuid]) => {
     const helper = `${base}${suffix}` as const satisfies HelperName;
-    return instruction(helper.toUpperCase(), `${prefix} 0F ${opcode} /r Vx,W${width}; sse cpuid=${cpuid}`, onSlots(helper));
+    return instruction(
+      helper.toUpperCase(),
+      `${prefix} 0F ${opcode} /r Vx,W${width}; sse cpuid=${cpuid}`,
+      onSlots(helper),
+    );
   });
 }
 
@@ -48,7 +52,11 @@ function compare(): Instruction[] {
 function approximation(base: 'rcp' | 'rsqrt', opcode: string): Instruction[] {
   return [PACKED_SINGLE, SCALAR_SINGLE].map(([suffix, prefix, width]) => {
     const helper = `${base}${suffix}` as const satisfies HelperName;
-    return instruction(helper.toUpperCase(), `${prefix} 0F ${opcode} /r Vx,W${width}; sse cpuid=SSE`, onSlots(helper));
+    return instruction(
+      helper.toUpperCase(),
+      `${prefix} 0F ${opcode} /r Vx,W${width}; sse cpuid=SSE`,
+      onSlots(helper),
+    );
   });
 }
 
@@ -63,7 +71,14 @@ function compareFlags(helper: 'comiss' | 'comisd' | 'ucomiss' | 'ucomisd', encod
   return instruction(helper.toUpperCase(), encoding, (o) => {
     const result = o.call(helper, o.slot(0), o.slot(1));
     const never = o.bool(false);
-    o.setFlags({ cf: o.bit(result, 0), pf: o.bit(result, 2), zf: o.bit(result, 6), af: never, of: never, sf: never });
+    o.setFlags({
+      cf: o.bit(result, 0),
+      pf: o.bit(result, 2),
+      zf: o.bit(result, 6),
+      af: never,
+      of: never,
+      sf: never,
+    });
   });
 }
 

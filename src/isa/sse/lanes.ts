@@ -102,7 +102,13 @@ function moveMask(name: string, encodings: string[], bits: Bits): Instruction {
 }
 
 /** PMOVSX, PMOVZX: lanes of `from` bits widened step by step to `to` bits. */
-function extend(name: string, opcode: string, sign: 's' | 'u', from: 8 | 16 | 32, to: 16 | 32 | 64): Instruction {
+function extend(
+  name: string,
+  opcode: string,
+  sign: 's' | 'u',
+  from: 8 | 16 | 32,
+  to: 16 | 32 | 64,
+): Instruction {
   const width = { 2: 'q', 4: 'd', 8: 'w' }[to / from];
   return instruction(name, `66 ${opcode} /r Vx,W${width}; sse cpuid=SSE4.1`, (o) => {
     let v = o.readVec(1);
@@ -116,7 +122,11 @@ function extend(name: string, opcode: string, sign: 's' | 'u', from: 8 | 16 | 32
 }
 
 export const vectorLanes: Instruction[] = [
-  extract('PEXTRB', ['66 0F 3A 14 /r Rd,Vx,Ib; sse cpuid=SSE4.1', '66 0F 3A 14 /r Mb,Vx,Ib; sse cpuid=SSE4.1'], 8),
+  extract(
+    'PEXTRB',
+    ['66 0F 3A 14 /r Rd,Vx,Ib; sse cpuid=SSE4.1', '66 0F 3A 14 /r Mb,Vx,Ib; sse cpuid=SSE4.1'],
+    8,
+  ),
   extract(
     'PEXTRW',
     [
@@ -130,7 +140,11 @@ export const vectorLanes: Instruction[] = [
   extract('PEXTRD', ['66 0F 3A 16 /r Ed,Vx,Ib; sse w0 cpuid=SSE4.1'], 32),
   extract('PEXTRQ', ['66 0F 3A 16 /r Eq,Vx,Ib; sse w1 cpuid=SSE4.1'], 64),
   extract('EXTRACTPS', ['66 0F 3A 17 /r Ed,Vx,Ib; sse cpuid=SSE4.1'], 32),
-  insert('PINSRB', ['66 0F 3A 20 /r Vx,Rd,Ib; sse cpuid=SSE4.1', '66 0F 3A 20 /r Vx,Mb,Ib; sse cpuid=SSE4.1'], 8),
+  insert(
+    'PINSRB',
+    ['66 0F 3A 20 /r Vx,Rd,Ib; sse cpuid=SSE4.1', '66 0F 3A 20 /r Vx,Mb,Ib; sse cpuid=SSE4.1'],
+    8,
+  ),
   insert(
     'PINSRW',
     [

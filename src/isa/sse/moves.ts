@@ -1,7 +1,7 @@
 import { instruction, type Instruction } from '../definition.js';
 import type { Ops } from '../ops.js';
 import { byteLanes } from './packed.js';
-import { enterMmx, leaveMmx } from './state.js';
+import { enterMmx, leaveMmx, requireXmm } from './state.js';
 
 /** Copies operand 1, as wide as it is, to operand 0. */
 const copy = (o: Ops): void => o.writeVec(0, o.readVec(1));
@@ -14,6 +14,12 @@ function copyMmx(o: Ops): void {
   if (o.isMemory(0)) enterMmx(o);
 }
 
+/** MOVDQ2Q, MOVQ2DQ. */
+function copyBetween(o: Ops): void {
+  requireXmm(o);
+  copyMmx(o);
+}
+
 /** Loads, and stores with the next opcode form, of a whole register. */
 function wholeMove(name: string, load: string, store: string, attributes: string): Instruction {
   return instruction(name, [`${load} /r Vx,Wx; ${attributes}`, `${store} /r Wx,Vx; ${attributes}`], copy);
@@ -24,10 +30,19 @@ function nonTemporal(name: string, encoding: string): Instruction {
 }
 
 /** MOVSS, MOVSD: a load clears the rest of the register, a move between registers keeps it. */
-function scalarMove(name: string, prefix: 'F3' | 'F2', width: 'd' | 'q', bits: 32 | 64, cpuid: string): Instruction {
+function scalarMove(
+  name: string,
+  prefix: 'F3' | 'F2',
+  width: 'd' | 'q',
+  bits: 32 | 64,
+  cpuid: string,
+): Instruction {
   return instruction(
     name,
-    [`${prefix} 0F 10 /r Vx,W${width}; sse cpuid=${cpuid}`, `${prefix} 0F 11 /r W${width},Vx; sse cpuid=${cpuid}`],
+    [
+      `${prefix} 0F 10 /r Vx,W${width}; sse cpuid=${cpuid}`,
+      `${prefix} 0F 11 /r W${width},Vx; sse cpuid=${cpuid}`,
+    ],
     (o) => {
       const source = o.readVec(1);
       const merges = !o.isMemory(0) && !o.isMemory(1);
@@ -102,7 +117,6 @@ export const vectorMoves: Instruction[] = [
   nonTemporal('MOVNTDQ', '66 0F E7 /r Mx,Vx; sse cpuid=SSE2'),
   nonTemporal('MOVNTDQA', '66 0F 38 2A /r Vx,Mx; sse cpuid=SSE4.1'),
   instruction('MOVNTQ', 'NP 0F E7 /r Mq,Pq; mmx cpuid=SSE', copyMmx),
-  instruction('MOVNTI', 'NP 0F C3 /r My,Gy; cpuid=SSE2', (o) => o.write(0, o.read(1))),
 
   scalarMove('MOVSS', 'F3', 'd', 32, 'SSE'),
   scalarMove('MOVSD', 'F2', 'q', 64, 'SSE2'),
@@ -129,8 +143,8 @@ export const vectorMoves: Instruction[] = [
   instruction('MOVQ', 'NP 0F 7E /r Eq,Pq; mmx w1 cpuid=MMX', toGeneralFromMmx),
   instruction('MOVQ', ['NP 0F 6F /r Pq,Qq; mmx cpuid=MMX', 'NP 0F 7F /r Qq,Pq; mmx cpuid=MMX'], copyMmx),
   instruction('MOVQ', ['F3 0F 7E /r Vx,Wq; sse cpuid=SSE2', '66 0F D6 /r Wq,Vx; sse cpuid=SSE2'], copyLow),
-  instruction('MOVDQ2Q', 'F2 0F D6 /r Pq,Ux; mmx cpuid=SSE2', copyMmx),
-  instruction('MOVQ2DQ', 'F3 0F D6 /r Vx,Nq; mmx cpuid=SSE2', copyMmx),
+  instruction('MOVDQ2Q', 'F2 0F D6 /r Pq,Ux; mmx cpuid=SSE2', copyBetween),
+  instruction('MOVQ2DQ', 'F3 0F D6 /r Vx,Nq; mmx cpuid=SSE2', copyBetween),
 
   maskedMove('MASKMOVQ', 'NP 0F F7 /r Yq,Pq,Nq; mmx asize cpuid=SSE', 8),
   maskedMove('MASKMOVDQU', '66 0F F7 /r Yx,Vx,Ux; sse asize cpuid=SSE2', 16),

@@ -18,7 +18,13 @@ function apply(operation: Binary): (o: Ops) => void {
  * An instruction with the same opcode on MMX (no prefix) and XMM registers (prefix 66). `mmx` and `sse` are the CPUID
  * features of the two.
  */
-export function packed(name: string, opcode: string, operation: Binary, mmx = 'MMX', sse = 'SSE2'): Instruction {
+export function packed(
+  name: string,
+  opcode: string,
+  operation: Binary,
+  mmx = 'MMX',
+  sse = 'SSE2',
+): Instruction {
   return instruction(
     name,
     [`NP ${opcode} /r Pq,Qq; mmx cpuid=${mmx}`, `66 ${opcode} /r Vx,Wx; sse cpuid=${sse}`],

@@ -11,7 +11,10 @@ function interleave(bytes: number, half: 'low' | 'high'): Binary {
   return (o, a, b) => {
     const count = (isMmx(o) ? 4 : 8) / bytes;
     const first = half === 'low' ? 0 : count;
-    const lanes = Array.from({ length: 8 / bytes }, (_, i) => [first + (i % count), 16 / bytes + first + (i % count)]);
+    const lanes = Array.from({ length: 8 / bytes }, (_, i) => [
+      first + (i % count),
+      16 / bytes + first + (i % count),
+    ]);
     return o.shuffle(a, b, byteLanes(bytes, lanes.flat()));
   };
 }
@@ -31,7 +34,13 @@ function unpackLow(name: string, opcode: string, bytes: number): Instruction {
   );
 }
 
-function unpackFloat(name: string, prefix: 'NP' | '66', opcode: string, bytes: number, half: 'low' | 'high'): Instruction {
+function unpackFloat(
+  name: string,
+  prefix: 'NP' | '66',
+  opcode: string,
+  bytes: number,
+  half: 'low' | 'high',
+): Instruction {
   const operation = interleave(bytes, half);
   const cpuid = prefix === 'NP' ? 'SSE' : 'SSE2';
   return instruction(name, `${prefix} ${opcode} /r Vx,Wx; sse cpuid=${cpuid}`, (o) => {
@@ -64,11 +73,15 @@ function wordLanes(o: Ops, selector: Int): Int {
   return o.add(o.mul(spread, 0x0202), 0x0100010001000100n);
 }
 
-const swizzle = (o: Ops, v: Vec, low: Int | bigint, high: Int | bigint): Vec => o.simd('i8x16.swizzle', v, o.vec(low, high));
+const swizzle = (o: Ops, v: Vec, low: Int | bigint, high: Int | bigint): Vec =>
+  o.simd('i8x16.swizzle', v, o.vec(low, high));
 
 const pshufd = instruction('PSHUFD', '66 0F 70 /r Vx,Wx,Ib; sse cpuid=SSE2', (o) => {
   const selector = o.read(2);
-  o.writeVec(0, swizzle(o, o.readVec(1), doublewordLanes(o, selector), doublewordLanes(o, o.shr(selector, 4))));
+  o.writeVec(
+    0,
+    swizzle(o, o.readVec(1), doublewordLanes(o, selector), doublewordLanes(o, o.shr(selector, 4))),
+  );
 });
 const pshuflw = instruction('PSHUFLW', 'F2 0F 70 /r Vx,Wx,Ib; sse cpuid=SSE2', (o) => {
   o.writeVec(0, swizzle(o, o.readVec(1), wordLanes(o, o.read(2)), IOTA_HIGH));

@@ -19,6 +19,13 @@ export function leaveMmx(o: Ops): void {
   o.setState('ftw', ALL_EMPTY);
 }
 
+const CR4_OSFXSR_BIT = 9;
+
+/** What instructions between MMX and XMM registers need besides MMX: CR4.OSFXSR. */
+export function requireXmm(o: Ops): void {
+  o.raiseIf(o.negate(o.bit(o.state('cr4'), CR4_OSFXSR_BIT)), '#UD');
+}
+
 /** Whether the form works on 64-bit MMX registers, told by its first operand. */
 export function isMmx(o: Ops): boolean {
   return o.width(0) === 64;

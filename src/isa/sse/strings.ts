@@ -51,7 +51,11 @@ const mask =
     const result = compareStrings(o, lengths);
     const bits = o.zx(16, result);
     const ownBits = o.splat(64, 0x8040201008040201n);
-    const replicated = o.shuffle(o.vec(bits, 0), o.vec(bits, 0), [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    const replicated = o.shuffle(
+      o.vec(bits, 0),
+      o.vec(bits, 0),
+      [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1],
+    );
     const bytes = o.simd('i8x16.eq', o.simd('v128.and', replicated, ownBits), ownBits);
     const words = o.simd('i16x8.extend_low_i8x16_s', bytes);
     const useWords = o.bit(o.read(2), IMMEDIATE_WORDS);
