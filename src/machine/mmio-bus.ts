@@ -71,13 +71,15 @@ export class MmioBus {
 
   read64(physical: number): bigint {
     const region = this.find(physical, 8);
-    if (region?.device.mmioRead64) return BigInt.asUintN(64, region.device.mmioRead64(physical - region.base));
+    if (region?.device.mmioRead64)
+      return BigInt.asUintN(64, region.device.mmioRead64(physical - region.base));
     return BigInt(this.read(physical, 4)) | (BigInt(this.read(physical + 4, 4)) << 32n);
   }
 
   write64(physical: number, value: bigint): void {
     const region = this.find(physical, 8);
-    if (region?.device.mmioWrite64) return region.device.mmioWrite64(physical - region.base, BigInt.asUintN(64, value));
+    if (region?.device.mmioWrite64)
+      return region.device.mmioWrite64(physical - region.base, BigInt.asUintN(64, value));
     this.write(physical, Number(BigInt.asUintN(32, value)), 4);
     this.write(physical + 4, Number(BigInt.asUintN(32, value >> 32n)), 4);
   }

@@ -173,7 +173,8 @@ export class I8042 implements PortDevice {
 
   private execute(command: number): void {
     this.command = 0;
-    if (command >= READ_RAM && command < READ_RAM + RAM_BYTES) return this.put(this.ram[command & 0x1f]!, false);
+    if (command >= READ_RAM && command < READ_RAM + RAM_BYTES)
+      return this.put(this.ram[command & 0x1f]!, false);
     if (command >= WRITE_RAM && command < WRITE_RAM + RAM_BYTES) {
       this.command = command;
       return;
@@ -254,8 +255,17 @@ export class I8042 implements PortDevice {
   save(): SavedI8042 {
     const { outputPort, full, fromAux, data, command, lastWasCommand } = this;
     return {
-      version: 1, ram: [...this.ram], outputPort, full, fromAux, data, command, lastWasCommand,
-      breaking: this.translator.breaking, keyboard: this.keyboard.save(), mouse: this.mouse.save(),
+      version: 1,
+      ram: [...this.ram],
+      outputPort,
+      full,
+      fromAux,
+      data,
+      command,
+      lastWasCommand,
+      breaking: this.translator.breaking,
+      keyboard: this.keyboard.save(),
+      mouse: this.mouse.save(),
     };
   }
 

@@ -169,16 +169,24 @@ export class Ps2Mouse implements Ps2Device {
     const { buttons } = this;
     // Here left is bit 2 and right bit 0.
     const reordered = ((buttons & 1) << 2) | ((buttons & 4) >> 1) | ((buttons & 2) >> 1);
-    return (
-      (this.remote ? 0x40 : 0) | (this.reporting ? 0x20 : 0) | (this.scaling ? 0x10 : 0) | reordered
-    );
+    return (this.remote ? 0x40 : 0) | (this.reporting ? 0x20 : 0) | (this.scaling ? 0x10 : 0) | reordered;
   }
 
   save(): SavedPs2Mouse {
     const { identity, reporting, remote, wrap, scaling, resolution, rates, buttons, moved, command } = this;
     return {
-      version: 1, identity, reporting, remote, wrap, scaling, resolution, rates: [...rates], buttons,
-      moved: [...moved], command, queue: this.queue.save(),
+      version: 1,
+      identity,
+      reporting,
+      remote,
+      wrap,
+      scaling,
+      resolution,
+      rates: [...rates],
+      buttons,
+      moved: [...moved],
+      command,
+      queue: this.queue.save(),
     };
   }
 

@@ -67,7 +67,11 @@ export class ReceiveFifo {
   }
 
   save(): SavedReceiveFifo {
-    return { fifo: [...this.fifo], looped: this.looped, backlog: this.backlog.flatMap((chunk) => [...chunk]) };
+    return {
+      fifo: [...this.fifo],
+      looped: this.looped,
+      backlog: this.backlog.flatMap((chunk) => [...chunk]),
+    };
   }
 
   load(state: SavedReceiveFifo): void {

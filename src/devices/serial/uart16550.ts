@@ -166,9 +166,11 @@ export class Uart16550 implements PortDevice {
 
   private restartTimeout(): void {
     this.timedOut = false;
-    const waits = this.fifos && this.ier & IER_RECEIVED && this.fifo.length > 0 && this.fifo.length < this.trigger;
+    const waits =
+      this.fifos && this.ier & IER_RECEIVED && this.fifo.length > 0 && this.fifo.length < this.trigger;
     if (!waits) return this.timeout.disarm();
-    const bits = 1 + 5 + (this.lcr & LCR_WORD) + (this.lcr & LCR_PARITY ? 1 : 0) + (this.lcr & LCR_STOP ? 2 : 1);
+    const bits =
+      1 + 5 + (this.lcr & LCR_WORD) + (this.lcr & LCR_PARITY ? 1 : 0) + (this.lcr & LCR_STOP ? 2 : 1);
     const characterNs = Math.ceil((bits * Math.max(1, this.divisor) * 1e9) / BAUD_BASE);
     this.timeout.arm(this.events.clock.now() + TIMEOUT_CHARACTERS * characterNs);
   }
@@ -315,7 +317,19 @@ export class Uart16550 implements PortDevice {
   save(): SavedUart {
     const { ier, fifos, trigger, lcr, mcr, lsr, msr, scr, divisor, threPending, timedOut, polls } = this;
     return {
-      version: 1, ier, fifos, trigger, lcr, mcr, lsr, msr, scr, divisor, threPending, timedOut, polls,
+      version: 1,
+      ier,
+      fifos,
+      trigger,
+      lcr,
+      mcr,
+      lsr,
+      msr,
+      scr,
+      divisor,
+      threPending,
+      timedOut,
+      polls,
       receiver: this.fifo.save(),
     };
   }
@@ -323,7 +337,20 @@ export class Uart16550 implements PortDevice {
   load(state: SavedUart): void {
     checkVersion('a UART', state, 1);
     const { ier, fifos, trigger, lcr, mcr, lsr, msr, scr, divisor, threPending, timedOut, polls } = state;
-    Object.assign(this, { ier, fifos, trigger, lcr, mcr, lsr, msr, scr, divisor, threPending, timedOut, polls });
+    Object.assign(this, {
+      ier,
+      fifos,
+      trigger,
+      lcr,
+      mcr,
+      lsr,
+      msr,
+      scr,
+      divisor,
+      threPending,
+      timedOut,
+      polls,
+    });
     this.fifo.setEnabled(fifos);
     this.fifo.load(state.receiver);
   }

@@ -127,7 +127,8 @@ export class HpetTimer {
     const count = this.counter.count();
     // A comparator that equals the counter has matched already: the next time is when the counter comes round.
     let left = ((this.value - count - 1n) & this.mask) + 1n;
-    if (this.periodic && this.period > 0n && left < after) left += ((after - left) / this.period + 1n) * this.period;
+    if (this.periodic && this.period > 0n && left < after)
+      left += ((after - left) / this.period + 1n) * this.period;
     if (left > BigInt(Number.MAX_SAFE_INTEGER / HPET_TICK_NS)) return;
     this.event.arm(this.events.clock.now() + Number(left) * HPET_TICK_NS);
   }
@@ -140,7 +141,13 @@ export class HpetTimer {
 
   save(): SavedHpetTimer {
     const { config, value, period, settingValue } = this;
-    return { version: 1, config: String(config), comparator: String(value), period: String(period), settingValue };
+    return {
+      version: 1,
+      config: String(config),
+      comparator: String(value),
+      period: String(period),
+      settingValue,
+    };
   }
 
   load(state: SavedHpetTimer): void {

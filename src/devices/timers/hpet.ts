@@ -218,8 +218,14 @@ export class Hpet implements MmioDevice, MainCounter {
   save(): SavedHpet {
     const { config, status, base, origin, pitLevel, rtcLevel } = this;
     return {
-      version: 1, config: String(config), status: String(status), base: String(base), origin,
-      pit: pitLevel, rtc: rtcLevel, timers: this.timers.map((timer) => timer.save()),
+      version: 1,
+      config: String(config),
+      status: String(status),
+      base: String(base),
+      origin,
+      pit: pitLevel,
+      rtc: rtcLevel,
+      timers: this.timers.map((timer) => timer.save()),
     };
   }
 

@@ -241,17 +241,40 @@ export class I8254Counter {
   }
 
   save(): SavedCounter {
-    const { control, count, start, held, next, gate, writeLow, writeHighNext, readHighNext, latch, status } = this;
+    const { control, count, start, held, next, gate, writeLow, writeHighNext, readHighNext, latch, status } =
+      this;
     return {
-      version: 1, control, count, start, held, next, gate, writeLow, writeHighNext, readHighNext, latch: [...latch],
+      version: 1,
+      control,
+      count,
+      start,
+      held,
+      next,
+      gate,
+      writeLow,
+      writeHighNext,
+      readHighNext,
+      latch: [...latch],
       status,
     };
   }
 
   load(state: SavedCounter): void {
     checkVersion('an 8254 counter', state, 1);
-    const { control, count, start, held, next, gate, writeLow, writeHighNext, readHighNext, latch, status } = state;
-    Object.assign(this, { control, count, start, held, next, gate, writeLow, writeHighNext, readHighNext, status });
+    const { control, count, start, held, next, gate, writeLow, writeHighNext, readHighNext, latch, status } =
+      state;
+    Object.assign(this, {
+      control,
+      count,
+      start,
+      held,
+      next,
+      gate,
+      writeLow,
+      writeHighNext,
+      readHighNext,
+      status,
+    });
     this.latch = [...latch];
   }
 }

@@ -196,7 +196,8 @@ export class Mc146818 implements PortDevice {
     const now = this.now();
     const { checked } = this;
     this.checked = now;
-    if (this.periodicTicks !== 0 && this.periodicCount(now) > this.periodicCount(checked)) this.flags |= B_PERIODIC;
+    if (this.periodicTicks !== 0 && this.periodicCount(now) > this.periodicCount(checked))
+      this.flags |= B_PERIODIC;
     if (!this.running) return;
     if (this.secondAt(now) > this.secondAt(checked)) this.flags |= B_UPDATE;
     if (this.alarmAfter(this.secondAt(checked)) <= this.secondAt(now)) this.flags |= B_ALARM;

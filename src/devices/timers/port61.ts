@@ -24,7 +24,9 @@ export class Port61 implements PortDevice {
 
   readPort(): number {
     return (
-      this.control | (this.pit.refreshToggle ? REFRESH_TOGGLE : 0) | (this.pit.speakerOutput ? TIMER2_OUTPUT : 0)
+      this.control |
+      (this.pit.refreshToggle ? REFRESH_TOGGLE : 0) |
+      (this.pit.speakerOutput ? TIMER2_OUTPUT : 0)
     );
   }
 

@@ -4,7 +4,12 @@ import type { MmioDevice } from '../../machine/mmio-bus.js';
 import type { AccessSize } from '../../machine/port-bus.js';
 import { checkVersion } from '../../machine/state.js';
 import {
-  NO_VECTOR, STATUS_DRIVER_OK, STATUS_FEATURES_OK, STATUS_NEEDS_RESET, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC,
+  NO_VECTOR,
+  STATUS_DRIVER_OK,
+  STATUS_FEATURES_OK,
+  STATUS_NEEDS_RESET,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_VERSION_1,
 } from './constants.js';
 import type { VirtioDevice } from './virtio-device.js';
@@ -148,7 +153,8 @@ export class VirtioCommon implements MmioDevice {
         return queue ? this.queueSelect : 0;
     }
     if (!queue) return 0;
-    const address = field < QUEUE_DRIVER ? queue.descriptors : field < QUEUE_DEVICE ? queue.available : queue.used;
+    const address =
+      field < QUEUE_DRIVER ? queue.descriptors : field < QUEUE_DEVICE ? queue.available : queue.used;
     return field & HIGH_HALF ? Math.floor(address / FOUR_GIB) : address % FOUR_GIB;
   }
 
@@ -221,8 +227,15 @@ export class VirtioCommon implements MmioDevice {
   save(): SavedVirtioCommon {
     const { deviceSelect, driverSelect, configVector, status, queueSelect } = this;
     return {
-      version: 1, deviceSelect, driverSelect, driverFeatures: [...this.accepted], configVector, status, queueSelect,
-      queueVectors: [...this.queueVectors], queues: this.queues.map((queue) => queue.save()),
+      version: 1,
+      deviceSelect,
+      driverSelect,
+      driverFeatures: [...this.accepted],
+      configVector,
+      status,
+      queueSelect,
+      queueVectors: [...this.queueVectors],
+      queues: this.queues.map((queue) => queue.save()),
     };
   }
 
@@ -237,11 +250,25 @@ export class VirtioCommon implements MmioDevice {
 }
 
 const FIELDS: readonly [field: number, bytes: AccessSize][] = [
-  [DEVICE_FEATURE_SELECT, 4], [DEVICE_FEATURE, 4], [DRIVER_FEATURE_SELECT, 4], [DRIVER_FEATURE, 4],
-  [CONFIG_MSIX_VECTOR, 2], [NUM_QUEUES, 2], [DEVICE_STATUS, 1], [CONFIG_GENERATION, 1], [QUEUE_SELECT, 2],
-  [QUEUE_SIZE, 2], [QUEUE_MSIX_VECTOR, 2], [QUEUE_ENABLE, 2], [QUEUE_NOTIFY_OFF, 2],
-  [QUEUE_DESC, 4], [QUEUE_DESC + HIGH_HALF, 4], [QUEUE_DRIVER, 4], [QUEUE_DRIVER + HIGH_HALF, 4],
-  [QUEUE_DEVICE, 4], [QUEUE_DEVICE + HIGH_HALF, 4],
+  [DEVICE_FEATURE_SELECT, 4],
+  [DEVICE_FEATURE, 4],
+  [DRIVER_FEATURE_SELECT, 4],
+  [DRIVER_FEATURE, 4],
+  [CONFIG_MSIX_VECTOR, 2],
+  [NUM_QUEUES, 2],
+  [DEVICE_STATUS, 1],
+  [CONFIG_GENERATION, 1],
+  [QUEUE_SELECT, 2],
+  [QUEUE_SIZE, 2],
+  [QUEUE_MSIX_VECTOR, 2],
+  [QUEUE_ENABLE, 2],
+  [QUEUE_NOTIFY_OFF, 2],
+  [QUEUE_DESC, 4],
+  [QUEUE_DESC + HIGH_HALF, 4],
+  [QUEUE_DRIVER, 4],
+  [QUEUE_DRIVER + HIGH_HALF, 4],
+  [QUEUE_DEVICE, 4],
+  [QUEUE_DEVICE + HIGH_HALF, 4],
 ];
 
 /** The field that holds all of an access; undefined if none does. */

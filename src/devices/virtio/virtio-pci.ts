@@ -5,9 +5,7 @@ import { MSIX_BAR_BYTES, MsiX } from '../../machine/pci/msix.js';
 import { PciFunction, type SavedPciFunction } from '../../machine/pci/pci-function.js';
 import { CAPABILITY_MSIX, CAPABILITY_VENDOR } from '../../machine/pci/pci-registers.js';
 import { maskTo, type AccessSize } from '../../machine/port-bus.js';
-import {
-  ISR_CONFIG, ISR_QUEUE, VIRTIO_DEVICE_BASE, VIRTIO_REVISION, VIRTIO_VENDOR,
-} from './constants.js';
+import { ISR_CONFIG, ISR_QUEUE, VIRTIO_DEVICE_BASE, VIRTIO_REVISION, VIRTIO_VENDOR } from './constants.js';
 import { COMMON_CONFIG_BYTES, VirtioCommon, type SavedVirtioCommon } from './virtio-common.js';
 import type { VirtioDevice } from './virtio-device.js';
 
@@ -71,7 +69,11 @@ export class VirtioPci extends PciFunction implements MmioDevice {
     });
     this.addBar(MSIX_BAR, { kind: 'memory', bits: 32, bytes: MSIX_BAR_BYTES, device: this.msix });
     this.addBar(STRUCTURES_BAR, {
-      kind: 'memory', bits: 64, prefetchable: true, bytes: STRUCTURES_BYTES, device: this,
+      kind: 'memory',
+      bits: 64,
+      prefetchable: true,
+      bytes: STRUCTURES_BYTES,
+      device: this,
     });
     this.msixCapability = this.addCapability(CAPABILITY_MSIX, this.msix.capability(MSIX_BAR));
     this.allow(this.msixCapability + 2, 2, 0xc000);
@@ -191,7 +193,11 @@ export class VirtioPci extends PciFunction implements MmioDevice {
 
   override save(): SavedVirtioPci {
     return {
-      ...super.save(), isr: this.isr, common: this.common.save(), msix: this.msix.save(), device: this.device.save(),
+      ...super.save(),
+      isr: this.isr,
+      common: this.common.save(),
+      msix: this.msix.save(),
+      device: this.device.save(),
     };
   }
 

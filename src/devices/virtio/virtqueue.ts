@@ -2,7 +2,13 @@
 import type { GuestRam } from '../../machine/guest-ram.js';
 import { checkVersion } from '../../machine/state.js';
 import {
-  AVAIL_ENTRY_BYTES, AVAIL_F_NO_INTERRUPT, DESC_BYTES, DESC_F_INDIRECT, DESC_F_NEXT, DESC_F_WRITE, RING_OFFSET,
+  AVAIL_ENTRY_BYTES,
+  AVAIL_F_NO_INTERRUPT,
+  DESC_BYTES,
+  DESC_F_INDIRECT,
+  DESC_F_NEXT,
+  DESC_F_WRITE,
+  RING_OFFSET,
   USED_ENTRY_BYTES,
 } from './constants.js';
 
@@ -119,7 +125,8 @@ export class Virtqueue {
       const length = this.ram.readU32(at + 8);
       const flags = this.ram.readU16(at + 12);
       if (flags & DESC_F_INDIRECT) {
-        if (!mayIndirect || flags & DESC_F_NEXT) throw new RingError('an indirect descriptor where none may be');
+        if (!mayIndirect || flags & DESC_F_NEXT)
+          throw new RingError('an indirect descriptor where none may be');
         return this.followIndirect(chain, address, length);
       }
       this.addSegment(chain, { address, length }, (flags & DESC_F_WRITE) !== 0);
@@ -139,7 +146,8 @@ export class Virtqueue {
 
   private addSegment(chain: Chain, segment: Segment, writable: boolean): void {
     if (!writable && chain.writable.length > 0) throw new RingError('a buffer to read behind one to write');
-    if (chain.readable.length + chain.writable.length >= MAX_SEGMENTS) throw new RingError('a chain is too long');
+    if (chain.readable.length + chain.writable.length >= MAX_SEGMENTS)
+      throw new RingError('a chain is too long');
     if (segment.length === 0 || !this.ram.contains(segment.address, segment.length)) {
       throw new RingError(`a buffer of ${segment.length} bytes at 0x${segment.address.toString(16)}`);
     }
@@ -168,7 +176,17 @@ export class Virtqueue {
   save(): SavedVirtqueue {
     const { size, enabled, indirect, eventIndex, nextAvailable, nextUsed, signalledUsed } = this;
     const addresses = [this.descriptors, this.available, this.used];
-    return { version: 1, size, enabled, addresses, indirect, eventIndex, nextAvailable, nextUsed, signalledUsed };
+    return {
+      version: 1,
+      size,
+      enabled,
+      addresses,
+      indirect,
+      eventIndex,
+      nextAvailable,
+      nextUsed,
+      signalledUsed,
+    };
   }
 
   load(state: SavedVirtqueue): void {

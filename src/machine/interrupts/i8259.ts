@@ -232,8 +232,15 @@ export class I8259 {
   save(): SavedI8259 {
     const { lines, irr, isr, imr, elcr, vectorBase, lowest, nextIcw } = this;
     const flags = [
-      this.needsIcw4, this.single, this.levelMode, this.autoEoi, this.rotateOnAutoEoi, this.specialMask,
-      this.specialFullyNested, this.readIsr, this.poll,
+      this.needsIcw4,
+      this.single,
+      this.levelMode,
+      this.autoEoi,
+      this.rotateOnAutoEoi,
+      this.specialMask,
+      this.specialFullyNested,
+      this.readIsr,
+      this.poll,
     ];
     return { version: 1, lines, irr, isr, imr, elcr, vectorBase, lowest, nextIcw, flags };
   }
@@ -243,8 +250,15 @@ export class I8259 {
     const { lines, irr, isr, imr, elcr, vectorBase, lowest, nextIcw, flags } = state;
     Object.assign(this, { lines, irr, isr, imr, elcr, vectorBase, lowest, nextIcw });
     [
-      this.needsIcw4, this.single, this.levelMode, this.autoEoi, this.rotateOnAutoEoi, this.specialMask,
-      this.specialFullyNested, this.readIsr, this.poll,
+      this.needsIcw4,
+      this.single,
+      this.levelMode,
+      this.autoEoi,
+      this.rotateOnAutoEoi,
+      this.specialMask,
+      this.specialFullyNested,
+      this.readIsr,
+      this.poll,
     ] = flags as [boolean, boolean, boolean, boolean, boolean, boolean, boolean, boolean, boolean];
   }
 }

@@ -31,8 +31,14 @@ export class InterruptRouter {
     private readonly pic: I8259Pair,
     private readonly ioApic: IoApic,
   ) {
-    this.isa = Array.from({ length: ISA_IRQS }, (_, irq) => new SharedLine((asserted) => this.isaChanged(irq, asserted)));
-    this.pirq = Array.from({ length: PIRQS }, (_, pirq) => new SharedLine((asserted) => this.pirqChanged(pirq, asserted)));
+    this.isa = Array.from(
+      { length: ISA_IRQS },
+      (_, irq) => new SharedLine((asserted) => this.isaChanged(irq, asserted)),
+    );
+    this.pirq = Array.from(
+      { length: PIRQS },
+      (_, pirq) => new SharedLine((asserted) => this.pirqChanged(pirq, asserted)),
+    );
     this.free = FREE_GSIS.map((gsi) => new SharedLine((asserted) => ioApic.setPin(gsi, asserted)));
   }
 
@@ -77,7 +83,12 @@ export class InterruptRouter {
 
   save(): { isa: boolean[][]; pirq: boolean[][]; free: boolean[][]; routes: number[] } {
     const levels = (lines: SharedLine[]): boolean[][] => lines.map((line) => line.save());
-    return { isa: levels(this.isa), pirq: levels(this.pirq), free: levels(this.free), routes: [...this.routes] };
+    return {
+      isa: levels(this.isa),
+      pirq: levels(this.pirq),
+      free: levels(this.free),
+      routes: [...this.routes],
+    };
   }
 
   load(state: ReturnType<InterruptRouter['save']>): void {

@@ -153,7 +153,15 @@ export class LocalApicTimer {
 
   save(): SavedLocalApicTimer {
     const { mode, masked, divideConfiguration, initial, start } = this;
-    return { version: 1, mode, masked, divideConfiguration, initial, start, deadline: String(this.tscDeadline) };
+    return {
+      version: 1,
+      mode,
+      masked,
+      divideConfiguration,
+      initial,
+      start,
+      deadline: String(this.tscDeadline),
+    };
   }
 
   /** The event itself is loaded with the event queue. */

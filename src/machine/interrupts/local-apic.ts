@@ -4,8 +4,17 @@ import { LOCAL_APIC_BASE } from '../memory-map.js';
 import type { AccessSize } from '../port-bus.js';
 import { checkVersion } from '../state.js';
 import {
-  EXT_INT, FIRST_VECTOR, FIXED, INIT, LOWEST_PRIORITY, NMI, SMI, STARTUP,
-  type ApicAgent, type ApicBus, type ApicMessage,
+  EXT_INT,
+  FIRST_VECTOR,
+  FIXED,
+  INIT,
+  LOWEST_PRIORITY,
+  NMI,
+  SMI,
+  STARTUP,
+  type ApicAgent,
+  type ApicBus,
+  type ApicMessage,
 } from './apic-bus.js';
 import { isAddressed, x2apicLdr } from './apic-destination.js';
 import * as R from './local-apic-registers.js';
@@ -88,7 +97,12 @@ export class LocalApic implements ApicAgent {
     private readonly external: ExternalController,
     events: EventQueue,
   ) {
-    this.timer = new LocalApicTimer(events, `local APIC ${id}`, () => cpu.tscOffset(), () => this.timerInterrupt());
+    this.timer = new LocalApicTimer(
+      events,
+      `local APIC ${id}`,
+      () => cpu.tscOffset(),
+      () => this.timerInterrupt(),
+    );
     this.base = 0n;
     this.lvt.fill(LVT_RESET);
     this.resetBase();
@@ -264,7 +278,8 @@ export class LocalApic implements ApicAgent {
     this.errors |= bit;
     const lvt = this.lvt[R.LVT_ERROR - R.LVT_TIMER]!;
     // An illegal vector in the error entry itself must not report itself for ever.
-    if (isNew && !(lvt & R.LVT_MASKED) && (lvt & R.VECTOR) >= FIRST_VECTOR) this.receiveFixed(lvt & R.VECTOR, false);
+    if (isNew && !(lvt & R.LVT_MASKED) && (lvt & R.VECTOR) >= FIRST_VECTOR)
+      this.receiveFixed(lvt & R.VECTOR, false);
   }
 
   private timerInterrupt(): void {
@@ -353,7 +368,8 @@ export class LocalApic implements ApicAgent {
   }
 
   private writeRegister(register: number, value: number): void {
-    if (register >= R.LVT_TIMER && register <= R.LVT_ERROR) return this.writeLvt(register - R.LVT_TIMER, value);
+    if (register >= R.LVT_TIMER && register <= R.LVT_ERROR)
+      return this.writeLvt(register - R.LVT_TIMER, value);
     switch (register) {
       case R.TPR:
         this.tpr = value;
@@ -421,7 +437,8 @@ export class LocalApic implements ApicAgent {
     const vector = this.icrLow & R.VECTOR;
     // INIT with the level de-asserted only synchronized arbitration ids on old processors.
     if (mode === INIT && this.icrLow & R.ICR_LEVEL_TRIGGERED && !(this.icrLow & R.ICR_ASSERT)) return;
-    if ((mode === FIXED || mode === LOWEST_PRIORITY) && vector < FIRST_VECTOR) return this.error(R.ESR_SEND_ILLEGAL_VECTOR);
+    if ((mode === FIXED || mode === LOWEST_PRIORITY) && vector < FIRST_VECTOR)
+      return this.error(R.ESR_SEND_ILLEGAL_VECTOR);
     const message: ApicMessage = {
       mode,
       vector,
@@ -519,9 +536,23 @@ export class LocalApic implements ApicAgent {
   save(): SavedLocalApic {
     const { ldr, dfr, svr, esr, errors, icrLow, icrHigh, extIntPending } = this;
     return {
-      version: 1, base: String(this.base), tpr: this.taskPriority, ldr, dfr, svr, esr, errors, icrLow, icrHigh,
-      lvt: [...this.lvt], lint: [...this.lint], extIntPending,
-      isr: this.isr.save(), tmr: this.tmr.save(), irr: this.irr.save(), timer: this.timer.save(),
+      version: 1,
+      base: String(this.base),
+      tpr: this.taskPriority,
+      ldr,
+      dfr,
+      svr,
+      esr,
+      errors,
+      icrLow,
+      icrHigh,
+      lvt: [...this.lvt],
+      lint: [...this.lint],
+      extIntPending,
+      isr: this.isr.save(),
+      tmr: this.tmr.save(),
+      irr: this.irr.save(),
+      timer: this.timer.save(),
     };
   }
 
@@ -545,8 +576,19 @@ const LVT_REGISTERS = [R.LVT_TIMER, R.LVT_THERMAL, R.LVT_PERFORMANCE, R.LVT_LINT
 
 /** Table 11-6: what RDMSR may read, and which bits WRMSR may set. */
 const X2APIC_READABLE: ReadonlySet<number> = new Set([
-  R.ID, R.VERSION, R.TPR, R.PPR, R.LDR, R.SVR, R.ESR, R.ICR_LOW, R.INITIAL_COUNT, R.CURRENT_COUNT,
-  R.DIVIDE_CONFIGURATION, ...LVT_REGISTERS, ...Array.from({ length: R.ESR - R.ISR }, (_, index) => R.ISR + index),
+  R.ID,
+  R.VERSION,
+  R.TPR,
+  R.PPR,
+  R.LDR,
+  R.SVR,
+  R.ESR,
+  R.ICR_LOW,
+  R.INITIAL_COUNT,
+  R.CURRENT_COUNT,
+  R.DIVIDE_CONFIGURATION,
+  ...LVT_REGISTERS,
+  ...Array.from({ length: R.ESR - R.ISR }, (_, index) => R.ISR + index),
 ]);
 const X2APIC_WRITABLE: ReadonlyMap<number, bigint> = new Map([
   [R.TPR, 0xffn],
@@ -554,7 +596,10 @@ const X2APIC_WRITABLE: ReadonlyMap<number, bigint> = new Map([
   [R.SVR, BigInt(R.SVR_WRITABLE)],
   [R.ESR, 0n],
   [R.ICR_LOW, 0xffffffff00000000n | BigInt(R.ICR_WRITABLE)],
-  ...LVT_REGISTERS.map((register, index): [number, bigint] => [register, BigInt(R.LVT_WRITABLE[index]! | 0x5000)]),
+  ...LVT_REGISTERS.map((register, index): [number, bigint] => [
+    register,
+    BigInt(R.LVT_WRITABLE[index]! | 0x5000),
+  ]),
   [R.INITIAL_COUNT, 0xffffffffn],
   [R.DIVIDE_CONFIGURATION, 0xbn],
   [R.SELF_IPI, 0xffn],

@@ -41,7 +41,8 @@ export class MsiX implements MmioDevice {
     this.isEnabled = this.maskAll = false;
     this.pending.fill(0);
     for (let vector = 0; vector < this.count; vector++) {
-      for (let field = 0; field < CONTROL; field += 4) this.table.setUint32(vector * ENTRY_BYTES + field, 0, true);
+      for (let field = 0; field < CONTROL; field += 4)
+        this.table.setUint32(vector * ENTRY_BYTES + field, 0, true);
       this.table.setUint32(vector * ENTRY_BYTES + CONTROL, CONTROL_MASKED, true);
     }
   }
@@ -79,7 +80,9 @@ export class MsiX implements MmioDevice {
     const masked = this.maskAll || (this.table.getUint32(entry + CONTROL, true) & CONTROL_MASKED) !== 0;
     if (!this.isEnabled || masked || !(this.pending[vector >> 3]! & bit)) return;
     this.pending[vector >> 3]! &= ~bit;
-    const address = BigInt(this.table.getUint32(entry, true)) | (BigInt(this.table.getUint32(entry + UPPER_ADDRESS, true)) << 32n);
+    const address =
+      BigInt(this.table.getUint32(entry, true)) |
+      (BigInt(this.table.getUint32(entry + UPPER_ADDRESS, true)) << 32n);
     this.send(address, this.table.getUint32(entry + DATA, true));
   }
 

@@ -56,7 +56,8 @@ export class PciBus implements PortDevice {
 
   /** The address register takes accesses of 32 bits only. */
   readPort(port: number, size: AccessSize): number {
-    if (port < CONFIG_DATA) return port === CONFIG_ADDRESS && size === 4 ? this.address : maskTo(ALL_ONES, size);
+    if (port < CONFIG_DATA)
+      return port === CONFIG_ADDRESS && size === 4 ? this.address : maskTo(ALL_ONES, size);
     const device = this.addressed();
     return device ? device.readConfig((this.address & 0xfc) + (port & 3), size) : maskTo(ALL_ONES, size);
   }

@@ -2,7 +2,13 @@
 import { PIRQS } from '../interrupts/interrupt-router.js';
 import type { AccessSize } from '../port-bus.js';
 import { PciFunction } from './pci-function.js';
-import { COMMAND, COMMAND_IO, COMMAND_MASTER, COMMAND_MEMORY, HEADER_MULTI_FUNCTION } from './pci-registers.js';
+import {
+  COMMAND,
+  COMMAND_IO,
+  COMMAND_MASTER,
+  COMMAND_MEMORY,
+  HEADER_MULTI_FUNCTION,
+} from './pci-registers.js';
 
 /** ISA I/O recovery timer, X-bus chip select. */
 const IORT = 0x4c;
