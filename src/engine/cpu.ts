@@ -51,5 +51,4 @@ export interface CpuCounts {
   portWrites: number;
   mmioReads: number;
   mmioWrites: number;
-  decodes: number;
 }

@@ -16,6 +16,8 @@ export interface RuntimeExports {
   probeWrite(cpu: number, linear: bigint, bytes: number): void;
   segmentLinear(cpu: number, segment: number, offset: bigint, bytes: number, write: number): bigint;
   translateCode(cpu: number, linear: bigint): bigint;
+  /** Physical address of a byte, or negative; raises and marks nothing. */
+  peekPhysical(cpu: number, linear: bigint): bigint;
   fetchAddress(cpu: number, rip: bigint): bigint;
   ramAddress(physical: bigint): number;
   readPhysical8(cpu: number, physical: bigint): number;

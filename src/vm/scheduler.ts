@@ -22,7 +22,11 @@ export interface SchedulerHost {
   wake(): void;
 }
 
-export type SchedulerEnd = { reason: 'stopped' } | { reason: 'shutdown'; cpu: Processor };
+export interface SchedulerEnd {
+  reason: 'stopped' | 'shutdown';
+  /** Which CPU shut down. */
+  cpu?: Processor;
+}
 
 /**
  * Runs the CPUs of a machine in one thread, in turns, and the events in between. With the virtual clock the order is a
@@ -61,6 +65,7 @@ export class Scheduler {
   private running: Processor | null = null;
 
   async run(): Promise<SchedulerEnd> {
+    this.stopping = false;
     let breath = this.host.milliseconds() + BREATH_MS;
     while (!this.stopping) {
       this.events.runDue();

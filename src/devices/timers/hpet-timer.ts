@@ -129,7 +129,7 @@ export class HpetTimer {
     let left = ((this.value - count - 1n) & this.mask) + 1n;
     if (this.periodic && this.period > 0n && left < after)
       left += ((after - left) / this.period + 1n) * this.period;
-    if (left > BigInt(Number.MAX_SAFE_INTEGER / HPET_TICK_NS)) return;
+    if (left > BigInt(Math.floor(Number.MAX_SAFE_INTEGER / HPET_TICK_NS))) return;
     this.event.arm(this.events.clock.now() + Number(left) * HPET_TICK_NS);
   }
 

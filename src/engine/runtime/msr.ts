@@ -128,10 +128,12 @@ export function wrmsr(cpu: u32, number: i64, value: i64): void {
   }
   if (index == IA32_TSC) {
     store<i64>(cpu + S_TSC_OFFSET, value - now(cpu));
+    boardMsrWrite(cpu, IA32_TSC, value);
     return;
   }
   if (index == IA32_TSC_ADJUST) {
     store<i64>(cpu + S_TSC_OFFSET, value);
+    boardMsrWrite(cpu, IA32_TSC, value);
     return;
   }
   // a microcode update is looked at and not taken

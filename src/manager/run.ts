@@ -1,0 +1,111 @@
+import { createHash, randomFillSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { findCpuModel, UnknownCpuModel } from '../engine/cpu-model.js';
+import { openConsole } from '../host/node/console.js';
+import { loadEngineModules } from '../host/node/engine-modules.js';
+import { NodePacing } from '../host/node/pacing.js';
+import { debugExitStatus } from '../devices/debug/debug-exit.js';
+import { UserError } from '../machine/user-error.js';
+import { VirtualMachine, type MachineEnd } from '../vm/virtual-machine.js';
+import type { MachineConfig } from './config.js';
+import { readNamedFile } from './read-file.js';
+
+/** Exit statuses beside those of the guest (docs/command.md). */
+const EXIT_SHUTDOWN = 3;
+const EXIT_QUIT = 4;
+const EXIT_TIMEOUT = 124;
+
+/** Runs a machine in this process until it ends; gives the exit status of the command. */
+export async function runMachine(config: MachineConfig): Promise<number> {
+  if (config.engine === 'translate')
+    throw new UserError('--engine translate: the translator is not there yet; use interpret, or leave the option out');
+  const kernel = { name: config.kernel, bytes: readNamedFile('--kernel', config.kernel) };
+  const modules = config.initrd.map((path) => ({ name: path, bytes: readNamedFile('--initrd', path), text: basename(path) }));
+  const pacing = new NodePacing();
+  const console = openConsole(config.serial);
+  const started = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const machine = new VirtualMachine({
+      memoryBytes: config.memoryBytes,
+      cpus: config.cpus,
+      engine: config.engine === 'reference' ? 'reference' : 'interpret',
+      cpuModel: cpuModel(config.cpuModel),
+      virtualClock: config.clock === 'virtual',
+      debugExit: config.debugExit,
+      modules: loadEngineModules(),
+      hostNow: () => process.hrtime.bigint(),
+      // A repeatable run starts at a fixed moment, with fixed random numbers.
+      wallClockMs: config.clock === 'virtual' ? Date.UTC(2024, 0, 1) : Date.now(),
+      entropy: config.clock === 'virtual' ? repeatableEntropy() : (target) => void randomFillSync(target),
+      pacing,
+      serial: { write: (byte) => console.write(byte) },
+      debugConsole: { write: (byte) => void process.stderr.write(Uint8Array.of(byte)) },
+    });
+    console.onInput((bytes) => machine.receiveSerial(bytes));
+    console.onQuit(() => machine.end({ kind: 'quit' }));
+    machine.boot({ kernel, modules, commandLine: config.append });
+    if (config.timeoutSeconds > 0) timer = setTimeout(() => machine.end({ kind: 'timeout' }), config.timeoutSeconds * 1000);
+    const end = await machine.run();
+    console.close();
+    if (config.statsFile !== null) writeStats(config, machine, (performance.now() - started) / 1000);
+    return exitStatus(end, config);
+  } finally {
+    clearTimeout(timer);
+    console.close();
+  }
+}
+
+function cpuModel(name: string): ReturnType<typeof findCpuModel> {
+  try {
+    return findCpuModel(name);
+  } catch (error) {
+    if (error instanceof UnknownCpuModel) throw new UserError(`--cpu-model ${name}: ${error.message}`);
+    throw error;
+  }
+}
+
+function exitStatus(end: MachineEnd, config: MachineConfig): number {
+  switch (end.kind) {
+    case 'power-off':
+      return 0;
+    case 'debug-exit':
+      return debugExitStatus(end.value);
+    case 'quit':
+      return EXIT_QUIT;
+    case 'timeout':
+      process.stderr.write(`\nviv: stopped after the --timeout of ${config.timeoutSeconds} s\n`);
+      return EXIT_TIMEOUT;
+    case 'shutdown':
+      process.stderr.write(`\nviv: the guest's processor shut down after a triple fault: an exception could not be delivered\n${end.report}\n`);
+      return EXIT_SHUTDOWN;
+  }
+}
+
+/** xorshift32: the same bytes in each run. */
+function repeatableEntropy(): (target: Uint8Array) => void {
+  let state = 0x2545f491;
+  return (target) => {
+    for (let i = 0; i < target.length; i++) {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      target[i] = state;
+    }
+  };
+}
+
+function writeStats(config: MachineConfig, machine: VirtualMachine, seconds: number): void {
+  const stats = {
+    ...machine.counts(),
+    seconds,
+    memory: { guest: config.memoryBytes, process: process.memoryUsage.rss() },
+    ...(config.clock === 'virtual' ? { memoryHash: createHash('sha256').update(machine.memoryBytes()).digest('hex') } : {}),
+  };
+  try {
+    writeFileSync(config.statsFile!, JSON.stringify(stats, null, 2) + '\n');
+  } catch (error) {
+    throw new UserError(`--stats ${config.statsFile} cannot be written: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,211 @@
+import type { CpuCounts } from '../engine/cpu.js';
+import { installCpuModel, type CpuModel } from '../engine/cpu-model.js';
+import { Engine, type EngineKind } from '../engine/engine.js';
+import * as L from '../engine/layout.js';
+import type { Processor } from '../engine/processor.js';
+import { PcBoard } from '../devices/pc-board.js';
+import { setUpAsBios } from '../devices/power-on-setup.js';
+import type { SerialBackend } from '../devices/serial/uart16550.js';
+import type { Entropy } from '../devices/virtio/virtio-rng.js';
+import { bootKernel } from '../firmware/boot/boot-kernel.js';
+import { bootMemory, type BootFile } from '../firmware/boot/boot-request.js';
+import { firmwareTables } from '../firmware/tables/firmware-tables.js';
+import { RealClock, VirtualClock } from '../machine/clock.js';
+import { EventQueue } from '../machine/events.js';
+import { GuestRam } from '../machine/guest-ram.js';
+import { ramLayout } from '../machine/memory-map.js';
+import { enterKernel } from './boot-cpu.js';
+import { countingBoard } from './counting-board.js';
+import { describeCpu } from './report.js';
+import { Scheduler, type SchedulerHost } from './scheduler.js';
+
+export interface VirtualMachineOptions {
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  readonly engine: EngineKind;
+  readonly cpuModel: CpuModel;
+  readonly virtualClock: boolean;
+  readonly debugExit: boolean;
+  readonly modules: { readonly runtime: WebAssembly.Module; readonly interpreter: WebAssembly.Module };
+  /** Monotonic nanoseconds of the host. */
+  readonly hostNow: () => bigint;
+  /** Milliseconds since 1970, UTC, at power-on. */
+  readonly wallClockMs: number;
+  readonly entropy: Entropy;
+  readonly pacing: SchedulerHost;
+  /** Serial port 1. */
+  readonly serial: SerialBackend;
+  readonly debugConsole: SerialBackend;
+}
+
+export interface BootFiles {
+  readonly kernel: BootFile;
+  readonly modules: readonly BootFile[];
+  readonly commandLine: string;
+}
+
+/** Why a machine ended. */
+export type MachineEnd =
+  | { kind: 'power-off' }
+  | { kind: 'debug-exit'; value: number }
+  | { kind: 'quit' }
+  | { kind: 'timeout' }
+  | { kind: 'shutdown'; report: string };
+
+/** What a run did, for statistics. */
+export interface MachineCounts {
+  readonly instructions: number;
+  readonly tiers: Partial<Record<EngineKind, number>>;
+  readonly cpus: readonly { instructions: number; interrupts: number; halts: number; faults: number }[];
+  readonly exits: CpuCounts;
+  readonly decodedInstructions: number;
+}
+
+/** A PC: CPUs, board and firmware, joined and ready to boot a kernel directly. */
+export class VirtualMachine {
+  readonly engine: Engine;
+  readonly board: PcBoard;
+  private readonly ram: GuestRam;
+  private readonly events: EventQueue;
+  private readonly scheduler: Scheduler;
+  private ended: MachineEnd | null = null;
+  private resetAsked = false;
+  private files: BootFiles | null = null;
+
+  constructor(private readonly options: VirtualMachineOptions) {
+    const layout = ramLayout(options.memoryBytes);
+    const { cpus } = options;
+    let board: PcBoard | null = null;
+    this.engine = new Engine({
+      kind: options.engine,
+      cpus,
+      lowBytes: layout.lowBytes,
+      highBytes: layout.highBytes,
+      board: countingBoard(() => board!, (cpu) => this.engine.processors[cpu]!.counts),
+      runtime: options.modules.runtime,
+      interpreter: options.modules.interpreter,
+      available: (feature) => feature === '' || options.cpuModel.features.has(feature),
+    });
+    const { engine } = this;
+    const view = new DataView(engine.memory.buffer);
+    for (const { pointer, index } of engine.processors) {
+      installCpuModel(view, pointer, options.cpuModel, index, cpus);
+      engine.runtime.resetCpu(pointer, index);
+    }
+    this.ram = new GuestRam(engine.memory.buffer, engine.ramBase, layout, (physical, length) => engine.ramWritten(physical, length));
+
+    const retired = (): number => engine.processors.reduce((sum, processor) => sum + processor.retired(), 0);
+    const virtual = options.virtualClock ? new VirtualClock(retired) : null;
+    const clock = virtual ?? new RealClock(options.hostNow);
+    this.events = new EventQueue(clock);
+    this.scheduler = new Scheduler(engine.processors, clock, virtual, this.events, options.pacing);
+    this.board = board = new PcBoard({
+      events: this.events,
+      ram: this.ram,
+      cpus: engine.processors.map((processor) => ({
+        interruptChanged: () => processor.interruptChanged(),
+        nmi: () => processor.nmi(),
+        init: () => processor.init(),
+        startup: (vector: number) => processor.startup(vector),
+        // There is no system-management mode: what would enter it does nothing.
+        smi: () => {},
+        tscOffset: () => view.getBigUint64(processor.pointer + L.S_TSC_OFFSET, true),
+      })),
+      wallClockMs: options.wallClockMs,
+      serial: [options.serial],
+      entropy: options.entropy,
+      debugConsole: (byte) => options.debugConsole.write(byte),
+      ...(options.debugExit ? { debugExit: (value: number) => this.end({ kind: 'debug-exit', value }) } : {}),
+      powerOff: () => this.end({ kind: 'power-off' }),
+      reset: () => {
+        this.resetAsked = true;
+        this.scheduler.stop();
+      },
+      a20: (enabled) => this.setA20(enabled),
+    });
+  }
+
+  private setA20(enabled: boolean): void {
+    const { engine } = this;
+    new DataView(engine.memory.buffer).setUint32(L.G_A20, enabled ? 0xffffffff : 0xffefffff, true);
+    for (const { pointer } of engine.processors) engine.runtime.flushTlb(pointer, false);
+  }
+
+  /** Resets the machine and enters a kernel. A UserError says what is wrong with a file. */
+  boot(files: BootFiles): void {
+    this.files = files;
+    const { board, engine, ram, options } = this;
+    board.reset();
+    setUpAsBios(board);
+    this.setA20(true);
+    const layout = { lowBytes: ram.lowBytes, highBytes: ram.highBytes };
+    const { tables, rsdp } = firmwareTables({ cpuCount: options.cpus, memory: layout });
+    for (const { address, bytes } of tables) ram.write(address, bytes);
+    const state = bootKernel({ ...files, memory: bootMemory(ram), rsdp, longMode: options.cpuModel.features.has('LM') });
+    enterKernel(engine.memory, engine.processors[0]!, engine.runtime, state);
+  }
+
+  /** Ends `run` soon, for this reason. The first one counts. */
+  end(reason: MachineEnd): void {
+    this.ended ??= reason;
+    this.scheduler.stop();
+  }
+
+  /** What was typed at serial port 1. */
+  receiveSerial(bytes: Uint8Array): void {
+    this.board.serial[0]!.receive(bytes);
+    this.scheduler.wake();
+  }
+
+  /** Runs until the machine ends. A reset by the guest boots the same kernel again. */
+  async run(): Promise<MachineEnd> {
+    for (;;) {
+      const { reason, cpu } = await this.scheduler.run();
+      if (this.ended) return this.ended;
+      if (reason === 'shutdown') return { kind: 'shutdown', report: describeCpu(this.engine, cpu!) };
+      if (!this.resetAsked) continue;
+      this.resetAsked = false;
+      this.resetCpus();
+      this.boot(this.files!);
+    }
+  }
+
+  private resetCpus(): void {
+    const { engine } = this;
+    engine.cache.flush();
+    for (const { pointer, index } of engine.processors) engine.runtime.resetCpu(pointer, index);
+  }
+
+  counts(): MachineCounts {
+    const { processors, cache } = this.engine;
+    const cpus = processors.map((processor: Processor) => ({
+      instructions: processor.retired(),
+      interrupts: processor.counts.interrupts,
+      halts: processor.counts.halts,
+      faults: processor.faults,
+    }));
+    const instructions = cpus.reduce((sum, cpu) => sum + cpu.instructions, 0);
+    const sum = (key: keyof CpuCounts): number => processors.reduce((total, processor) => total + processor.counts[key], 0);
+    return {
+      instructions,
+      tiers: { [this.options.engine]: instructions },
+      cpus,
+      exits: {
+        portReads: sum('portReads'),
+        portWrites: sum('portWrites'),
+        mmioReads: sum('mmioReads'),
+        mmioWrites: sum('mmioWrites'),
+        interrupts: sum('interrupts'),
+        halts: sum('halts'),
+        faults: cpus.reduce((total, cpu) => total + cpu.faults, 0),
+      },
+      decodedInstructions: cache.decodedInstructions,
+    };
+  }
+
+  /** Guest RAM, for hashing. */
+  memoryBytes(): Uint8Array {
+    const { engine, ram } = this;
+    return new Uint8Array(engine.memory.buffer, engine.ramBase, ram.lowBytes + ram.highBytes);
+  }
+}
