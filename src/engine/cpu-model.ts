@@ -85,6 +85,8 @@ const KVM_FEATURES = (1 << 3) | (1 << 24);
 const TSC_KHZ = 1_000_000;
 const ANY = 0xffffffff;
 const XSAVE_BYTES = 512 + 64;
+/** FXSAVE and XSAVE always save the x87 error pointers: systems need not clear what would leak (APM vol. 3, Fn8000_0008_EBX). */
+const XSAVEERPTR = 1 << 2;
 
 type Leaf = [leaf: number, subleaf: number, eax: number, ebx: number, ecx: number, edx: number];
 
@@ -130,7 +132,7 @@ export function cpuidLeaves(model: CpuModel, index: number, cpus: number): Leaf[
     [0x80000005, ANY, 0x01ff01ff, 0x01ff01ff, 0x40020140, 0x40020140],
     [0x80000006, ANY, 0, 0x42004200, 0x02008140, 0],
     [0x80000007, ANY, 0, 0, 0, has('INVTSC') ? 0x100 : 0],
-    [0x80000008, ANY, (48 << 8) | L.CPUID_PHYSICAL_BITS, 0, cpus > 1 ? (idBits << 12) | (threads - 1) : 0, 0],
+    [0x80000008, ANY, (48 << 8) | L.CPUID_PHYSICAL_BITS, XSAVEERPTR, cpus > 1 ? (idBits << 12) | (threads - 1) : 0, 0],
   );
   return leaves;
 }

@@ -60,19 +60,17 @@ function saveX87(cpu: u32, at: i64, wide: bool): void {
   store16(cpu, at + 2, <i64>load<u32>(cpu + S_FSW));
   store8(cpu, at + 4, <i64>abridgedTags(cpu));
   store8(cpu, at + 5, 0);
-  // AMD: pointers are saved only while an exception is pending (APM vol. 2, 11.4.4).
-  const pending = (load<u32>(cpu + S_FSW) & 0x80) != 0;
-  store16(cpu, at + 6, pending ? <i64>load<u32>(cpu + S_FOP) : 0);
-  const fip = pending ? load<i64>(cpu + S_FIP) : 0;
-  const fdp = pending ? load<i64>(cpu + S_FDP) : 0;
+  store16(cpu, at + 6, <i64>load<u32>(cpu + S_FOP));
+  const fip = load<i64>(cpu + S_FIP);
+  const fdp = load<i64>(cpu + S_FDP);
   if (wide) {
     store64(cpu, at + 8, fip);
     store64(cpu, at + 16, fdp);
   } else {
     store32(cpu, at + 8, fip);
-    store32(cpu, at + 12, pending ? <i64>load<u32>(cpu + S_FCS) : 0);
+    store32(cpu, at + 12, <i64>load<u32>(cpu + S_FCS));
     store32(cpu, at + 16, fdp);
-    store32(cpu, at + 20, pending ? <i64>load<u32>(cpu + S_FDS) : 0);
+    store32(cpu, at + 20, <i64>load<u32>(cpu + S_FDS));
   }
   const top = (load<u32>(cpu + S_FSW) >> 11) & 7;
   for (let i: u32 = 0; i < 8; i++) {

@@ -1,0 +1,53 @@
+/** What tests of the board and its devices share. */
+import { ManualClock } from './clock.js';
+import { EventQueue } from './events.js';
+import type { CpuLines } from './interrupts/local-apic.js';
+
+/** A clock that stands still until `advance`, with an event queue. */
+export class TestTime {
+  readonly clock = new ManualClock();
+  readonly events = new EventQueue(this.clock);
+
+  /** Lets `ns` nanoseconds pass, running each event at its moment. */
+  advance(ns: number): void {
+    const end = this.clock.time + ns;
+    for (let next = this.events.next(); next !== undefined && next <= end; next = this.events.next()) {
+      this.clock.time = Math.max(this.clock.time, next);
+      this.events.runDue();
+    }
+    this.clock.time = end;
+  }
+}
+
+/** A CPU that only notes what it is told. */
+export class TestCpu implements CpuLines {
+  readonly log: string[] = [];
+  offset = 0n;
+
+  interruptChanged(): void {}
+  nmi(): void {
+    this.log.push('nmi');
+  }
+  init(): void {
+    this.log.push('init');
+  }
+  startup(vector: number): void {
+    this.log.push(`startup ${vector}`);
+  }
+  smi(): void {
+    this.log.push('smi');
+  }
+  tscOffset(): bigint {
+    return this.offset;
+  }
+}
+
+/** A line that counts how often it was asserted. */
+export class TestLine {
+  level = false;
+  rises = 0;
+  readonly line = (asserted: boolean): void => {
+    if (asserted && !this.level) this.rises++;
+    this.level = asserted;
+  };
+}
