@@ -9,7 +9,11 @@ function memory(): MmioDevice & { bytes: Uint8Array } {
   return {
     bytes,
     mmioRead: (offset, size) =>
-      size === 1 ? view.getUint8(offset) : size === 2 ? view.getUint16(offset, true) : view.getUint32(offset, true),
+      size === 1
+        ? view.getUint8(offset)
+        : size === 2
+          ? view.getUint16(offset, true)
+          : view.getUint32(offset, true),
     mmioWrite: (offset, value, size) => {
       for (let index = 0; index < size; index++) bytes[offset + index] = value >>> (8 * index);
     },

@@ -24,7 +24,11 @@ test('unclaimed ports read as all ones', () => {
 test('wide accesses to a narrow device are split, low byte first', () => {
   const bus = new PortBus();
   const log: string[] = [];
-  bus.map(0x60, 2, recorder(log, (port) => port & 0xff));
+  bus.map(
+    0x60,
+    2,
+    recorder(log, (port) => port & 0xff),
+  );
   assert.equal(bus.read(0x60, 2), 0x6160);
   assert.equal(bus.read(0x60, 4), 0xffff6160);
   bus.write(0x60, 0xaabbccdd, 4);
@@ -43,8 +47,17 @@ test('a wide device gets what fits into its range whole', () => {
 test('the earlier of two overlapping claims wins, and gives way when unmapped', () => {
   const bus = new PortBus();
   const log: string[] = [];
-  const first = bus.map(0xcf9, 1, recorder(log, () => 1));
-  bus.map(0xcf8, 8, recorder(log, () => 2), 4);
+  const first = bus.map(
+    0xcf9,
+    1,
+    recorder(log, () => 1),
+  );
+  bus.map(
+    0xcf8,
+    8,
+    recorder(log, () => 2),
+    4,
+  );
   assert.equal(bus.read(0xcf9, 1), 1);
   assert.equal(bus.read(0xcf8, 4), 2);
   first.unmap();

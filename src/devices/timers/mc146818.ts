@@ -88,7 +88,7 @@ export class Mc146818 implements PortDevice {
   ) {
     this.event = events.timer('RTC', () => this.update());
     this.base = Math.floor(wallClockMs / 1000);
-    this.origin = -Math.round((wallClockMs - this.base * 1000) * 1e6);
+    this.origin = 0 - Math.round((wallClockMs - this.base * 1000) * 1e6);
     this.cmos[REGISTER_A] = A_DIVIDER_32KHZ | 6;
     this.cmos[REGISTER_B] = B_24_HOURS;
     this.cmos[REGISTER_D] = D_VALID;

@@ -299,6 +299,7 @@ test('x2APIC: registers by MSR, 64-bit ICR, self IPI, #GP for what does not exis
   assert.equal(apics[1]!.readMsr(0x80d), 2n);
   assert.equal(apic.writeMsr(0x830, (1n << 32n) | 0x4050n), true);
   assert.equal(apics[1]!.acknowledge(), 0x50);
+  assert.equal(apics[1]!.writeMsr(0x80b, 0n), true);
   assert.equal(apic.writeMsr(0x830, (2n << 32n) | 0x4851n), true);
   assert.equal(apic.readMsr(0x830), (2n << 32n) | 0x4851n);
   assert.equal(apics[1]!.acknowledge(), 0x51);
