@@ -127,6 +127,8 @@ export interface Ops {
   farSelector(): Int;
   /** Runs `body`; if it faults, general register n (64 bits) gets the value `before` back. */
   restoring(n: number, before: Int, body: () => void): void;
+  /** Faults as a write of `bytes` bytes at a linear address would; changes nothing. */
+  probeWrite(linear: IntLike, bytes: number): void;
   /** `update` of memory at a linear address. */
   updateAt(bits: Bits, linear: IntLike, f: (old: Int) => IntLike): Int;
   /** Segment register number (0 ES .. 5 GS) of memory operand i, as Int. */

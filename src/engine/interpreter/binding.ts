@@ -391,6 +391,11 @@ export class InterpreterOps implements Ops {
     }
     return this.updateAt(bits, this.address(i, bits / 8, 'write'), f);
   }
+  probeWrite(linear: IntLike, bytes: number): void {
+    this.noteRecord();
+    this.code.raw(this.import('probeWrite'), this.cpu, this.node64(linear), this.const32(bytes));
+    this.exitIfFaulted();
+  }
   updateAt(bits: Bits, at: IntLike, f: (old: Int) => IntLike): Int {
     const linear = this.node64(at);
     const host = this.code.cell('i32', this.const32(0));

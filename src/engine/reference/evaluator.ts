@@ -273,6 +273,10 @@ export class Evaluator implements Ops {
     }
     return this.updateAt(bits, this.address(i, bits / 8, 'write'), f);
   }
+  probeWrite(linear: IntLike, bytes: number): void {
+    this.runtime.probeWrite(this.cpu, this.signed(linear), bytes);
+    this.faultCheck();
+  }
   updateAt(bits: Bits, linear: IntLike, f: (old: Int) => IntLike): Int {
     this.runtime.probeWrite(this.cpu, this.big(linear), bits / 8);
     this.faultCheck();

@@ -38,3 +38,6 @@ export * from './sse-compare';
 export * from './sse-convert';
 export * from './sse-horizontal';
 export * from './sse-integer';
+export * from './x87';
+export * from './x87-environment';
+export * from './x87-transcendental';

@@ -3,7 +3,7 @@ import {
 } from '../layout'; // prettier-ignore
 import { faulted, GP, MF, NM, raise, raiseWithError, UD } from './fault';
 import { load16, load32, load64, load8, probe, store16, store32, store64, store8 } from './memory';
-import { CR0_EM, CR0_TS, CR4_OSFXSR } from './mode';
+import { CR0_EM, CR0_MP, CR0_TS, CR4_OSFXSR } from './mode';
 
 const CR4_OSXSAVE: i64 = 0x40000;
 const MXCSR_MASK: u32 = 0xffff;
@@ -31,6 +31,13 @@ export function fpuCheck(cpu: u32, kind: i64): void {
   if ((kind == 0 || kind == 1) && (load<u32>(cpu + S_FSW) & 0x80) != 0) raise(cpu, MF);
 }
 
+/** WAIT: #NM if CR0.MP and CR0.TS are both set, then #MF if an exception waits. */
+export function waitCheck(cpu: u32): void {
+  const both = CR0_MP | CR0_TS;
+  if ((load<i64>(cpu + S_CR0) & both) == both) raise(cpu, NM);
+  else if ((load<u32>(cpu + S_FSW) & 0x80) != 0) raise(cpu, MF);
+}
+
 /** The eight tags in one bit each: set where the register is not empty (SDM vol. 1, 10.5.1). */
 function abridgedTags(cpu: u32): u32 {
   const tags = load<u32>(cpu + S_FTW);
@@ -40,7 +47,7 @@ function abridgedTags(cpu: u32): u32 {
 }
 
 /** The tag of a physical register by its contents: 0 valid, 1 zero, 2 special. */
-function tagOf(cpu: u32, register: u32): u32 {
+export function tagOf(cpu: u32, register: u32): u32 {
   const at = cpu + S_FPR + 16 * register;
   const exponent = <u32>load<u16>(at + 8) & 0x7fff;
   const significand = load<i64>(at);

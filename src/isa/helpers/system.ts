@@ -57,6 +57,7 @@ export const systemHelpers = {
   xrstor: action(3),
   /** 0 x87, 1 MMX, 2 SSE, 3 x87 that does not wait for pending exceptions */
   fpuCheck: action(1),
+  waitCheck: action(0),
 } as const satisfies Record<string, Helper>;
 
 const transfer = (args: number): Helper => ({ args, result: false, faults: true });
