@@ -80,6 +80,8 @@ export abstract class Processor implements Cpu {
   }
 
   init(): void {
+    // Here and not when INIT is taken: the SIPI may follow before that.
+    this.waitingForStartup = -1;
     this.pend(L.PENDING_INIT);
   }
 
@@ -105,10 +107,7 @@ export abstract class Processor implements Cpu {
     this.setI64(L.S_BUDGET, budget);
     for (;;) {
       const pending = this.takePending();
-      if (pending & L.PENDING_INIT) {
-        this.runtime.initCpu(this.pointer);
-        this.waitingForStartup = -1;
-      }
+      if (pending & L.PENDING_INIT) this.runtime.initCpu(this.pointer);
       if (this.u32(L.S_RUN) !== L.RUN_RUNNING) {
         const stop = this.stopped();
         if (stop !== null) return stop;
