@@ -83,6 +83,18 @@ export function swapOperands(): void {
   setB(sign, exponent, significand);
 }
 
+/** The denormal-operand flag of an operand does not show where a NaN or an invalid operation decides. */
+export function forgetDenormal(): void {
+  exceptions &= ~DE;
+}
+
+/** An invalid operation: IE, and the indefinite as result. */
+export function invalid(): void {
+  forgetDenormal();
+  exceptions |= IE;
+  indefinite();
+}
+
 /** The real indefinite: what invalid operations give. */
 export function indefinite(): void {
   setR(1, MAX_EXPONENT, INTEGER_BIT | QUIET);
@@ -113,8 +125,7 @@ export function isDenormal(exponent: i32, significand: u64): bool {
 /** Takes unsupported operands and NaNs out of an operation with two operands: true if R is its result already. */
 export function special2(): bool {
   if (isUnsupported(aExponent, aSignificand) || isUnsupported(bExponent, bSignificand)) {
-    exceptions |= IE;
-    indefinite();
+    invalid();
     return true;
   }
   const aNan = isNan(aExponent, aSignificand);
@@ -123,6 +134,7 @@ export function special2(): bool {
     if (isDenormal(aExponent, aSignificand) || isDenormal(bExponent, bSignificand)) exceptions |= DE;
     return false;
   }
+  forgetDenormal();
   const aSignals = isSignaling(aExponent, aSignificand);
   const bSignals = isSignaling(bExponent, bSignificand);
   if (aSignals || bSignals) exceptions |= IE;
@@ -141,8 +153,7 @@ export function special2(): bool {
 /** The same for one operand, A. */
 export function special1(): bool {
   if (isUnsupported(aExponent, aSignificand)) {
-    exceptions |= IE;
-    indefinite();
+    invalid();
     return true;
   }
   if (isNan(aExponent, aSignificand)) {
@@ -256,7 +267,8 @@ export function roundPack(sign: u32, biased: i32, hi: u64, lo: u64, bits: u32): 
   }
   if (exponent >= MAX_EXPONENT) {
     exceptions |= OE;
-    if ((control & OE) != 0) {
+    // FSCALE may overflow by more than the moved exponent can tell
+    if ((control & OE) != 0 || exponent - WRAP >= MAX_EXPONENT) {
       exceptions |= PE;
       const mode = roundingMode();
       if (mode == NEAREST || (mode == UP && sign == 0) || (mode == DOWN && sign != 0)) {
@@ -314,8 +326,7 @@ function addNumbers(): void {
   const bInfinite = isInfinity(bExponent, bSignificand);
   if (aInfinite || bInfinite) {
     if (aInfinite && bInfinite && aSign != bSign) {
-      exceptions |= IE;
-      indefinite();
+      invalid();
     } else setR(aInfinite ? aSign : bSign, MAX_EXPONENT, INTEGER_BIT);
     return;
   }
@@ -367,8 +378,7 @@ export function multiply(): void {
   const bInfinite = isInfinity(bExponent, bSignificand);
   if (aInfinite || bInfinite) {
     if (isZero(aExponent, aSignificand) || isZero(bExponent, bSignificand)) {
-      exceptions |= IE;
-      indefinite();
+      invalid();
     } else setR(sign, MAX_EXPONENT, INTEGER_BIT);
     return;
   }
@@ -407,8 +417,7 @@ export function divide(): void {
   const aIsZero = aSignificand == 0;
   const bIsZero = bSignificand == 0;
   if ((aInfinite && bInfinite) || (aIsZero && bIsZero)) {
-    exceptions |= IE;
-    indefinite();
+    invalid();
     return;
   }
   if (aInfinite) {
@@ -416,7 +425,7 @@ export function divide(): void {
     return;
   }
   if (bIsZero) {
-    exceptions |= ZE;
+    exceptions = (exceptions & ~DE) | ZE;
     setR(sign, MAX_EXPONENT, INTEGER_BIT);
     return;
   }
@@ -456,8 +465,7 @@ export function squareRoot(): void {
     return;
   }
   if (aSign != 0) {
-    exceptions = (exceptions & ~DE) | IE;
-    indefinite();
+    invalid();
     return;
   }
   if (isInfinity(aExponent, aSignificand)) {

@@ -31,9 +31,14 @@ export function setEmpty(cpu: u32, i: u32): void {
   setTag(cpu, i, 3);
 }
 
-/** Starts an instruction: exceptions are gathered under the control word. */
-export function start(cpu: u32): void {
+/** Starts an instruction that leaves C1 alone: exceptions are gathered under the control word. */
+export function startKeepingC1(cpu: u32): void {
   begin(load<u32>(cpu + S_FCW));
+}
+
+/** Starts an instruction that clears C1, unless it sets it. */
+export function start(cpu: u32): void {
+  startKeepingC1(cpu);
   store<u32>(cpu + S_FSW, load<u32>(cpu + S_FSW) & ~C1);
 }
 

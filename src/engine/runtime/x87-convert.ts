@@ -54,7 +54,6 @@ export function narrowA(wide: bool): i64 {
   }
   if (isInfinity(aExponent, aSignificand)) return signBit | (most << fractionBits);
   if (isZero(aExponent, aSignificand)) return signBit;
-  if (isDenormal(aExponent, aSignificand)) signal(DE);
   normalizeA();
   return signBit | roundNarrow(aExponent - BIAS, aSignificand, <u32>fractionBits, wide ? 1023 : 127, most);
 }

@@ -1,12 +1,12 @@
 /** What the definitions of x87 instructions call. Register operands are numbers of ST(i), memory operands their bits. */
 import { S_FCW, S_FPR, S_FPU_SKIP, S_FSW, S_FTW, S_FIP, S_FDP, S_FOP, S_FCS, S_FDS } from '../layout';
 import {
-  aExponent, aSign, aSignificand, add, BIAS, begin, bExponent, bSign, bSignificand, DE, divide, exceptions, IE, indefinite, INTEGER_BIT, isDenormal, isInfinity,
+  forgetDenormal, invalid, aExponent, aSign, aSignificand, add, BIAS, begin, bExponent, bSign, bSignificand, DE, divide, exceptions, IE, indefinite, INTEGER_BIT, isDenormal, isInfinity,
   isNan, isSignaling, isUnsupported, isZero, MAX_EXPONENT, multiply, normalizeA, normalizeB, PE, precision, roundPack, roundToInteger, roundingMode, rExponent, rSign,
   rSignificand, setA, setB, setR, signal, special1, special2, squareRoot, subtract, swapOperands, ZE, roundMagnitude, integerMagnitude, UE, OE, DOWN, NEAREST, UP, ZERO, roundedUp,
 } from './f80'; // prettier-ignore
 import {
-  isEmpty, loadA, loadB, popStack, pushR, register, setConditions, setEmpty, setTop, settle, settleStore, stackFault, start, storeR, topOf,
+  isEmpty, loadA, loadB, popStack, pushR, register, setConditions, setEmpty, setTop, settle, settleStore, stackFault, start, startKeepingC1, storeR, topOf,
 } from './fpu'; // prettier-ignore
 import { beginNarrow, integerFromA, integerToB, narrowA, narrowUp, widenToB } from './x87-convert';
 
@@ -73,10 +73,12 @@ export function x87ArithmeticMemory(cpu: u32, operation: i64, format: i64, bits:
 /** C3 C2 C0 for A against B: in the order greater, less, equal, unordered. Quiet NaNs are invalid only for ordered comparisons. */
 function compareOperands(quiet: bool): u32 {
   if (isUnsupported(aExponent, aSignificand) || isUnsupported(bExponent, bSignificand)) {
+    forgetDenormal();
     signal(IE);
     return C3 | C2 | C0;
   }
   if (isNan(aExponent, aSignificand) || isNan(bExponent, bSignificand)) {
+    forgetDenormal();
     if (!quiet || isSignaling(aExponent, aSignificand) || isSignaling(bExponent, bSignificand)) signal(IE);
     return C3 | C2 | C0;
   }
@@ -145,9 +147,9 @@ export function x87Test(cpu: u32): void {
   finishCompare(cpu, compareOperands(false), 0);
 }
 
-/** FCOMI, FUCOMI: returns CF in bit 0, PF in bit 2, ZF in bit 6, or -1 if an unmasked exception leaves the flags alone. */
+/** FCOMI, FUCOMI: returns CF in bit 0, PF in bit 2, ZF in bit 6, whatever exceptions wait; those keep it only from popping. */
 export function x87CompareFlags(cpu: u32, i: i64, quiet: i64, pops: i64): i64 {
-  start(cpu);
+  startKeepingC1(cpu);
   let conditions: u32 = C3 | C2 | C0;
   let goOn: bool;
   if (isEmpty(cpu, 0) || isEmpty(cpu, <u32>i)) goOn = stackFault(cpu, false);
@@ -157,8 +159,7 @@ export function x87CompareFlags(cpu: u32, i: i64, quiet: i64, pops: i64): i64 {
     conditions = compareOperands(quiet != 0);
     goOn = settle(cpu);
   }
-  if (!goOn) return -1;
-  popTimes(cpu, pops);
+  if (goOn) popTimes(cpu, pops);
   return <i64>(((conditions & C0) != 0 ? 1 : 0) | ((conditions & C2) != 0 ? 4 : 0) | ((conditions & C3) != 0 ? 0x40 : 0));
 }
 
@@ -261,6 +262,17 @@ export function x87StoreRegister(cpu: u32, i: i64, pop: i64): void {
   if (pop != 0) popStack(cpu);
 }
 
+/** D9 D8, an alias of FSTP that does not mind an empty register: it copies its tag too. */
+export function x87StoreUnchecked(cpu: u32, i: i64): void {
+  start(cpu);
+  const empty = isEmpty(cpu, 0);
+  loadA(cpu, 0);
+  setR(aSign, aExponent, aSignificand);
+  storeR(cpu, <u32>i);
+  if (empty) setEmpty(cpu, <u32>i);
+  popStack(cpu);
+}
+
 export function x87Exchange(cpu: u32, i: i64): void {
   start(cpu);
   const other = <u32>i;
@@ -281,9 +293,10 @@ export function x87Exchange(cpu: u32, i: i64): void {
 }
 
 export function x87MoveIf(cpu: u32, i: i64, condition: i64): void {
-  start(cpu);
+  startKeepingC1(cpu);
   if (isEmpty(cpu, 0) || isEmpty(cpu, <u32>i)) {
-    if (stackFault(cpu, false) && condition != 0) storeR(cpu, 0);
+    // the indefinite comes whatever the condition is
+    if (stackFault(cpu, false)) storeR(cpu, 0);
     return;
   }
   if (condition == 0) return;
@@ -416,8 +429,7 @@ function scale(): void {
   const aInfinite = isInfinity(aExponent, aSignificand);
   if (isInfinity(bExponent, bSignificand)) {
     if (bSign != 0 ? aInfinite : aIsZero) {
-      signal(IE);
-      indefinite();
+      invalid();
     } else if (bSign != 0) setR(sign, 0, 0);
     else setR(sign, MAX_EXPONENT, INTEGER_BIT);
     return;
@@ -441,16 +453,23 @@ export function x87Remainder(cpu: u32, nearest: i64): void {
   start(cpu);
   if (isEmpty(cpu, 0) || isEmpty(cpu, 1)) {
     if (stackFault(cpu, false)) storeR(cpu, 0);
-    setConditions(cpu, load<u32>(cpu + S_FSW) & 0x4300 & ~C1);
+    setConditions(cpu, load<u32>(cpu + S_FSW) & (C3 | C0));
     return;
   }
   loadA(cpu, 0);
   loadB(cpu, 1);
   quotientBits = 0;
   partial = false;
-  remainderOf(nearest != 0);
-  if (!settle(cpu)) return;
+  const special = remainderOf(nearest != 0);
+  if (!settle(cpu)) {
+    setConditions(cpu, load<u32>(cpu + S_FSW) & (C3 | C0));
+    return;
+  }
   storeR(cpu, 0);
+  if (special) {
+    setConditions(cpu, load<u32>(cpu + S_FSW) & (C3 | C0));
+    return;
+  }
   if (partial) {
     setConditions(cpu, C2);
     return;
@@ -461,19 +480,22 @@ export function x87Remainder(cpu: u32, nearest: i64): void {
 let quotientBits: u64 = 0;
 let partial: bool = false;
 
-function remainderOf(nearest: bool): void {
-  if (special2()) return;
+/** True if there is no quotient: a NaN came in or out. */
+function remainderOf(nearest: bool): bool {
+  if (special2()) return true;
   if (isInfinity(aExponent, aSignificand) || bSignificand == 0) {
-    signal(IE);
-    indefinite();
-    return;
+    invalid();
+    return true;
   }
+  divideOut(nearest);
+  return false;
+}
+
+function divideOut(nearest: bool): void {
   if (aSignificand == 0 || isInfinity(bExponent, bSignificand)) {
     if (isDenormal(aExponent, aSignificand)) {
-      const denormal = aSignificand;
       normalizeA();
       roundPack(aSign, aExponent, aSignificand, 0, 64);
-      void denormal;
     } else setR(aSign, aExponent, aSignificand);
     return;
   }
@@ -488,15 +510,14 @@ function remainderOf(nearest: bool): void {
   }
   let steps = distance;
   if (distance >= 64) {
-    // AMD and Intel reduce by 32 to 63 places a time
+    // AMD reduces by 32 to 63 places a time, so that a multiple of 32 is left
     steps = 32 + (distance & 31);
     partial = true;
   }
   let carry: u64 = 0;
   let exponent = bExponent;
   if (distance >= 0) {
-    const last = partial ? steps - 1 : steps;
-    for (let i = 0; i <= last; i++) {
+    for (let i = 0; i <= steps; i++) {
       if (i > 0) {
         carry = rest >> 63;
         rest <<= 1;
@@ -508,7 +529,7 @@ function remainderOf(nearest: bool): void {
         quotientBits |= 1;
       }
     }
-    if (partial) exponent = aExponent - (steps - 1);
+    if (partial) exponent = aExponent - steps;
   }
   let resultSign = sign;
   if (nearest && !partial) {
@@ -621,6 +642,7 @@ export function x87Summary(cpu: u32): void {
 }
 
 export function x87Free(cpu: u32, i: i64): void {
+  start(cpu);
   setEmpty(cpu, <u32>i);
 }
 

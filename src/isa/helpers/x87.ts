@@ -15,7 +15,7 @@ export const x87Helpers = {
   /** (format, bits, pops) */
   x87CompareMemory: action(3),
   x87Test: action(0),
-  /** (i, quiet, pops): CF bit 0, PF bit 2, ZF bit 6; -1: leave the flags */
+  /** (i, quiet, pops): CF bit 0, PF bit 2, ZF bit 6 */
   x87CompareFlags: value(3),
   /** (format, bits) */
   x87Load: action(2),
@@ -30,6 +30,7 @@ export const x87Helpers = {
   x87SignExponent: value(0),
   /** (i, pop) */
   x87StoreRegister: action(2),
+  x87StoreUnchecked: action(1),
   x87Exchange: action(1),
   /** (i, condition) */
   x87MoveIf: action(2),

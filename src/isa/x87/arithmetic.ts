@@ -42,10 +42,8 @@ function compare(name: string, extension: number, pops: number): Instruction[] {
 function compareFlags(name: string, encoding: string, quiet: number, pops: number): Instruction {
   return instruction(name, `${encoding} Tn ;x87`, (o) => {
     const flags = o.call('x87CompareFlags', o.read(0), quiet, pops);
-    o.if(o.ne(flags, -1n), () => {
-      const no = o.bool(false);
-      o.setFlags({ cf: o.bit(flags, 0), pf: o.bit(flags, 2), zf: o.bit(flags, 6), of: no, sf: no, af: no });
-    });
+    const no = o.bool(false);
+    o.setFlags({ cf: o.bit(flags, 0), pf: o.bit(flags, 2), zf: o.bit(flags, 6), of: no, sf: no, af: no });
   });
 }
 

@@ -85,8 +85,9 @@ export const x87Transfers: Instruction[] = [
   storeTenBytes('FSTP', 'DB /7', 'x87Significand', 'x87SignExponent'),
   storeTenBytes('FBSTP', 'DF /6', 'x87DecimalLow', 'x87DecimalHigh'),
   instruction('FST', 'DD /2 Tn ;x87', (o) => void o.call('x87StoreRegister', o.read(0), 0)),
-  // D9 D8, DF D0 and DF D8 do as DD D8
-  instruction('FSTP', ['DD /3 Tn ;x87', 'D9 /3 Tn ;x87', 'DF /2 Tn ;x87', 'DF /3 Tn ;x87'], (o) => {
+  instruction('FSTPNCE', 'D9 /3 Tn ;x87', (o) => void o.call('x87StoreUnchecked', o.read(0))),
+  // DF D0 and DF D8 do as DD D8
+  instruction('FSTP', ['DD /3 Tn ;x87', 'DF /2 Tn ;x87', 'DF /3 Tn ;x87'], (o) => {
     o.call('x87StoreRegister', o.read(0), 1);
   }),
   instruction('FXCH', ['D9 /1 Tn ;x87', 'DD /1 Tn ;x87', 'DF /1 Tn ;x87'], (o) => void o.call('x87Exchange', o.read(0))),
