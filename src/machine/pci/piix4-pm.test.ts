@@ -78,6 +78,22 @@ test('PMBA moves the registers', () => {
   assert.equal(ports.read(0xb008, 4), 0xffffffff);
 });
 
+test('SMBus: nobody answers, errors are cleared by writing them, SMBBA moves the registers', () => {
+  const { ports, pm } = make();
+  ports.write(0x704, 0xa1, 1);
+  ports.write(0x702, 0x48, 1);
+  assert.equal(ports.read(0x700, 1), 0x04);
+  assert.equal(ports.read(0x702, 1), 0x08);
+  assert.equal(ports.read(0x704, 1), 0xa1);
+  ports.write(0x700, 0x04, 1);
+  assert.equal(ports.read(0x700, 1), 0);
+  pm.writeConfig(0x90, 0x5000, 4);
+  assert.equal(ports.read(0x704, 1), 0xff);
+  assert.equal(ports.read(0x5004, 1), 0xa1);
+  pm.writeConfig(0xd2, 0, 1);
+  assert.equal(ports.read(0x5004, 1), 0xff);
+});
+
 test('goes on from a saved state', () => {
   const { ports, pm } = make();
   ports.write(ENABLE, 0x100, 2);

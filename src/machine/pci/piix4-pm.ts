@@ -5,6 +5,7 @@ import type { Line } from '../line.js';
 import type { AccessSize, Mapping, PortBus, PortDevice } from '../port-bus.js';
 import { checkVersion } from '../state.js';
 import { ticksAt, timeOfTick } from '../ticks.js';
+import { Piix4Smbus, SMBUS_PORTS } from './piix4-smbus.js';
 import { PciFunction, type PciConnection, type SavedPciFunction } from './pci-function.js';
 
 /** Power management and SMBus base addresses, and what they are after reset on this board. */
@@ -15,8 +16,13 @@ const PMREGMISC = 0x80;
 const PMREGMISC_ENABLE = 1;
 const SMBBA = 0x90;
 export const SMBUS_BASE = 0x700;
-/** SMBus host configuration: bit 0 clear, the host controller is off. */
+/** SMBus host configuration. */
 const SMBHSTCFG = 0xd2;
+const SMBHSTCFG_ENABLE = 1;
+/** IRQ 9, for the interrupts that transfers could ask for. */
+const SMBHSTCFG_IRQ9 = 8;
+const SMBHSTCFG_WRITABLE = 0x0f;
+const SMBBA_WRITABLE = 0xfff0;
 const BAR_IO = 1;
 const PMBA_WRITABLE = 0xffc0;
 
@@ -55,12 +61,16 @@ export interface SavedPiix4Pm extends SavedPciFunction {
   enable: number;
   control: number;
   checkedTick: number;
+  smbus: ReturnType<Piix4Smbus['save']>;
 }
 
 export class Piix4Pm extends PciFunction implements PortDevice {
   private mapping: Mapping | undefined;
   private ports: PortBus | undefined;
   private base = 0;
+  private readonly smbus = new Piix4Smbus(() => this.smbusBase);
+  private smbusMapping: Mapping | undefined;
+  private smbusBase = 0;
   private status = 0;
   private enable = 0;
   private control = SCI_EN;
@@ -83,7 +93,9 @@ export class Piix4Pm extends PciFunction implements PortDevice {
     this.set8(PMREGMISC, PMREGMISC_ENABLE);
     this.allow(PMREGMISC, 1, PMREGMISC_ENABLE);
     this.set32(SMBBA, SMBUS_BASE | BAR_IO);
-    this.set8(SMBHSTCFG, 0);
+    this.allow(SMBBA, 4, SMBBA_WRITABLE);
+    this.set8(SMBHSTCFG, SMBHSTCFG_ENABLE | SMBHSTCFG_IRQ9);
+    this.allow(SMBHSTCFG, 1, SMBHSTCFG_WRITABLE);
     this.set8(0x3c, SCI_IRQ);
   }
 
@@ -99,16 +111,23 @@ export class Piix4Pm extends PciFunction implements PortDevice {
 
   private place(): void {
     const base = this.get8(PMREGMISC) & PMREGMISC_ENABLE ? this.get32(PMBA) & PMBA_WRITABLE : 0;
-    if (base === this.base) return;
-    this.mapping?.unmap();
-    this.base = base;
-    this.mapping = base === 0 ? undefined : this.ports?.map(base, PM_BYTES, this, 4);
+    if (base !== this.base) {
+      this.mapping?.unmap();
+      this.base = base;
+      this.mapping = base === 0 ? undefined : this.ports?.map(base, PM_BYTES, this, 4);
+    }
+    const smbusBase = this.get8(SMBHSTCFG) & SMBHSTCFG_ENABLE ? this.get32(SMBBA) & SMBBA_WRITABLE : 0;
+    if (smbusBase === this.smbusBase) return;
+    this.smbusMapping?.unmap();
+    this.smbusBase = smbusBase;
+    this.smbusMapping = smbusBase === 0 ? undefined : this.ports?.map(smbusBase, SMBUS_PORTS, this.smbus);
   }
 
   override reset(): void {
     super.reset();
     this.status = this.enable = 0;
     this.control = SCI_EN;
+    this.smbus.reset();
     this.checkedTick = this.tick();
     this.update();
   }
@@ -190,7 +209,7 @@ export class Piix4Pm extends PciFunction implements PortDevice {
 
   override save(): SavedPiix4Pm {
     const { status, enable, control, checkedTick } = this;
-    return { ...super.save(), status, enable, control, checkedTick };
+    return { ...super.save(), status, enable, control, checkedTick, smbus: this.smbus.save() };
   }
 
   override load(state: SavedPiix4Pm): void {
@@ -198,6 +217,7 @@ export class Piix4Pm extends PciFunction implements PortDevice {
     super.load(state);
     const { status, enable, control, checkedTick } = state;
     Object.assign(this, { status, enable, control, checkedTick });
+    this.smbus.load(state.smbus);
     this.place();
   }
 }
