@@ -201,6 +201,8 @@ export const S_TLB_FILLED = 0xe40;
 export const S_CODE_TLB_FILLED = 0xe70;
 /** i64: bit (linear >> 21) & 63 set: there are entries of pages larger than 4 KiB (INVLPG then drops all of these). */
 export const S_TLB_LARGE = 0xe78;
+/** Scratch of the transcendental instructions: 9 numbers of 24 bytes (wide.ts). */
+export const S_WIDE = 0xf20;
 /** u32: the x87 value just made is not to be stored (an unmasked exception). */
 export const S_FPU_SKIP = 0xf18;
 /** i64: remainder of the last division, for the definition of DIV. */

@@ -173,9 +173,9 @@ export function x87Load(cpu: u32, format: i64, bits: i64): void {
     signal(IE);
     setA(aSign, aExponent, aSignificand | 0x4000000000000000);
   }
-  // a full stack is found before the operand is looked at
+  // A full stack is found before the operand is looked at; an unmasked denormal operand is loaded all the same.
   if (!isEmpty(cpu, 7)) begin(load<u32>(cpu + S_FCW));
-  else if (!settle(cpu)) return;
+  else if (!settle(cpu) && (exceptions & IE) != 0) return;
   setR(aSign, aExponent, aSignificand);
   pushR(cpu);
 }
