@@ -1,10 +1,9 @@
 import {
-  CS, DS, EFLAGS_VM, ES, FS, GS, LDTR, MODE_LMA, MODE_LONG, MODE_PROTECTED, MODE_VM86, S_CPL, S_EFLAGS, S_GDTR, S_MODE, S_SEG, S_SHADOW_NEXT, SEG_ATTR, SEG_BASE,
-  SEG_BYTES, SEG_LIMIT, SEG_NULL, SEG_SELECTOR, SS, TR,
+  CS, DS, EFLAGS_VM, ES, FS, GS, LDTR, S_CPL, S_EFLAGS, S_GDTR, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_NULL, SEG_SELECTOR,
 } from '../layout'; // prettier-ignore
-import { faulted, GP, NP, raise, raiseWithError, STACK, TS, UD } from './fault';
+import { faulted, raiseWithError, STACK } from './fault';
 import { loadAs, storeAs } from './memory';
-import { segment, updateMode } from './mode';
+import { segment } from './mode';
 
 // Attribute bits: descriptor bits 40 to 55 (SDM vol. 3, 3.4.5)
 export const ATTR_ACCESSED: u32 = 1;
@@ -115,62 +114,6 @@ export function stackDescriptor(cpu: u32, selector: u32, cpl: u32, vector: u32):
   return descriptor;
 }
 
-/** MOV to a segment register, POP, LDS and kin (SDM vol. 2, MOV). */
-export function loadSegment(cpu: u32, number: i64, value: i64): void {
-  const n = <u32>number;
-  const selector = <u32>value & 0xffff;
-  const mode = load<u32>(cpu + S_MODE);
-  if ((mode & MODE_PROTECTED) == 0) {
-    setRealSegment(cpu, n, selector);
-    if (n == SS) store<u32>(cpu + S_SHADOW_NEXT, 2);
-    updateMode(cpu);
-    return;
-  }
-  const error = selector & 0xfffc;
-  if (n == SS) {
-    const cpl = load<u32>(cpu + S_CPL);
-    if (error == 0 && (mode & MODE_LONG) != 0 && cpl != 3 && (selector & 3) == cpl) {
-      setNull(cpu, SS, selector);
-      store<u32>(segment(cpu, SS) + SEG_ATTR, SEG_NULL | (cpl << 5));
-    } else {
-      const descriptor = stackDescriptor(cpu, selector, cpl, GP);
-      if (faulted(cpu)) return;
-      markAccessed(cpu, selector, descriptor);
-      if (faulted(cpu)) return;
-      setFromDescriptor(cpu, SS, selector, descriptor);
-    }
-    store<u32>(cpu + S_SHADOW_NEXT, 2);
-    updateMode(cpu);
-    return;
-  }
-  if (error == 0) {
-    setNull(cpu, n, selector);
-    updateMode(cpu);
-    return;
-  }
-  const descriptor = readDescriptor(cpu, selector, GP);
-  if (faulted(cpu)) return;
-  const attributes = attributesOfDescriptor(descriptor);
-  const isCode = (attributes & ATTR_CODE) != 0;
-  let bad = (attributes & ATTR_S) == 0 || (isCode && (attributes & ATTR_READABLE) == 0);
-  if (!isCode || (attributes & ATTR_CONFORMING) == 0) {
-    const dpl = dplOf(attributes);
-    bad = bad || (selector & 3) > dpl || load<u32>(cpu + S_CPL) > dpl;
-  }
-  if (bad) {
-    raiseWithError(cpu, GP, error);
-    return;
-  }
-  if ((attributes & ATTR_P) == 0) {
-    raiseWithError(cpu, NP, error);
-    return;
-  }
-  markAccessed(cpu, selector, descriptor);
-  if (faulted(cpu)) return;
-  setFromDescriptor(cpu, n, selector, descriptor);
-  updateMode(cpu);
-}
-
 /** After a change to an outer level: data segments that the new level may not use become null (SDM vol. 3, 5.8.6). */
 export function dropInaccessible(cpu: u32): void {
   const cpl = load<u32>(cpu + S_CPL);
@@ -183,120 +126,3 @@ export function dropInaccessible(cpu: u32): void {
   }
 }
 
-export function segmentSelector(cpu: u32, number: i64): i64 {
-  if (<u64>number > 5) {
-    raise(cpu, UD);
-    return 0;
-  }
-  return <i64>load<u32>(segment(cpu, <u32>number) + SEG_SELECTOR);
-}
-
-/** Base of a 16-byte system descriptor in IA-32e mode: the upper half lies behind the usual 8 bytes. */
-function systemBase(cpu: u32, selector: u32, descriptor: i64): i64 {
-  if ((load<u32>(cpu + S_MODE) & MODE_LMA) == 0) return baseOf(descriptor);
-  const at = descriptorAddress(cpu, selector, 16);
-  if (at == -1) {
-    raiseWithError(cpu, GP, selector & 0xfffc);
-    return 0;
-  }
-  const upper = loadAs(cpu, at + 8, 8, true);
-  return baseOf(descriptor) | (upper << 32);
-}
-
-export function lldt(cpu: u32, value: i64): void {
-  const selector = <u32>value & 0xffff;
-  if ((selector & 0xfffc) == 0) {
-    setNull(cpu, LDTR, selector);
-    return;
-  }
-  if ((selector & 4) != 0) {
-    raiseWithError(cpu, GP, selector & 0xfffc);
-    return;
-  }
-  const descriptor = readDescriptor(cpu, selector, GP);
-  if (faulted(cpu)) return;
-  const attributes = attributesOfDescriptor(descriptor);
-  if ((attributes & 0x1f) != 2) {
-    raiseWithError(cpu, GP, selector & 0xfffc);
-    return;
-  }
-  if ((attributes & ATTR_P) == 0) {
-    raiseWithError(cpu, NP, selector & 0xfffc);
-    return;
-  }
-  const base = systemBase(cpu, selector, descriptor);
-  if (faulted(cpu)) return;
-  setSegment(cpu, LDTR, selector, attributes, base, limitOf(descriptor));
-}
-
-export function ltr(cpu: u32, value: i64): void {
-  const selector = <u32>value & 0xffff;
-  if ((selector & 0xfffc) == 0 || (selector & 4) != 0) {
-    raiseWithError(cpu, GP, selector & 0xfffc);
-    return;
-  }
-  const descriptor = readDescriptor(cpu, selector, GP);
-  if (faulted(cpu)) return;
-  const attributes = attributesOfDescriptor(descriptor);
-  const type = attributes & 0x1f;
-  if (type != 9 && (type != 1 || (load<u32>(cpu + S_MODE) & MODE_LMA) != 0)) {
-    raiseWithError(cpu, GP, selector & 0xfffc);
-    return;
-  }
-  if ((attributes & ATTR_P) == 0) {
-    raiseWithError(cpu, NP, selector & 0xfffc);
-    return;
-  }
-  const base = systemBase(cpu, selector, descriptor);
-  if (faulted(cpu)) return;
-  // the descriptor is marked busy
-  const at = descriptorAddress(cpu, selector, 8);
-  storeAs(cpu, at + 5, 1, (descriptor >>> 40) | 2, true);
-  if (faulted(cpu)) return;
-  setSegment(cpu, TR, selector, attributes | 2, base, limitOf(descriptor));
-}
-
-/** Whether a selector can be examined by LAR, LSL, VERR, VERW; gives the descriptor, or 0. */
-function examine(cpu: u32, selector: u32): i64 {
-  if ((selector & 0xfffc) == 0) return 0;
-  const at = descriptorAddress(cpu, selector, 8);
-  if (at == -1) return 0;
-  const descriptor = loadAs(cpu, at, 8, true);
-  if (faulted(cpu)) return 0;
-  const attributes = attributesOfDescriptor(descriptor);
-  const conforming = (attributes & (ATTR_S | ATTR_CODE | ATTR_CONFORMING)) == (ATTR_S | ATTR_CODE | ATTR_CONFORMING);
-  const dpl = dplOf(attributes);
-  if (!conforming && (load<u32>(cpu + S_CPL) > dpl || (selector & 3) > dpl)) return 0;
-  return descriptor;
-}
-
-/** System descriptor types (bits set by type) that LAR and LSL know. */
-function knownSystemType(cpu: u32, attributes: u32, limit: bool): bool {
-  if ((attributes & ATTR_S) != 0) return true;
-  const long = (load<u32>(cpu + S_MODE) & MODE_LMA) != 0;
-  const known: u32 = limit ? (long ? 0x0a04 : 0x0a0e) : long ? 0x1a04 : 0x1a3e;
-  return ((known >> (attributes & 15)) & 1) != 0;
-}
-
-export function lar(cpu: u32, selector: i64): i64 {
-  const descriptor = examine(cpu, <u32>selector);
-  if (descriptor == 0 || !knownSystemType(cpu, attributesOfDescriptor(descriptor), false)) return -1;
-  return (descriptor >>> 32) & 0xffff00;
-}
-
-export function lsl(cpu: u32, selector: i64): i64 {
-  const descriptor = examine(cpu, <u32>selector);
-  if (descriptor == 0 || !knownSystemType(cpu, attributesOfDescriptor(descriptor), true)) return -1;
-  return limitOf(descriptor);
-}
-
-export function verr(cpu: u32, selector: i64): i64 {
-  const attributes = attributesOfDescriptor(examine(cpu, <u32>selector));
-  if ((attributes & ATTR_S) == 0) return 0;
-  return (attributes & ATTR_CODE) == 0 || (attributes & ATTR_READABLE) != 0 ? 1 : 0;
-}
-
-export function verw(cpu: u32, selector: i64): i64 {
-  const attributes = attributesOfDescriptor(examine(cpu, <u32>selector));
-  return (attributes & (ATTR_S | ATTR_CODE | ATTR_WRITABLE)) == (ATTR_S | ATTR_WRITABLE) ? 1 : 0;
-}

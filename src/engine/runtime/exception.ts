@@ -1,21 +1,21 @@
 import {
-  CS, DS, EFLAGS_AC, EFLAGS_IF, EFLAGS_IOPL, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VIF, EFLAGS_VM, ES, FAULT_HAS_ERROR, FS, GS, MODE_LMA, MODE_PROTECTED, MODE_VM86,
-  PENDING_STEP, RUN_SHUTDOWN, S_CPL, S_CR2, S_CR4, S_DR, S_EFLAGS, S_FAULT, S_FAULT_ADDRESS, S_FAULT_ERROR, S_GPR, S_IDTR, S_MODE, S_PENDING, S_RIP, S_RUN,
-  SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_NULL, SEG_SELECTOR, SS, TR,
+  CS, DS, EFLAGS_AC, EFLAGS_IF, EFLAGS_NT, EFLAGS_RF, EFLAGS_TF, EFLAGS_VM, ES, FAULT_HAS_ERROR, FS, GS, MODE_LMA, MODE_PROTECTED, MODE_VM86, PENDING_STEP,
+  RUN_SHUTDOWN, S_CPL, S_CR2, S_EFLAGS, S_FAULT, S_FAULT_ADDRESS, S_FAULT_ERROR, S_GPR, S_IDTR, S_MODE, S_PENDING, S_RIP, S_RUN, SEG_ATTR, SEG_BASE,
+  SEG_LIMIT, SEG_NULL, SEG_SELECTOR, SS, TR,
 } from '../layout'; // prettier-ignore
 import {
   ATTR_CODE, ATTR_CONFORMING, ATTR_DB, ATTR_L, ATTR_P, ATTR_S, attributesOfDescriptor, baseOf, dplOf, limitOf, markAccessed, readDescriptor, setFromDescriptor,
   setNull, setRealSegment, setSegment, stackDescriptor,
 } from './descriptor'; // prettier-ignore
-import { BP, DB, DE, DF, faulted, GP, NP, OF, PF, raiseWithError, STACK, TS } from './fault';
-import { getEflags, setEflags } from './flags';
-import { loadAs, storeAs } from './memory';
+import { innerStack, longPushFaulted, longStack, pushAt, roomBelow } from './exception-stack';
+import { DE, DF, faulted, GP, NP, PF, raiseWithError, STACK, TS } from './fault';
+import { getEflags } from './flags';
+import { loadAs } from './memory';
 import { segment, updateMode } from './mode';
-import { push, setStackPointer } from './stack';
+import { push } from './stack';
 import { switchTask, TASK_CALL } from './task';
 
 const RSP: u32 = S_GPR + 32;
-const ALL: u32 = 0x3fffff;
 
 /** Kinds of `deliverInterrupt`, as VMX numbers them (SDM vol. 3, 25.8.3). */
 export const EXTERNAL: u32 = 0;
@@ -25,7 +25,7 @@ export const EXCEPTION: u32 = 6;
 
 /** Delivers an interrupt or exception; the return address is S_RIP. Faults on the way are delivered instead, up to shutdown. */
 export function deliverInterrupt(cpu: u32, vector: u32, type: u32, hasError: u32, error: u32): void {
-  deliver(cpu, vector, type == SOFTWARE, hasError != 0, error);
+  deliverOnce(cpu, vector, type == SOFTWARE, hasError != 0, error);
   if (faulted(cpu)) escalate(cpu, vector, type == EXCEPTION);
 }
 
@@ -38,7 +38,7 @@ export function deliverFault(cpu: u32): void {
   if (vector == PF) store<i64>(cpu + S_CR2, load<i64>(cpu + S_FAULT_ADDRESS));
   // Faults push RF set, so that an instruction breakpoint does not hit twice (SDM vol. 3, 17.3.1.1).
   store<u32>(cpu + S_EFLAGS, load<u32>(cpu + S_EFLAGS) | EFLAGS_RF);
-  deliver(cpu, vector, false, (fault & FAULT_HAS_ERROR) != 0, error);
+  deliverOnce(cpu, vector, false, (fault & FAULT_HAS_ERROR) != 0, error);
   if (faulted(cpu)) escalate(cpu, vector, true);
 }
 
@@ -64,15 +64,16 @@ function escalate(cpu: u32, first: u32, isException: bool): void {
     if (vector == PF) store<i64>(cpu + S_CR2, load<i64>(cpu + S_FAULT_ADDRESS));
     if (double) {
       before = DF;
-      deliver(cpu, DF, false, true, 0);
+      deliverOnce(cpu, DF, false, true, 0);
     } else {
       before = vector;
-      deliver(cpu, vector, false, (fault & FAULT_HAS_ERROR) != 0, error);
+      deliverOnce(cpu, vector, false, (fault & FAULT_HAS_ERROR) != 0, error);
     }
   }
 }
 
-function deliver(cpu: u32, vector: u32, software: bool, hasError: bool, error: u32): void {
+/** One attempt; a fault on the way is left in S_FAULT. `software`: by INT n, INT3 or INTO. */
+export function deliverOnce(cpu: u32, vector: u32, software: bool, hasError: bool, error: u32): void {
   const mode = load<u32>(cpu + S_MODE);
   if ((mode & (MODE_PROTECTED | MODE_VM86)) == 0) deliverReal(cpu, vector);
   else if ((mode & MODE_LMA) != 0) deliverLong(cpu, vector, software, hasError, error);
@@ -132,7 +133,9 @@ function deliverProtected(cpu: u32, vector: u32, software: bool, hasError: bool,
   }
   const selector = <u32>(gate >>> 16) & 0xffff;
   if (isTask) {
-    switchTask(cpu, selector, TASK_CALL, load<i64>(cpu + S_RIP), ext);
+    const switched = switchTask(cpu, selector, TASK_CALL, load<i64>(cpu + S_RIP), ext);
+    // INT n: a fault in the new task is not one of the instruction.
+    if (software && switched && faulted(cpu)) deliverFault(cpu);
     if (!faulted(cpu) && hasError) {
       const wide = (load<u32>(segment(cpu, TR) + SEG_ATTR) & 8) != 0;
       push(cpu, wide ? 32 : 16, <i64>error);
@@ -190,7 +193,7 @@ function deliverProtected(cpu: u32, vector: u32, software: bool, hasError: bool,
     }
     base = baseOf(stack);
     mask = (attributesOfDescriptor(stack) & ATTR_DB) != 0 ? 0xffffffff : 0xffff;
-    if (!roomBelow(top & mask, bytes * (virtual8086 ? 10 : 6), limitOf(stack), attributesOfDescriptor(stack))) {
+    if (!roomBelow(top & mask, bytes * ((virtual8086 ? 9 : 5) + (hasError ? 1 : 0)), limitOf(stack), attributesOfDescriptor(stack))) {
       raiseWithError(cpu, STACK, (newSs & 0xfffc) | ext);
       return;
     }
@@ -199,7 +202,7 @@ function deliverProtected(cpu: u32, vector: u32, software: bool, hasError: bool,
     top = oldSp;
     const stackAttributes = load<u32>(segment(cpu, SS) + SEG_ATTR);
     mask = (stackAttributes & ATTR_DB) != 0 ? 0xffffffff : 0xffff;
-    if (!roomBelow(top & mask, bytes * 4, load<i64>(segment(cpu, SS) + SEG_LIMIT), stackAttributes)) {
+    if (!roomBelow(top & mask, bytes * (hasError ? 4 : 3), load<i64>(segment(cpu, SS) + SEG_LIMIT), stackAttributes)) {
       raiseWithError(cpu, STACK, ext);
       return;
     }
@@ -240,51 +243,6 @@ function deliverProtected(cpu: u32, vector: u32, software: bool, hasError: bool,
   if (mask == 0xffff) store<u16>(cpu + RSP, <u16>top);
   else store<i64>(cpu + RSP, top & mask);
   store<i64>(cpu + S_RIP, offset);
-}
-
-/** Whether `bytes` bytes below `top` lie in a stack segment. */
-export function roomBelow(top: i64, bytes: u32, limit: i64, attributes: u32): bool {
-  const mask: i64 = (attributes & ATTR_DB) != 0 ? 0xffffffff : 0xffff;
-  const low = (top - <i64>bytes) & mask;
-  const high = (top - 1) & mask;
-  if (low > high) return false;
-  if ((attributes & 0xc) == 4) return low > limit;
-  return high <= limit;
-}
-
-/** Pushes without changing RSP; gives the new top. Nothing more is written once a fault is pending. */
-export function pushAt(cpu: u32, base: i64, top: i64, mask: i64, bytes: u32, value: i64, supervisor: bool): i64 {
-  const next = mask == 0xffff ? (top & ~0xffff) | ((top - <i64>bytes) & 0xffff) : (top - <i64>bytes) & mask;
-  if (!faulted(cpu)) storeAs(cpu, base + (next & mask), bytes, value, supervisor);
-  return next;
-}
-
-/** SS:ESP of a level from the TSS: selector in the upper half (SDM vol. 3, 7.2.1). */
-export function innerStack(cpu: u32, level: u32, ext: u32): i64 {
-  const register = segment(cpu, TR);
-  const wide = (load<u32>(register + SEG_ATTR) & 8) != 0;
-  const at = wide ? 4 + 8 * level : 2 + 4 * level;
-  const size: u32 = wide ? 6 : 4;
-  if (<i64>(at + size - 1) > load<i64>(register + SEG_LIMIT)) {
-    raiseWithError(cpu, TS, (load<u32>(register + SEG_SELECTOR) & 0xfffc) | ext);
-    return 0;
-  }
-  const base = load<i64>(register + SEG_BASE) + <i64>at;
-  const pointer = loadAs(cpu, base, wide ? 4 : 2, true);
-  if (faulted(cpu)) return 0;
-  const selector = loadAs(cpu, base + (wide ? 4 : 2), 2, true);
-  return (selector << 32) | pointer;
-}
-
-/** RSP0-2 (index 0-2) or IST1-7 (index 3 on) of the 64-bit TSS (SDM vol. 3, 7.7). */
-export function longStack(cpu: u32, index: u32): i64 {
-  const register = segment(cpu, TR);
-  const at = index < 3 ? 4 + 8 * index : 0x24 + 8 * (index - 3);
-  if (<i64>(at + 7) > load<i64>(register + SEG_LIMIT)) {
-    raiseWithError(cpu, TS, load<u32>(register + SEG_SELECTOR) & 0xfffc);
-    return 0;
-  }
-  return loadAs(cpu, load<i64>(register + SEG_BASE) + <i64>at, 8, true);
 }
 
 function deliverLong(cpu: u32, vector: u32, software: bool, hasError: bool, error: u32): void {
@@ -333,8 +291,8 @@ function deliverLong(cpu: u32, vector: u32, software: bool, hasError: bool, erro
   const newCpl = inner ? dplOf(attributes) : cpl;
   const ist = <u32>(gate >>> 32) & 7;
   let top = load<i64>(cpu + RSP);
-  if (ist != 0) top = longStack(cpu, 2 + ist);
-  else if (inner) top = longStack(cpu, newCpl);
+  if (ist != 0) top = longStack(cpu, 2 + ist, ext);
+  else if (inner) top = longStack(cpu, newCpl, ext);
   if (faulted(cpu)) return;
   top &= ~15;
   const supervisor = newCpl != 3;
@@ -345,7 +303,7 @@ function deliverLong(cpu: u32, vector: u32, software: bool, hasError: bool, erro
   top = pushAt(cpu, 0, top, -1, 8, <i64>load<u32>(segment(cpu, CS) + SEG_SELECTOR), supervisor);
   top = pushAt(cpu, 0, top, -1, 8, load<i64>(cpu + S_RIP), supervisor);
   if (hasError) top = pushAt(cpu, 0, top, -1, 8, <i64>error, supervisor);
-  if (faulted(cpu)) return;
+  if (longPushFaulted(cpu, ext)) return;
   markAccessed(cpu, selector, code);
   if (faulted(cpu)) return;
 
@@ -358,123 +316,4 @@ function deliverLong(cpu: u32, vector: u32, software: bool, hasError: bool, erro
   updateMode(cpu);
   store<i64>(cpu + RSP, top);
   store<i64>(cpu + S_RIP, offset);
-}
-
-// ---- software interrupts
-
-function softwareInterrupt(cpu: u32, vector: u32, next: i64): void {
-  const rip = load<i64>(cpu + S_RIP);
-  store<i64>(cpu + S_RIP, next);
-  deliver(cpu, vector, true, false, 0);
-  // A fault in delivery is a fault of the INT instruction.
-  if (faulted(cpu)) store<i64>(cpu + S_RIP, rip);
-}
-
-const CR4_VME: i64 = 1;
-
-/** INT n; in virtual-8086 mode by IOPL or the redirection map of VME (SDM vol. 3, 20.3.3). */
-export function interruptSoftware(cpu: u32, vector: i64, next: i64): void {
-  if ((load<u32>(cpu + S_MODE) & MODE_VM86) != 0) {
-    const iopl = (load<u32>(cpu + S_EFLAGS) & EFLAGS_IOPL) >> 12;
-    if ((load<i64>(cpu + S_CR4) & CR4_VME) != 0 && redirected(cpu, <u32>vector)) {
-      if (faulted(cpu)) return;
-      virtualInterrupt(cpu, <u32>vector, next, iopl);
-      return;
-    }
-    if (faulted(cpu)) return;
-    if (iopl < 3) {
-      raiseWithError(cpu, GP, 0);
-      return;
-    }
-  }
-  softwareInterrupt(cpu, <u32>vector, next);
-}
-
-/** Whether the TSS's map sends the vector to the 8086 program's own handler: bit clear. */
-function redirected(cpu: u32, vector: u32): bool {
-  const register = segment(cpu, TR);
-  const base = load<i64>(register + SEG_BASE);
-  const map = loadAs(cpu, base + 102, 2, true) & 0xffff;
-  if (faulted(cpu)) return false;
-  const at = map - 32 + <i64>(vector >> 3);
-  if (at < 0 || at > load<i64>(register + SEG_LIMIT)) return false;
-  const bits = loadAs(cpu, base + at, 1, true);
-  return !faulted(cpu) && ((<u32>bits >> (vector & 7)) & 1) == 0;
-}
-
-function virtualInterrupt(cpu: u32, vector: u32, next: i64, iopl: u32): void {
-  const entry = loadAs(cpu, <i64>(vector * 4), 4, false);
-  if (faulted(cpu)) return;
-  let flags = getEflags(cpu);
-  if (iopl < 3) {
-    // the program sees IOPL 3 and its virtual IF
-    flags = (flags & ~EFLAGS_IF) | EFLAGS_IOPL | ((flags & EFLAGS_VIF) != 0 ? EFLAGS_IF : 0);
-  }
-  const before = load<i64>(cpu + RSP);
-  push(cpu, 16, <i64>flags);
-  if (!faulted(cpu)) push(cpu, 16, <i64>load<u32>(segment(cpu, CS) + SEG_SELECTOR));
-  if (!faulted(cpu)) push(cpu, 16, next);
-  if (faulted(cpu)) {
-    store<i64>(cpu + RSP, before);
-    return;
-  }
-  const cleared = EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | (iopl < 3 ? EFLAGS_VIF : EFLAGS_IF);
-  store<u32>(cpu + S_EFLAGS, load<u32>(cpu + S_EFLAGS) & ~cleared);
-  setRealSegment(cpu, CS, <u32>(entry >>> 16) & 0xffff);
-  store<i64>(cpu + S_RIP, entry & 0xffff);
-  updateMode(cpu);
-}
-
-export function int3(cpu: u32, next: i64): void {
-  softwareInterrupt(cpu, BP, next);
-}
-export function into(cpu: u32, next: i64): void {
-  softwareInterrupt(cpu, OF, next);
-}
-/** INT1: as a hardware debug trap, without a check of the gate's DPL. */
-export function int1(cpu: u32, next: i64): void {
-  store<i64>(cpu + S_RIP, next);
-  deliverInterrupt(cpu, DB, EXCEPTION, 0, 0);
-}
-
-// ---- debug exceptions
-
-const DR6: u32 = S_DR + 48;
-const DR7: u32 = S_DR + 56;
-const DR7_GD: i64 = 0x2000;
-
-/** Notes `bits` in DR6 and delivers #DB as a trap: behind the instruction that did it. */
-export function debugTrap(cpu: u32, bits: u32): void {
-  store<i64>(cpu + DR6, (load<i64>(cpu + DR6) & ~15) | <i64>bits);
-  store<i64>(cpu + DR7, load<i64>(cpu + DR7) & ~DR7_GD);
-  deliverInterrupt(cpu, DB, EXCEPTION, 0, 0);
-}
-
-/** The same as a fault: before the instruction at S_RIP. */
-export function debugFault(cpu: u32, bits: u32): void {
-  store<i64>(cpu + DR6, (load<i64>(cpu + DR6) & ~15) | <i64>bits);
-  store<i64>(cpu + DR7, load<i64>(cpu + DR7) & ~DR7_GD);
-  store<u32>(cpu + S_FAULT, 0x80000000 | DB);
-  deliverFault(cpu);
-}
-
-/** Whether DR7 enables a breakpoint on instructions. */
-export function codeBreakpointsArmed(cpu: u32): u32 {
-  const dr7 = <u32>load<i64>(cpu + DR7);
-  for (let i: u32 = 0; i < 4; i++) if (((dr7 >> (2 * i)) & 3) != 0 && ((dr7 >> (16 + 4 * i)) & 3) == 0) return 1;
-  return 0;
-}
-
-/** DR6 bits of the instruction breakpoints at S_RIP. */
-export function codeBreakpoint(cpu: u32): u32 {
-  const dr7 = <u32>load<i64>(cpu + DR7);
-  let linear = load<i64>(cpu + S_RIP);
-  if ((load<u32>(segment(cpu, CS) + SEG_ATTR) & ATTR_L) == 0 || (load<u32>(cpu + S_MODE) & MODE_LMA) == 0)
-    linear = (linear + load<i64>(segment(cpu, CS) + SEG_BASE)) & 0xffffffff;
-  let hits: u32 = 0;
-  for (let i: u32 = 0; i < 4; i++) {
-    if (((dr7 >> (2 * i)) & 3) == 0 || ((dr7 >> (16 + 4 * i)) & 3) != 0) continue;
-    if (load<i64>(cpu + S_DR + 8 * i) == linear) hits |= 1 << i;
-  }
-  return hits;
 }

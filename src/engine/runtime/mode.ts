@@ -4,17 +4,49 @@ import {
   SEG_LIMIT, SEG_NULL, SS, TLB_BYTES,
 } from '../layout'; // prettier-ignore
 
+// Control registers and EFER (SDM vol. 3, 2.2.1 and 2.5)
 export const CR0_PE: i64 = 1;
 export const CR0_MP: i64 = 2;
 export const CR0_EM: i64 = 4;
 export const CR0_TS: i64 = 8;
+export const CR0_ET: i64 = 0x10;
 export const CR0_NE: i64 = 0x20;
 export const CR0_WP: i64 = 0x10000;
 export const CR0_AM: i64 = 0x40000;
+export const CR0_NW: i64 = 0x20000000;
+export const CR0_CD: i64 = 0x40000000;
 export const CR0_PG: i64 = 0x80000000;
+export const CR4_VME: i64 = 1;
+export const CR4_PVI: i64 = 2;
+export const CR4_TSD: i64 = 4;
+export const CR4_DE: i64 = 8;
+export const CR4_PSE: i64 = 0x10;
+export const CR4_PAE: i64 = 0x20;
+export const CR4_MCE: i64 = 0x40;
+export const CR4_PGE: i64 = 0x80;
+export const CR4_PCE: i64 = 0x100;
 export const CR4_OSFXSR: i64 = 0x200;
+export const CR4_OSXMMEXCPT: i64 = 0x400;
+export const CR4_UMIP: i64 = 0x800;
+export const CR4_LA57: i64 = 0x1000;
+export const CR4_FSGSBASE: i64 = 0x10000;
+export const CR4_PCIDE: i64 = 0x20000;
+export const CR4_OSXSAVE: i64 = 0x40000;
+export const CR4_SMEP: i64 = 0x100000;
 export const CR4_SMAP: i64 = 0x200000;
+export const EFER_SCE: i64 = 1;
+export const EFER_LME: i64 = 0x100;
 export const EFER_LMA: i64 = 0x400;
+export const EFER_NXE: i64 = 0x800;
+
+/** The bits of EFLAGS that exist, without bit 1, which is always set. */
+export const EFLAGS_ALL: u32 = 0x3f7fd5;
+
+/** Whether an address is canonical, whatever the mode: 48 bits, or 57 with CR4.LA57. */
+export function canonical(cpu: u32, address: i64): bool {
+  const up: i64 = (load<i64>(cpu + S_CR4) & CR4_LA57) != 0 ? 7 : 16;
+  return (address << up) >> up == address;
+}
 
 export function segment(cpu: u32, n: u32): u32 {
   return cpu + S_SEG + n * SEG_BYTES;

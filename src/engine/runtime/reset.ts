@@ -1,26 +1,27 @@
 import {
-  CS, DS, ES, FEATURES_ALL, FS, GS, LDTR, RUN_RUNNING, RUN_WAIT_SIPI, S_CODE_PAGE, S_CPL, S_CPUID_COUNT, S_CR0, S_CR2, S_CR3, S_CR4, S_DR, S_EFER, S_EFLAGS, S_FAULT, S_FCW, S_FEATURES, S_FLAG_Z, S_FLAG_C, S_FLAG_S, S_FTW,
-  S_GDTR, S_GPR, S_IDTR, S_INDEX, S_LINE, S_MC_BANKS, S_MISC_ENABLE, S_MODE, S_MTRR_DEFTYPE, S_MXCSR, S_NMI_BLOCKED, S_PAT, S_PENDING, S_RECORD, S_RIP, S_RUN, S_SEG, S_SHADOW, S_SHADOW_NEXT,
-  S_TEMP, S_WATCH_HIT, S_XCR0, SEG_SELECTOR, SEG_BASE, SEG_ATTR, SEG_LIMIT, SS, TR, S_STAR, S_PAGE_BASE, S_XMM,
+  CS, DS, ES, FEATURES_ALL, FS, GS, LDTR, RUN_RUNNING, RUN_WAIT_SIPI, S_CPL, S_CPUID_COUNT, S_CR0, S_CR2, S_CR3, S_CR4, S_DR, S_EFER, S_FAULT, S_FCW, S_FEATURES,
+  S_FTW, S_GDTR, S_GPR, S_IDTR, S_INDEX, S_LINE, S_MISC_ENABLE, S_MXCSR, S_NMI_BLOCKED, S_PAT, S_PENDING, S_RECORD, S_RIP, S_RUN, S_SHADOW, S_SHADOW_NEXT, S_STAR,
+  S_TEMP, S_WATCH_HIT, S_XCR0, S_XMM, SS, TR,
 } from '../layout'; // prettier-ignore
+import { cpuSignature } from './cpuid';
 import { setSegment } from './descriptor';
 import { setEflags } from './flags';
-import { updateMode } from './mode';
+import { CR0_CD, CR0_ET, CR0_NW, updateMode } from './mode';
 import { resetTlb } from './tlb';
 import { initX87 } from './xsave';
 
-const CR0_ET: i64 = 0x10;
-const CR0_CACHE: i64 = 0x60000000;
+const CR0_CACHE: i64 = CR0_CD | CR0_NW;
+/** Fast strings; no branch trace storage, no precise event sampling. */
+const MISC_ENABLE: i64 = 0x1801;
 
 /** State after power-up (SDM vol. 3, table 9-1). The CPU model's tables and features stay. */
 export function resetCpu(cpu: u32, index: u32): void {
-  const features = load<u32>(cpu + S_FEATURES);
   memory.fill(cpu + S_STAR, 0, S_TEMP - S_STAR);
   memory.fill(cpu + S_XMM, 0, 2048);
   store<u32>(cpu + S_INDEX, index);
-  store<u32>(cpu + S_FEATURES, features != 0 ? features : FEATURES_ALL);
+  if (load<u32>(cpu + S_CPUID_COUNT) == 0) store<u32>(cpu + S_FEATURES, FEATURES_ALL);
   store<i64>(cpu + S_PAT, 0x0007040600070406);
-  store<i64>(cpu + S_MISC_ENABLE, 1);
+  store<i64>(cpu + S_MISC_ENABLE, MISC_ENABLE);
   initX87(cpu);
   store<u32>(cpu + S_FCW, 0x40);
   store<u32>(cpu + S_FTW, 0x5555);
@@ -44,7 +45,8 @@ export function initCpu(cpu: u32): void {
 
 function common(cpu: u32): void {
   memory.fill(cpu + S_GPR, 0, 128);
-  store<i64>(cpu + S_GPR + 16, 0x600);
+  // the signature of the processor
+  store<i64>(cpu + S_GPR + 16, <i64>cpuSignature(cpu));
   setEflags(cpu, 2, 0x3fffff);
   store<u32>(cpu + S_CPL, 0);
   setSegment(cpu, CS, 0xf000, 0x9b, 0xffff0000, 0xffff);

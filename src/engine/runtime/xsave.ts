@@ -1,11 +1,11 @@
 import {
-  MODE_LONG, S_CPL, S_CR0, S_CR4, S_FCS, S_FCW, S_FDP, S_FDS, S_FIP, S_FOP, S_FPR, S_FSW, S_FTW, S_MMU, S_MODE, S_MXCSR, S_XCR0, S_XMM, XMM_BYTES,
+  MODE_LONG, S_CR0, S_CR4, S_FCS, S_FCW, S_FDP, S_FDS, S_FIP, S_FOP, S_FPR, S_FSW, S_FTW, S_GPR, S_MMU, S_MODE, S_MXCSR, S_XCR0, S_XMM, XMM_BYTES,
 } from '../layout'; // prettier-ignore
-import { faulted, GP, MF, NM, raise, raiseWithError, UD } from './fault';
+import { GP, MF, NM, raise, raiseWithError, UD } from './fault';
 import { load16, load32, load64, load8, probe, store16, store32, store64, store8 } from './memory';
-import { CR0_EM, CR0_MP, CR0_TS, CR4_OSFXSR } from './mode';
+import { CR0_EM, CR0_MP, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from './mode';
 
-const CR4_OSXSAVE: i64 = 0x40000;
+const RCX: u32 = S_GPR + 8;
 const MXCSR_MASK: u32 = 0xffff;
 const X87: i64 = 1;
 const SSE: i64 = 2;
@@ -179,6 +179,7 @@ export function fxrstor(cpu: u32, at: i64, wide: i64): void {
 function inUse(cpu: u32): i64 {
   let used: i64 = 0;
   if (load<u32>(cpu + S_FCW) != 0x37f || load<u32>(cpu + S_FSW) != 0 || load<u32>(cpu + S_FTW) != 0xffff) used |= X87;
+  if (load<u32>(cpu + S_FOP) != 0 || load<i64>(cpu + S_FIP) != 0 || load<i64>(cpu + S_FDP) != 0 || load<u32>(cpu + S_FCS) != 0 || load<u32>(cpu + S_FDS) != 0) used |= X87;
   for (let i: u32 = 0; i < 8; i++) {
     const register = cpu + S_FPR + 16 * i;
     if (load<i64>(register) != 0 || load<u16>(register + 8) != 0) used |= X87;
@@ -259,4 +260,34 @@ export function initX87(cpu: u32): void {
   store<u32>(cpu + S_FCS, 0);
   store<u32>(cpu + S_FDS, 0);
   memory.fill(cpu + S_FPR, 0, 128);
+}
+
+/** What XCR0 may enable; x87 cannot be left out. */
+const XCR0_SUPPORTED: i64 = X87 | SSE;
+
+/** XCR0, or (ECX = 1) those of its components that are in use. */
+export function xgetbv(cpu: u32): i64 {
+  const index = load<u32>(cpu + RCX);
+  if ((load<i64>(cpu + S_CR4) & CR4_OSXSAVE) == 0) {
+    raise(cpu, UD);
+    return 0;
+  }
+  if (index > 1) {
+    raiseWithError(cpu, GP, 0);
+    return 0;
+  }
+  const xcr0 = load<i64>(cpu + S_XCR0);
+  return index == 0 ? xcr0 : xcr0 & inUse(cpu);
+}
+
+export function xsetbv(cpu: u32, index: i64, value: i64): void {
+  if ((load<i64>(cpu + S_CR4) & CR4_OSXSAVE) == 0) {
+    raise(cpu, UD);
+    return;
+  }
+  if (index != 0 || (value & ~XCR0_SUPPORTED) != 0 || (value & X87) == 0) {
+    raiseWithError(cpu, GP, 0);
+    return;
+  }
+  store<i64>(cpu + S_XCR0, value);
 }
