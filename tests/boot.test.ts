@@ -15,7 +15,7 @@ printf 'The quick brown fox jumps over the lazy dog' | md5sum
 dd if=/dev/zero of=/tmp/zero bs=64k count=32 2>/dev/null
 md5sum < /tmp/zero
 gzip -c /tmp/zero | gunzip | md5sum
-awk 'BEGIN { printf "%.6f\\n", atan2(0, -1) * sqrt(2) }'
+awk 'BEGIN { x = 1; for (i = 0; i < 9; i++) x = (x + 2 / x) / 2; printf "%.9f\\n", x }'
 seq 1 200 | sort -rn | head -n 1
 uname -m
 dmesg > /tmp/dmesg; wc -l < /tmp/dmesg | sed 's/^ */kernel lines /'
@@ -29,7 +29,7 @@ async function boots(arch: 'amd64' | 'i386', flavour: 'generic' | '686', machine
   const said = `${run.output}\n${run.errors}`;
   assert.equal(run.status, 0, said);
   assert.doesNotMatch(run.output, COMPLAINTS, said);
-  for (const expected of ['sum of squares 41541750', '9e107d9d372bb6826bd81d3542a419d6', '4.442883', '\n200', `\n${machine}`])
+  for (const expected of ['sum of squares 41541750', '9e107d9d372bb6826bd81d3542a419d6', '1.414213562', '\n200', `\n${machine}`])
     assert.ok(run.output.replaceAll('\r', '').includes(expected), `no "${expected}" in:\n${said}`);
   const checksums = run.output.split(ZERO_MD5).length - 1;
   assert.equal(checksums, 2, said);
