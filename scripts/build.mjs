@@ -29,17 +29,40 @@ if (process.argv.includes('--tests')) run('Compiling the tests', tsc, ['-p', 'te
 
 const runtime = at('dist/engine/runtime.wasm');
 mkdirSync(at('dist/engine'), { recursive: true });
-const runtimeSources = Math.max(newest(at('src/engine/runtime')), newest(at('src/engine/layout.ts')), newest(at('src/engine/interpreter/record.ts')));
+const runtimeSources = Math.max(
+  newest(at('src/engine/runtime')),
+  newest(at('src/engine/layout.ts')),
+  newest(at('src/engine/interpreter/record.ts')),
+);
 if (newest(runtime) < runtimeSources) {
   run('Compiling the runtime', at('node_modules/assemblyscript/bin/asc.js'), [
-    'src/engine/runtime/index.ts', '-o', runtime,
-    '--importMemory', '--sharedMemory', '--initialMemory', '32', '--maximumMemory', '65536',
-    '--enable', 'simd,threads,bulk-memory', '--runtime', 'stub', '--use', 'abort=', '-O3', '--noAssert', '--memoryBase', '1024',
+    'src/engine/runtime/index.ts',
+    '-o',
+    runtime,
+    '--importMemory',
+    '--sharedMemory',
+    '--initialMemory',
+    '32',
+    '--maximumMemory',
+    '65536',
+    '--enable',
+    'simd,threads,bulk-memory',
+    '--runtime',
+    'stub',
+    '--use',
+    'abort=',
+    '-O3',
+    '--noAssert',
+    '--memoryBase',
+    '1024',
   ]);
 }
 
 const interpreter = at('dist/engine/interpreter.wasm');
-if (newest(interpreter) < Math.max(newest(at('dist/isa')), newest(at('dist/engine/interpreter')), newest(at('dist/engine/layout.js')))) {
+if (
+  newest(interpreter) <
+  Math.max(newest(at('dist/isa')), newest(at('dist/engine/interpreter')), newest(at('dist/engine/layout.js')))
+) {
   process.stderr.write('Generating the interpreter ...\n');
   const load = (path) => import(pathToFileURL(at('dist', path)));
   const { generateInterpreter } = await load('engine/interpreter/generate.js');

@@ -23,9 +23,14 @@ const record = join(root, 'dist/test.tap');
 const reporters = ['spec', 'stdout', 'tap', record];
 const { status } = spawnSync(
   process.execPath,
-  ['--test', ...reporters.map((value, i) => `--test-reporter${i % 2 ? '-destination' : ''}=${value}`), ...files],
+  [
+    '--test',
+    ...reporters.map((value, i) => `--test-reporter${i % 2 ? '-destination' : ''}=${value}`),
+    ...files,
+  ],
   { cwd: root, stdio: 'inherit' },
 );
-const counted = (name) => Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(readFileSync(record, 'utf8'))?.[1] ?? 0);
+const counted = (name) =>
+  Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(readFileSync(record, 'utf8'))?.[1] ?? 0);
 console.log(`${counted('pass')} passed, ${counted('fail') + counted('cancelled')} failed`);
 process.exit(status ?? 1);

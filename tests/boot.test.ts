@@ -4,7 +4,8 @@ import { debianGuest } from '../dist/manager/guests/debian.js';
 import { viv } from './viv.js';
 
 /** What no boot may print: bugs of the kernel's own checks, and registers or clocks that it finds amiss. */
-const COMPLAINTS = /Oops|BUG:|WARNING:|unhandled|unchecked MSR|soft lockup|rcu.*stall|clocksource.*unstable|Marking TSC unstable|Kernel panic|segfault/;
+const COMPLAINTS =
+  /Oops|BUG:|WARNING:|unhandled|unchecked MSR|soft lockup|rcu.*stall|clocksource.*unstable|Marking TSC unstable|Kernel panic|segfault/;
 
 /** Loops, arithmetic, checksums and pipes, with results that are known. */
 const SCRIPT = `
@@ -25,16 +26,36 @@ const ZERO_MD5 = 'b2d1236c286a3c0704224fe4105eca49';
 
 async function boots(arch: 'amd64' | 'i386', flavour: 'generic' | '686', machine: string): Promise<void> {
   const guest = await debianGuest({ arch, flavour, script: SCRIPT });
-  const run = await viv('run', '--kernel', guest.kernel, '--initrd', guest.initrd, '--append', guest.append, '--memory', '256M', '--timeout', '300');
+  const run = await viv(
+    'run',
+    '--kernel',
+    guest.kernel,
+    '--initrd',
+    guest.initrd,
+    '--append',
+    guest.append,
+    '--memory',
+    '256M',
+    '--timeout',
+    '300',
+  );
   const said = `${run.output}\n${run.errors}`;
   assert.equal(run.status, 0, said);
   assert.doesNotMatch(run.output, COMPLAINTS, said);
-  for (const expected of ['sum of squares 41541750', '9e107d9d372bb6826bd81d3542a419d6', '1.414213562', '\n200', `\n${machine}`])
+  for (const expected of [
+    'sum of squares 41541750',
+    '9e107d9d372bb6826bd81d3542a419d6',
+    '1.414213562',
+    '\n200',
+    `\n${machine}`,
+  ])
     assert.ok(run.output.replaceAll('\r', '').includes(expected), `no "${expected}" in:\n${said}`);
   const checksums = run.output.split(ZERO_MD5).length - 1;
   assert.equal(checksums, 2, said);
 }
 
-test('Debian amd64 boots, runs a script with known results, and powers off', () => boots('amd64', 'generic', 'x86_64'));
+test('Debian amd64 boots, runs a script with known results, and powers off', () =>
+  boots('amd64', 'generic', 'x86_64'));
 
-test('Debian i386 boots, runs a script with known results, and powers off', () => boots('i386', '686', 'i686'));
+test('Debian i386 boots, runs a script with known results, and powers off', () =>
+  boots('i386', '686', 'i686'));

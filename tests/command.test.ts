@@ -6,7 +6,8 @@ import { multibootKernel } from './multiboot-kernel.js';
 import { viv as vivUnbounded, withFolder, type Ended } from './viv.js';
 
 /** Should something be accepted that is not to be, the run ends all the same. */
-const viv = (...args: string[]): Promise<Ended> => vivUnbounded(...args, ...(args.includes('--timeout') ? [] : ['--timeout', '30']));
+const viv = (...args: string[]): Promise<Ended> =>
+  vivUnbounded(...args, ...(args.includes('--timeout') ? [] : ['--timeout', '30']));
 
 function refused(run: Ended, what: RegExp): void {
   assert.equal(run.status, 1, run.errors);
@@ -28,11 +29,23 @@ test('what cannot be booted is refused with a message that names it', () =>
     refused(await viv('run', '--kernel', file('empty', '')), /empty/);
     refused(await viv('run', '--kernel', file('text', 'this is no kernel at all\n'.repeat(100))), /text/);
     refused(await viv('run', '--kernel', file('cut', multibootKernel([0xf4]).subarray(0, 20))), /cut/);
-    refused(await viv('run', '--kernel', file('good', multibootKernel([0xf4])), '--memory', '1M'), /--memory 1M/);
-    refused(await viv('run', '--kernel', file('good', multibootKernel([0xf4])), '--cpu-model', 'z80'), /z80.*default/s);
-    refused(await viv('run', '--kernel', file('good', multibootKernel([0xf4])), '--engine', 'translate'), /translate/);
+    refused(
+      await viv('run', '--kernel', file('good', multibootKernel([0xf4])), '--memory', '1M'),
+      /--memory 1M/,
+    );
+    refused(
+      await viv('run', '--kernel', file('good', multibootKernel([0xf4])), '--cpu-model', 'z80'),
+      /z80.*default/s,
+    );
+    refused(
+      await viv('run', '--kernel', file('good', multibootKernel([0xf4])), '--engine', 'translate'),
+      /translate/,
+    );
     const big = file('big', new Uint8Array(40 * 2 ** 20));
-    refused(await viv('run', '--kernel', file('good', multibootKernel([0xf4])), '--initrd', big, '--memory', '32M'), /big.*--memory/s);
+    refused(
+      await viv('run', '--kernel', file('good', multibootKernel([0xf4])), '--initrd', big, '--memory', '32M'),
+      /big.*--memory/s,
+    );
   }));
 
 /** Runs code at 1 MiB in 32-bit protected mode, as multiboot enters a kernel. */
@@ -116,7 +129,17 @@ test('with --clock virtual two runs are the same to the instruction and the byte
     const stats = async (name: string): Promise<{ instructions: number; memoryHash: string }> => {
       const path = join(folder, name);
       // the kernel's path is in the guest's memory: the same folder for both
-      const ended = await runIn(folder, code, '--clock', 'virtual', '--debug-exit', '--timeout', '60', '--stats', path);
+      const ended = await runIn(
+        folder,
+        code,
+        '--clock',
+        'virtual',
+        '--debug-exit',
+        '--timeout',
+        '60',
+        '--stats',
+        path,
+      );
       assert.equal(ended.status, 0x2b, ended.errors);
       return JSON.parse(readFileSync(path, 'utf8')) as { instructions: number; memoryHash: string };
     };

@@ -8,7 +8,16 @@ const LOAD_ADDRESS = 0x100000;
 export function multibootKernel(code: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + code.length);
   const view = new DataView(bytes.buffer);
-  const words = [MAGIC, ADDRESSES, -(MAGIC + ADDRESSES), LOAD_ADDRESS, LOAD_ADDRESS, 0, 0, LOAD_ADDRESS + HEADER_BYTES];
+  const words = [
+    MAGIC,
+    ADDRESSES,
+    -(MAGIC + ADDRESSES),
+    LOAD_ADDRESS,
+    LOAD_ADDRESS,
+    0,
+    0,
+    LOAD_ADDRESS + HEADER_BYTES,
+  ];
   words.forEach((word, i) => view.setUint32(4 * i, word >>> 0, true));
   bytes.set(code, HEADER_BYTES);
   return bytes;

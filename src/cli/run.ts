@@ -1,6 +1,13 @@
 import { Command } from 'commander';
 import { UserError } from '../machine/user-error.js';
-import { parseClock, parseCpus, parseEngine, parseMemory, parseSerial, parseTimeout } from '../manager/config.js';
+import {
+  parseClock,
+  parseCpus,
+  parseEngine,
+  parseMemory,
+  parseSerial,
+  parseTimeout,
+} from '../manager/config.js';
 import { debianGuest } from '../manager/guests/debian.js';
 import { runMachine } from '../manager/run.js';
 import { progressDisplay } from './progress.js';
@@ -77,11 +84,16 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
   };
   const initrd = options.initrd ? options.initrd.split(',').filter(Boolean) : [];
   if (guest === undefined) {
-    if (options.kernel === undefined) throw new UserError('nothing to boot: name a demo guest (viv run debian) or give --kernel FILE');
+    if (options.kernel === undefined)
+      throw new UserError('nothing to boot: name a demo guest (viv run debian) or give --kernel FILE');
     return runMachine({ ...settings, kernel: options.kernel, initrd, append: options.append ?? '' });
   }
-  if (!(guest in GUESTS)) throw new UserError(`there is no guest "${guest}"; known are ${Object.keys(GUESTS).join(', ')}, or give --kernel FILE`);
-  if (options.kernel !== undefined) throw new UserError(`give either the guest ${guest} or --kernel, not both`);
+  if (!(guest in GUESTS))
+    throw new UserError(
+      `there is no guest "${guest}"; known are ${Object.keys(GUESTS).join(', ')}, or give --kernel FILE`,
+    );
+  if (options.kernel !== undefined)
+    throw new UserError(`give either the guest ${guest} or --kernel, not both`);
   const files = await debianGuest({
     ...GUESTS[guest as keyof typeof GUESTS],
     ...(options.mirror === undefined ? {} : { mirror: options.mirror }),

@@ -4,7 +4,9 @@ import { Command, CommanderError } from 'commander';
 import { UserError } from '../machine/user-error.js';
 import { runCommand } from './run.js';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 /** Exit status of the command itself, beside what the guest gives (docs/command.md). */
 export const EXIT_ERROR = 1;

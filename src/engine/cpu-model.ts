@@ -28,7 +28,19 @@ export class UnknownCpuModel extends Error {
 }
 
 const PENTIUM3 = ['FPU', 'VME', 'DE', 'PSE', 'TSC', 'MSR', 'PAE', 'MCE', 'CX8', 'APIC', 'SEP', 'MTRR', 'PGE', 'MCA', 'CMOV', 'PAT', 'PSE36', 'MMX', 'FXSR', 'SSE', 'HYPERVISOR']; // prettier-ignore
-const X86_64 = [...PENTIUM3, 'CLFSH', 'SSE2', 'SSE3', 'CX16', 'SYSCALL', 'NX', 'LM', 'LAHF', 'INVTSC', 'ARAT'];
+const X86_64 = [
+  ...PENTIUM3,
+  'CLFSH',
+  'SSE2',
+  'SSE3',
+  'CX16',
+  'SYSCALL',
+  'NX',
+  'LM',
+  'LAHF',
+  'INVTSC',
+  'ARAT',
+];
 const DEFAULT = [...X86_64, 'SSSE3', 'SSE4.1', 'SSE4.2', 'POPCNT', 'RDTSCP', 'TSC-DEADLINE', 'X2APIC', 'TSC_ADJUST', 'PCLMULQDQ', 'AES', 'MOVBE', 'XSAVE',
   'XSAVEOPT', 'XSAVEC', 'XGETBV1', 'RDRAND', 'RDSEED', 'FSGSBASE', 'BMI1', 'BMI2', 'LZCNT', 'SMEP', 'SMAP', 'ADX', 'SHA', 'CLFLUSHOPT', 'CLWB', 'UMIP', 'PCID',
   'INVPCID', 'RDPID', 'PDPE1GB', 'PREFETCHW']; // prettier-ignore
@@ -91,7 +103,31 @@ const LEAF_1_EDX = ['FPU', 'VME', 'DE', 'PSE', 'TSC', 'MSR', 'PAE', 'MCE', 'CX8'
 const LEAF_1_ECX = ['SSE3', 'PCLMULQDQ', '', 'MONITOR', '', '', '', '', '', 'SSSE3', '', '', '', 'CX16', '', '', '', 'PCID', '', 'SSE4.1', 'SSE4.2', 'X2APIC', 'MOVBE', 'POPCNT', 'TSC-DEADLINE', 'AES', 'XSAVE', '', '', '', 'RDRAND', 'HYPERVISOR']; // prettier-ignore
 const LEAF_6_EAX = ['', '', 'ARAT'];
 const LEAF_7_EBX = ['FSGSBASE', 'TSC_ADJUST', '', 'BMI1', '', '', '', 'SMEP', 'BMI2', '', 'INVPCID', '', '', '', '', '', '', '', 'RDSEED', 'ADX', 'SMAP', '', '', 'CLFLUSHOPT', 'CLWB', '', '', '', '', 'SHA']; // prettier-ignore
-const LEAF_7_ECX = ['', '', 'UMIP', '', '', '', '', '', '', '', '', '', '', '', '', '', 'LA57', '', '', '', '', '', 'RDPID'];
+const LEAF_7_ECX = [
+  '',
+  '',
+  'UMIP',
+  '',
+  '',
+  '',
+  '',
+  '',
+  '',
+  '',
+  '',
+  '',
+  '',
+  '',
+  '',
+  '',
+  'LA57',
+  '',
+  '',
+  '',
+  '',
+  '',
+  'RDPID',
+];
 const LEAF_D_EAX = ['XSAVEOPT', 'XSAVEC', 'XGETBV1'];
 const EXTENDED_1_ECX = ['LAHF', '', '', '', '', 'LZCNT', '', '', 'PREFETCHW'];
 const EXTENDED_1_EDX = ['', '', '', '', '', '', '', '', '', '', '', 'SYSCALL', '', '', '', '', '', '', '', '', 'NX', '', '', '', '', '', 'PDPE1GB', 'RDTSCP', '', 'LM']; // prettier-ignore
@@ -133,7 +169,8 @@ function cache(subleaf: number, type: number, level: number, kib: number, apicId
 export function cpuidLeaves(model: CpuModel, index: number, cpus: number): Leaf[] {
   const { features, lastLeaf } = model;
   const has = (name: string): boolean => features.has(name);
-  const signature = ((model.model >> 4) << 16) | (model.family << 8) | ((model.model & 15) << 4) | model.stepping;
+  const signature =
+    ((model.model >> 4) << 16) | (model.family << 8) | ((model.model & 15) << 4) | model.stepping;
   const idBits = Math.ceil(Math.log2(Math.max(cpus, 1)));
   // Room for APIC IDs in the package, as far as the old fields go.
   const logical = Math.min(1 << idBits, 128);
@@ -141,7 +178,14 @@ export function cpuidLeaves(model: CpuModel, index: number, cpus: number): Leaf[
   const severalThreads = cpus > 1 ? 1 << 28 : 0;
   const leaves: Leaf[] = [
     [0, ANY, lastLeaf, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)],
-    [1, ANY, signature, ((index & 255) << 24) | (logical << 16) | ((CACHE_LINE / 8) << 8), bits(LEAF_1_ECX, features), bits(LEAF_1_EDX, features) | severalThreads],
+    [
+      1,
+      ANY,
+      signature,
+      ((index & 255) << 24) | (logical << 16) | ((CACHE_LINE / 8) << 8),
+      bits(LEAF_1_ECX, features),
+      bits(LEAF_1_EDX, features) | severalThreads,
+    ],
     // Descriptors: 2CH, 30H, 7DH are caches of 32 KiB, 32 KiB and 2 MiB; FFH sends to leaf 4.
     [2, ANY, 1, 0, 0, lastLeaf < 4 ? 0x2c307d : 0xff],
     cache(0, 1, 1, 32, cores),
@@ -160,7 +204,14 @@ export function cpuidLeaves(model: CpuModel, index: number, cpus: number): Leaf[
     leaves.push([0xd, 1, bits(LEAF_D_EAX, features), XSAVE_BYTES, 0, 0]);
   }
   if (has('HYPERVISOR')) {
-    leaves.push([0x40000000, ANY, LAST_HYPERVISOR_LEAF, text(HYPERVISOR, 0), text(HYPERVISOR, 4), text(HYPERVISOR, 8)]);
+    leaves.push([
+      0x40000000,
+      ANY,
+      LAST_HYPERVISOR_LEAF,
+      text(HYPERVISOR, 0),
+      text(HYPERVISOR, 4),
+      text(HYPERVISOR, 8),
+    ]);
     leaves.push([0x40000001, ANY, KVM_FEATURES, 0, 0, 0]);
     // TSC and local APIC timer rates in kHz
     leaves.push([LAST_HYPERVISOR_LEAF, ANY, TSC_KHZ, TSC_KHZ, 0, 0]);
@@ -168,7 +219,14 @@ export function cpuidLeaves(model: CpuModel, index: number, cpus: number): Leaf[
   leaves.push([0x80000000, ANY, has('LM') ? 0x80000008 : 0x80000004, 0, 0, 0]);
   leaves.push([0x80000001, ANY, 0, 0, bits(EXTENDED_1_ECX, features), bits(EXTENDED_1_EDX, features)]);
   for (let i = 0; i < 3; i++)
-    leaves.push([0x80000002 + i, ANY, text(BRAND, 16 * i), text(BRAND, 16 * i + 4), text(BRAND, 16 * i + 8), text(BRAND, 16 * i + 12)]);
+    leaves.push([
+      0x80000002 + i,
+      ANY,
+      text(BRAND, 16 * i),
+      text(BRAND, 16 * i + 4),
+      text(BRAND, 16 * i + 8),
+      text(BRAND, 16 * i + 12),
+    ]);
   // second-level cache: 512 KiB, 8 ways
   leaves.push([0x80000006, ANY, 0, 0, (512 << 16) | (6 << 12) | CACHE_LINE, 0]);
   leaves.push([0x80000007, ANY, 0, 0, 0, bits(EXTENDED_7_EDX, features)]);
@@ -185,12 +243,23 @@ const RUNTIME_FEATURES: readonly (readonly [string, number])[] = [
 ];
 
 /** Writes the model's answers and what the runtime asks of it into the block of CPU `index` of `cpus`, which begins at `pointer`. */
-export function installCpuModel(view: DataView, pointer: number, model: CpuModel, index: number, cpus: number): void {
+export function installCpuModel(
+  view: DataView,
+  pointer: number,
+  model: CpuModel,
+  index: number,
+  cpus: number,
+): void {
   const leaves = cpuidLeaves(model, index, cpus);
   view.setUint32(pointer + L.S_CPUID_COUNT, leaves.length, true);
   leaves.forEach((leaf, i) =>
-    leaf.forEach((value, n) => view.setUint32(pointer + L.S_CPUID + i * L.CPUID_BYTES + 4 * n, value >>> 0, true)),
+    leaf.forEach((value, n) =>
+      view.setUint32(pointer + L.S_CPUID + i * L.CPUID_BYTES + 4 * n, value >>> 0, true),
+    ),
   );
-  const flags = RUNTIME_FEATURES.reduce((sum, [name, bit]) => (model.features.has(name) ? sum | bit : sum), 0);
+  const flags = RUNTIME_FEATURES.reduce(
+    (sum, [name, bit]) => (model.features.has(name) ? sum | bit : sum),
+    0,
+  );
   view.setUint32(pointer + L.S_FEATURES, flags, true);
 }

@@ -52,7 +52,10 @@ export class Engine {
     const arenaEnd = arena + (options.codeBytes ?? 32 * MiB);
     this.ramBase = align(arenaEnd, WASM_PAGE);
     const total = align(this.ramBase + lowBytes + highBytes, WASM_PAGE) / WASM_PAGE;
-    if (total > 0xffff) throw new RangeError(`${(lowBytes + highBytes) / MiB} MiB of memory do not fit: the most is ${Math.floor((0xffff * WASM_PAGE - this.ramBase) / MiB)} MiB`);
+    if (total > 0xffff)
+      throw new RangeError(
+        `${(lowBytes + highBytes) / MiB} MiB of memory do not fit: the most is ${Math.floor((0xffff * WASM_PAGE - this.ramBase) / MiB)} MiB`,
+      );
     this.memory = new WebAssembly.Memory({ initial: total, maximum: total, shared: true });
 
     const view = new DataView(this.memory.buffer);
@@ -75,15 +78,24 @@ export class Engine {
       decode: (cpu, host, physical, limit) => cache!.decode(cpu, host, physical, limit),
     });
     const { runtime } = this;
-    this.cache = cache = new CodeCache(this.memory, this.decoder, planHandlers(this.decoder.set.forms), runtime, {
-      start: arena,
-      end: arenaEnd,
-      scratch,
-    });
+    this.cache = cache = new CodeCache(
+      this.memory,
+      this.decoder,
+      planHandlers(this.decoder.set.forms),
+      runtime,
+      {
+        start: arena,
+        end: arenaEnd,
+        scratch,
+      },
+    );
 
     let run: InterpreterRun | null = null;
     if (options.kind === 'interpret') {
-      const instance = new WebAssembly.Instance(options.interpreter, { env: { memory: this.memory }, runtime: runtime.all });
+      const instance = new WebAssembly.Instance(options.interpreter, {
+        env: { memory: this.memory },
+        runtime: runtime.all,
+      });
       run = instance.exports['run'] as InterpreterRun;
     }
     this.processors = Array.from({ length: cpus }, (_, index) => {

@@ -13,7 +13,15 @@ export abstract class Processor implements Cpu {
   readonly pointer: number;
   protected readonly view: DataView;
   private readonly words: Int32Array;
-  readonly counts: CpuCounts = { interrupts: 0, halts: 0, faults: 0, portReads: 0, portWrites: 0, mmioReads: 0, mmioWrites: 0 };
+  readonly counts: CpuCounts = {
+    interrupts: 0,
+    halts: 0,
+    faults: 0,
+    portReads: 0,
+    portWrites: 0,
+    mmioReads: 0,
+    mmioWrites: 0,
+  };
   private waitingForStartup = -1;
 
   constructor(

@@ -51,7 +51,10 @@ export interface CodeImports {
 const GP_WITH_ERROR = L.FAULT_VALID | L.FAULT_HAS_ERROR | 13;
 
 /** Makes the import object `board` of the runtime: CPU pointers become CPU numbers. */
-function boardImports(memory: WebAssembly.Memory, board: BoardAccess): Record<string, WebAssembly.ImportValue> {
+function boardImports(
+  memory: WebAssembly.Memory,
+  board: BoardAccess,
+): Record<string, WebAssembly.ImportValue> {
   const view = new DataView(memory.buffer);
   const indexOf = (cpu: number): number => (cpu - L.CPU_BASE) / L.CPU_BYTES;
   const refuse = (cpu: number): void => {
@@ -59,12 +62,16 @@ function boardImports(memory: WebAssembly.Memory, board: BoardAccess): Record<st
     view.setUint32(cpu + L.S_FAULT_ERROR, 0, true);
   };
   return {
-    mmioRead: (cpu: number, physical: number, size: 1 | 2 | 4) => board.mmioRead(indexOf(cpu), physical, size),
+    mmioRead: (cpu: number, physical: number, size: 1 | 2 | 4) =>
+      board.mmioRead(indexOf(cpu), physical, size),
     mmioRead64: (cpu: number, physical: number) => board.mmioRead64(indexOf(cpu), physical),
-    mmioWrite: (cpu: number, physical: number, size: 1 | 2 | 4, value: number) => board.mmioWrite(indexOf(cpu), physical, size, value >>> 0),
-    mmioWrite64: (cpu: number, physical: number, value: bigint) => board.mmioWrite64(indexOf(cpu), physical, BigInt.asUintN(64, value)),
+    mmioWrite: (cpu: number, physical: number, size: 1 | 2 | 4, value: number) =>
+      board.mmioWrite(indexOf(cpu), physical, size, value >>> 0),
+    mmioWrite64: (cpu: number, physical: number, value: bigint) =>
+      board.mmioWrite64(indexOf(cpu), physical, BigInt.asUintN(64, value)),
     portRead: (cpu: number, port: number, size: 1 | 2 | 4) => board.portRead(indexOf(cpu), port, size),
-    portWrite: (cpu: number, port: number, size: 1 | 2 | 4, value: number) => board.portWrite(indexOf(cpu), port, size, value >>> 0),
+    portWrite: (cpu: number, port: number, size: 1 | 2 | 4, value: number) =>
+      board.portWrite(indexOf(cpu), port, size, value >>> 0),
     msrRead: (cpu: number, index: number) => {
       const value = board.msrRead(indexOf(cpu), index >>> 0);
       if (value === undefined) refuse(cpu);
@@ -81,7 +88,12 @@ function boardImports(memory: WebAssembly.Memory, board: BoardAccess): Record<st
 }
 
 /** Instantiates the AssemblyScript runtime over the machine's memory. */
-export function loadRuntime(memory: WebAssembly.Memory, module: WebAssembly.Module, board: BoardAccess, code: CodeImports): RuntimeExports {
+export function loadRuntime(
+  memory: WebAssembly.Memory,
+  module: WebAssembly.Module,
+  board: BoardAccess,
+  code: CodeImports,
+): RuntimeExports {
   const instance = new WebAssembly.Instance(module, {
     env: { memory },
     board: boardImports(memory, board),

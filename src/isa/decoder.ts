@@ -198,7 +198,13 @@ export class Decoder {
     }
 
     out.form = form;
-    const asize = long ? (flags & PREFIX_67 ? 32 : 64) : mode.default32 === ((flags & PREFIX_67) === 0) ? 32 : 16;
+    const asize = long
+      ? flags & PREFIX_67
+        ? 32
+        : 64
+      : mode.default32 === ((flags & PREFIX_67) === 0)
+        ? 32
+        : 16;
     out.asize = asize;
     out.base = NO_REGISTER;
     out.index = NO_REGISTER;
@@ -251,7 +257,9 @@ export class Decoder {
         if (at + dispBytes > limit) return short;
         if (dispBytes === 1) out.displacement = (bytes[at]! << 24) >> 24;
         else if (dispBytes === 2) out.displacement = ((bytes[at]! | (bytes[at + 1]! << 8)) << 16) >> 16;
-        else out.displacement = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+        else
+          out.displacement =
+            bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
         at += dispBytes;
       }
     }
@@ -412,12 +420,22 @@ export class Decoder {
     else if (long) bits = prefix66 ? 16 : 32;
     else bits = mode.default32 !== prefix66 ? 32 : 16;
 
-    const memory = encoding.modrm && encoding.exactModrm < 0 && !register && encoding.operands.some((o) => 'EMWQ'.includes(o.kind));
+    const memory =
+      encoding.modrm &&
+      encoding.exactModrm < 0 &&
+      !register &&
+      encoding.operands.some((o) => 'EMWQ'.includes(o.kind));
     // A group member without ModRM operand (e.g. /7 with none) is a register or memory form alike.
     const lock = (flags & LOCK) !== 0;
     if (lock && !(memory && (attributes.has('lock') || attributes.has('locked')))) return null;
     const locked = memory && (attributes.has('locked') || lock);
-    const rep: RepKind = attributes.has('rep') ? (repeat === 0xf3 ? 'rep' : repeat === 0xf2 ? 'repne' : 'none') : 'none';
+    const rep: RepKind = attributes.has('rep')
+      ? repeat === 0xf3
+        ? 'rep'
+        : repeat === 0xf2
+          ? 'repne'
+          : 'none'
+      : 'none';
     const wide = long ? !(flags & PREFIX_67) : mode.default32 === ((flags & PREFIX_67) === 0);
     const asize = attributes.has('asize') ? (long ? (wide ? 64 : 32) : wide ? 32 : 16) : 0;
     const formLong = attributes.has('mode') && long;

@@ -53,6 +53,10 @@ export interface Instruction {
   readonly effect: (o: Ops) => void;
 }
 
-export function instruction(name: string, encodings: string | readonly string[], effect: (o: Ops) => void): Instruction {
+export function instruction(
+  name: string,
+  encodings: string | readonly string[],
+  effect: (o: Ops) => void,
+): Instruction {
   return { name, encodings: typeof encodings === 'string' ? [encodings] : encodings, effect };
 }

@@ -1,10 +1,25 @@
-import { BASE_RIP, Decoded, DecodeResult, HIGH_BYTE, NO_REGISTER, type Decoder, type DecoderMode } from './decoder.js';
+import {
+  BASE_RIP,
+  Decoded,
+  DecodeResult,
+  HIGH_BYTE,
+  NO_REGISTER,
+  type Decoder,
+  type DecoderMode,
+} from './decoder.js';
 import type { Form } from './forms.js';
 
 const NAMES_64 = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
 const NAMES_8 = 'al cl dl bl spl bpl sil dil r8b r9b r10b r11b r12b r13b r14b r15b ah ch dh bh'.split(' ');
 const SEGMENTS = 'es cs ss ds fs gs ? ?'.split(' ');
-const SIZES: Record<number, string> = { 8: 'byte ', 16: 'word ', 32: 'dword ', 64: 'qword ', 80: 'tbyte ', 128: 'xmmword ' };
+const SIZES: Record<number, string> = {
+  8: 'byte ',
+  16: 'word ',
+  32: 'dword ',
+  64: 'qword ',
+  80: 'tbyte ',
+  128: 'xmmword ',
+};
 
 export function registerName(number: number, bits: number): string {
   if (bits === 8) return NAMES_8[number]!;
@@ -24,11 +39,14 @@ function memoryText(d: Decoded, form: Form, width: number): string {
   const parts: string[] = [];
   if (d.base === BASE_RIP) parts.push(d.asize === 64 ? 'rip' : 'eip');
   else if (d.base !== NO_REGISTER) parts.push(registerName(d.base, d.asize));
-  if (d.index !== NO_REGISTER) parts.push(registerName(d.index, d.asize) + (d.scale ? `*${1 << d.scale}` : ''));
+  if (d.index !== NO_REGISTER)
+    parts.push(registerName(d.index, d.asize) + (d.scale ? `*${1 << d.scale}` : ''));
   let text = parts.join('+');
-  if (d.displacement !== 0 || text === '') text += (text && d.displacement >= 0 ? '+' : '') + hex(d.displacement);
+  if (d.displacement !== 0 || text === '')
+    text += (text && d.displacement >= 0 ? '+' : '') + hex(d.displacement);
   const usual = d.base === 4 || d.base === 5 ? 2 : 3;
-  const segment = d.segment === usual || form.encoding.instruction.name === 'LEA' ? '' : `${SEGMENTS[d.segment]}:`;
+  const segment =
+    d.segment === usual || form.encoding.instruction.name === 'LEA' ? '' : `${SEGMENTS[d.segment]}:`;
   return `${SIZES[width] ?? ''}[${segment}${text}]`;
 }
 
@@ -46,7 +64,11 @@ export function formatInstruction(d: Decoded, address: bigint): string {
       case 'W':
       case 'Q':
         if (form.memory) return memoryText(d, form, width);
-        return operand.kind === 'E' ? registerName(register, width) : operand.kind === 'W' ? `xmm${register}` : `mm${register}`;
+        return operand.kind === 'E'
+          ? registerName(register, width)
+          : operand.kind === 'W'
+            ? `xmm${register}`
+            : `mm${register}`;
       case 'G':
       case 'R':
       case 'Z':
@@ -69,7 +91,9 @@ export function formatInstruction(d: Decoded, address: bigint): string {
       case 'I': {
         immediates++;
         if (immediates > 1) return hex(d.immediate2);
-        return hex(BigInt.asUintN(width || 64, (BigInt(d.immediateHigh >>> 0) << 32n) | BigInt(d.immediate >>> 0)));
+        return hex(
+          BigInt.asUintN(width || 64, (BigInt(d.immediateHigh >>> 0) << 32n) | BigInt(d.immediate >>> 0)),
+        );
       }
       case 'J':
         return hex(BigInt.asUintN(form.bits, address + BigInt(d.length) + BigInt(d.immediate)));
@@ -85,12 +109,20 @@ export function formatInstruction(d: Decoded, address: bigint): string {
         return '';
     }
   });
-  const prefix = (form.rep === 'none' ? '' : form.rep === 'rep' ? 'rep ' : 'repne ') + (form.locked && !form.encoding.attributes.has('locked') ? 'lock ' : '');
+  const prefix =
+    (form.rep === 'none' ? '' : form.rep === 'rep' ? 'rep ' : 'repne ') +
+    (form.locked && !form.encoding.attributes.has('locked') ? 'lock ' : '');
   return `${prefix}${instruction.name.toLowerCase()} ${texts.filter(Boolean).join(', ')}`.trim();
 }
 
 /** Disassembles up to `count` instructions of `bytes`, which start at `address`. */
-export function disassemble(decoder: Decoder, bytes: Uint8Array, address: bigint, mode: DecoderMode, count: number): string[] {
+export function disassemble(
+  decoder: Decoder,
+  bytes: Uint8Array,
+  address: bigint,
+  mode: DecoderMode,
+  count: number,
+): string[] {
   const lines: string[] = [];
   const decoded = new Decoded();
   let at = 0;
@@ -99,7 +131,8 @@ export function disassemble(decoder: Decoder, bytes: Uint8Array, address: bigint
     if (result === DecodeResult.NeedMore) break;
     const length = result === DecodeResult.Ok ? decoded.length : 1;
     const code = [...bytes.subarray(at, at + length)].map((b) => b.toString(16).padStart(2, '0')).join(' ');
-    const text = result === DecodeResult.Ok ? formatInstruction(decoded, address + BigInt(at)) : '(not an instruction)';
+    const text =
+      result === DecodeResult.Ok ? formatInstruction(decoded, address + BigInt(at)) : '(not an instruction)';
     lines.push(`${(address + BigInt(at)).toString(16).padStart(16, '0')}  ${code.padEnd(30)}  ${text}`);
     if (result !== DecodeResult.Ok) break;
     at += length;

@@ -89,7 +89,10 @@ export function parseEncoding(instruction: Instruction, text: string): Encoding 
       else if (part === 'NP' || part === '66' || part === 'F2' || part === 'F3') prefix = part;
       else if (part !== 'L0' && part !== 'LZ') throw new Error(`${context}: unknown VEX part "${part}"`);
     }
-  } else if (first === 'NP' || ((first === '66' || first === 'F2' || first === 'F3') && isHexByte((tokens[1] ?? '').replace('+r', '')))) {
+  } else if (
+    first === 'NP' ||
+    ((first === '66' || first === 'F2' || first === 'F3') && isHexByte((tokens[1] ?? '').replace('+r', '')))
+  ) {
     prefix = first as MandatoryPrefix;
     tokens.shift();
   }
@@ -120,7 +123,8 @@ export function parseEncoding(instruction: Instruction, text: string): Encoding 
       }
     }
   }
-  if (bytes.length < 1 || bytes.length > 2) throw new Error(`${context}: needs one opcode byte and at most an exact ModRM byte`);
+  if (bytes.length < 1 || bytes.length > 2)
+    throw new Error(`${context}: needs one opcode byte and at most an exact ModRM byte`);
   const exactModrm = bytes.length === 2 ? bytes[1]! : -1;
   const operands = tokens
     .join('')
@@ -132,7 +136,9 @@ export function parseEncoding(instruction: Instruction, text: string): Encoding 
   const dependsOnSize = operands.some((o) => typeof o.width === 'string' && o.width !== 'n');
   const fixedWidths = operands.length > 0 && !dependsOnSize && operands.some((o) => o.kind !== 'const');
   const vector = operands.some((o) => VECTOR_KINDS.includes(o.kind)) && !dependsOnSize;
-  const sized = attributes.has('sized') || (!attributes.has('nosize') && !vector && !fixedWidths && (dependsOnSize || !isX87));
+  const sized =
+    attributes.has('sized') ||
+    (!attributes.has('nosize') && !vector && !fixedWidths && (dependsOnSize || !isX87));
 
   return {
     instruction,

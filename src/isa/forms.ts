@@ -24,7 +24,15 @@ const MEMORY_KINDS = 'EMWQ';
 /** Kinds that are a register when ModRM.mod = 3. */
 const REGISTER_KINDS = 'ERWUQNT';
 
-export function formKey(encoding: number, bits: Bits, memory: boolean, locked: boolean, rep: RepKind, asize: number, long: boolean): string {
+export function formKey(
+  encoding: number,
+  bits: Bits,
+  memory: boolean,
+  locked: boolean,
+  rep: RepKind,
+  asize: number,
+  long: boolean,
+): string {
   return `${encoding}/${bits}/${memory ? 'm' : 'r'}${locked ? 'l' : ''}/${rep}/${asize}/${long ? 'L' : ''}`;
 }
 
@@ -71,7 +79,12 @@ export function enumerateForms(instructions: readonly Instruction[]): Instructio
       for (const memory of [false, true]) {
         if (memory && !hasMemory) continue;
         if (!memory && (onlyMemory || !hasRegister)) continue;
-        const locks = memory && attributes.has('locked') ? [true] : memory && attributes.has('lock') ? [false, true] : [false];
+        const locks =
+          memory && attributes.has('locked')
+            ? [true]
+            : memory && attributes.has('lock')
+              ? [false, true]
+              : [false];
         for (const locked of locks)
           for (const rep of repKinds)
             for (const asize of asizes)

@@ -5,4 +5,9 @@ import { systemInstructions } from './system/index.js';
 import { x87Instructions } from './x87/index.js';
 
 /** Every instruction, each defined once. */
-export const instructions: readonly Instruction[] = [...integerInstructions, ...systemInstructions, ...x87Instructions, ...sseInstructions];
+export const instructions: readonly Instruction[] = [
+  ...integerInstructions,
+  ...systemInstructions,
+  ...x87Instructions,
+  ...sseInstructions,
+];

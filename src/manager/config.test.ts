@@ -27,7 +27,11 @@ test('what cannot be is refused by name and value', () => {
     [() => parseClock('fast'), /--clock fast/],
   ];
   for (const [attempt, message] of refused)
-    assert.throws(attempt, (error) => error instanceof UserError && message.test(error.message), String(message));
+    assert.throws(
+      attempt,
+      (error) => error instanceof UserError && message.test(error.message),
+      String(message),
+    );
 });
 
 test('places for the serial port', () => {

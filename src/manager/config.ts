@@ -32,9 +32,12 @@ export function parseMemory(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([kmg]?)i?b?$/i.exec(text.trim());
   if (!match) throw new UserError(`--memory ${text}: not an amount of memory; write it as 512M or 2G`);
   const bytes = Math.floor((Number(match[1]) * UNITS[match[2]!.toLowerCase()]!) / 4096) * 4096;
-  if (bytes < LEAST_MEMORY) throw new UserError(`--memory ${text}: too little for a PC; give it at least ${LEAST_MEMORY / MiB}M`);
+  if (bytes < LEAST_MEMORY)
+    throw new UserError(`--memory ${text}: too little for a PC; give it at least ${LEAST_MEMORY / MiB}M`);
   if (bytes > MOST_MEMORY)
-    throw new UserError(`--memory ${text}: more than fits; the most is ${MOST_MEMORY / MiB}M (guest memory lies in one 4 GiB WebAssembly memory)`);
+    throw new UserError(
+      `--memory ${text}: more than fits; the most is ${MOST_MEMORY / MiB}M (guest memory lies in one 4 GiB WebAssembly memory)`,
+    );
   return bytes;
 }
 
@@ -47,7 +50,8 @@ export function parseCpus(text: string): number {
 
 export function parseEngine(text: string): EngineChoice {
   const engine = ENGINES.find((name) => name === text);
-  if (!engine) throw new UserError(`--engine ${text}: there is no such engine; choose from ${ENGINES.join(', ')}`);
+  if (!engine)
+    throw new UserError(`--engine ${text}: there is no such engine; choose from ${ENGINES.join(', ')}`);
   return engine;
 }
 

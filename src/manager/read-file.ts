@@ -4,7 +4,8 @@ import { UserError } from '../machine/user-error.js';
 /** A file that the user named; what is wrong with it is said with the option that named it. */
 export function readNamedFile(option: string, path: string): Uint8Array {
   try {
-    if (statSync(path).isDirectory()) throw new UserError(`${option} ${path}: this is a directory; name a file`);
+    if (statSync(path).isDirectory())
+      throw new UserError(`${option} ${path}: this is a directory; name a file`);
     return readFileSync(path);
   } catch (error) {
     if (error instanceof UserError) throw error;

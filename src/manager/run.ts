@@ -19,9 +19,15 @@ const EXIT_TIMEOUT = 124;
 /** Runs a machine in this process until it ends; gives the exit status of the command. */
 export async function runMachine(config: MachineConfig): Promise<number> {
   if (config.engine === 'translate')
-    throw new UserError('--engine translate: the translator is not there yet; use interpret, or leave the option out');
+    throw new UserError(
+      '--engine translate: the translator is not there yet; use interpret, or leave the option out',
+    );
   const kernel = { name: config.kernel, bytes: readNamedFile('--kernel', config.kernel) };
-  const modules = config.initrd.map((path) => ({ name: path, bytes: readNamedFile('--initrd', path), text: basename(path) }));
+  const modules = config.initrd.map((path) => ({
+    name: path,
+    bytes: readNamedFile('--initrd', path),
+    text: basename(path),
+  }));
   const pacing = new NodePacing();
   const console = openConsole(config.serial);
   const started = performance.now();
@@ -46,7 +52,8 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     console.onInput((bytes) => machine.receiveSerial(bytes));
     console.onQuit(() => machine.end({ kind: 'quit' }));
     machine.boot({ kernel, modules, commandLine: config.append });
-    if (config.timeoutSeconds > 0) timer = setTimeout(() => machine.end({ kind: 'timeout' }), config.timeoutSeconds * 1000);
+    if (config.timeoutSeconds > 0)
+      timer = setTimeout(() => machine.end({ kind: 'timeout' }), config.timeoutSeconds * 1000);
     const end = await machine.run();
     console.close();
     if (config.statsFile !== null) writeStats(config, machine, (performance.now() - started) / 1000);
@@ -78,7 +85,9 @@ function exitStatus(end: MachineEnd, config: MachineConfig): number {
       process.stderr.write(`\nviv: stopped after the --timeout of ${config.timeoutSeconds} s\n`);
       return EXIT_TIMEOUT;
     case 'shutdown':
-      process.stderr.write(`\nviv: the guest's processor shut down after a triple fault: an exception could not be delivered\n${end.report}\n`);
+      process.stderr.write(
+        `\nviv: the guest's processor shut down after a triple fault: an exception could not be delivered\n${end.report}\n`,
+      );
       return EXIT_SHUTDOWN;
   }
 }
@@ -101,7 +110,9 @@ function writeStats(config: MachineConfig, machine: VirtualMachine, seconds: num
     ...machine.counts(),
     seconds,
     memory: { guest: config.memoryBytes, process: process.memoryUsage.rss() },
-    ...(config.clock === 'virtual' ? { memoryHash: createHash('sha256').update(machine.memoryBytes()).digest('hex') } : {}),
+    ...(config.clock === 'virtual'
+      ? { memoryHash: createHash('sha256').update(machine.memoryBytes()).digest('hex') }
+      : {}),
   };
   try {
     writeFileSync(config.statsFile!, JSON.stringify(stats, null, 2) + '\n');

@@ -22,7 +22,12 @@ export interface FormOperands {
 const LEGACY_PREFIX: Record<string, number[]> = { '66': [0x66], F2: [0xf2], F3: [0xf3], NP: [], any: [] };
 
 /** Encodes a form with operands: the opposite of the decoder. Null where the operands cannot be encoded together (AH with REX). */
-export function encodeForm(form: Form, operands: FormOperands, long: boolean, default32: boolean): number[] | null {
+export function encodeForm(
+  form: Form,
+  operands: FormOperands,
+  long: boolean,
+  default32: boolean,
+): number[] | null {
   const { encoding } = form;
   const { attributes } = encoding;
   const out: number[] = [];
@@ -129,7 +134,8 @@ function encodeMemory(reg: number, memory: MemoryOperand): number[] {
   const short = displacement >= -128 && displacement <= 127;
   const mod = short ? 0x40 : 0x80;
   const bytes = short ? [displacement & 0xff] : [0, 8, 16, 24].map((shift) => (displacement >> shift) & 0xff);
-  if (memory.index === null && (memory.base & 7) !== 4) return [mod | (reg << 3) | (memory.base & 7), ...bytes];
+  if (memory.index === null && (memory.base & 7) !== 4)
+    return [mod | (reg << 3) | (memory.base & 7), ...bytes];
   const index = memory.index === null ? 4 : memory.index & 7;
   return [mod | (reg << 3) | 4, (memory.scale << 6) | (index << 3) | (memory.base & 7), ...bytes];
 }

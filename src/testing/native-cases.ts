@@ -62,19 +62,38 @@ const LEFT_OUT = new Map<string, string>([
   ['FRSTOR', 'checked through FXSAVE images only'],
 ]);
 /** Instructions that load segments or go far: descriptor tables differ. */
-const FAR = /^(POP [C-GS]S|CALLF|JMPF|RETF|IRET.?|LDS|LES|LFS|LGS|LSS|SYSRET.?|SYSEXIT|SWAPGS|HLT|LTR|LLDT|LGDT|LIDT|CLTS|INVD|WBINVD|INVLPG|INVPCID|RDMSR|WRMSR|XSETBV|CLI|STI|CLAC|STAC|IN|OUT|INS.?|OUTS.?|REP.*)$/;
+const FAR =
+  /^(POP [C-GS]S|CALLF|JMPF|RETF|IRET.?|LDS|LES|LFS|LGS|LSS|SYSRET.?|SYSEXIT|SWAPGS|HLT|LTR|LLDT|LGDT|LIDT|CLTS|INVD|WBINVD|INVLPG|INVPCID|RDMSR|WRMSR|XSETBV|CLI|STI|CLAC|STAC|IN|OUT|INS.?|OUTS.?|REP.*)$/;
 
 export function isComparable(form: Form): boolean {
   const { name } = form.encoding.instruction;
   if (LEFT_OUT.has(name) || FAR.test(name)) return false;
-  if (form.encoding.operands.some((o) => 'SCDAOp'.includes(o.kind) || o.width === 'p' || o.width === 's')) return false;
+  if (form.encoding.operands.some((o) => 'SCDAOp'.includes(o.kind) || o.width === 'p' || o.width === 's'))
+    return false;
   return !form.encoding.attributes.has('cpl0');
 }
 
 function floatBits(random: Random): bigint {
-  const special = [0n, 0x8000000000000000n, 0x3ff0000000000000n, 0x7ff0000000000000n, 0xfff0000000000000n, 0x7ff8000000000000n, 0x7ff0000000000001n, 1n, 0x000fffffffffffffn, 0x0010000000000000n, 0x7fefffffffffffffn, 0x3f8000003f800000n, 0x7f8000007fc00000n, 0x000000017f800001n, 0x7f7fffff00800000n];
+  const special = [
+    0n,
+    0x8000000000000000n,
+    0x3ff0000000000000n,
+    0x7ff0000000000000n,
+    0xfff0000000000000n,
+    0x7ff8000000000000n,
+    0x7ff0000000000001n,
+    1n,
+    0x000fffffffffffffn,
+    0x0010000000000000n,
+    0x7fefffffffffffffn,
+    0x3f8000003f800000n,
+    0x7f8000007fc00000n,
+    0x000000017f800001n,
+    0x7f7fffff00800000n,
+  ];
   if (random.chance(30)) return random.pick(special);
-  if (random.chance(50)) return (random.u64() & 0x800fffffffffffffn) | (BigInt(1023 - 40 + random.below(80)) << 52n);
+  if (random.chance(50))
+    return (random.u64() & 0x800fffffffffffffn) | (BigInt(1023 - 40 + random.below(80)) << 52n);
   if (random.chance(50)) {
     const single = (): bigint => (random.u64() & 0x807fffffn) | (BigInt(127 - 20 + random.below(40)) << 23n);
     return (single() << 32n) | single();
@@ -86,25 +105,40 @@ function floatBits(random: Random): bigint {
 function randomFx(random: Random): Uint8Array {
   const image = new Uint8Array(512);
   const view = new DataView(image.buffer);
-  view.setUint16(0, 0x37f & ~(random.chance(30) ? 0x300 : 0) & ~(random.chance(20) ? 1 << random.below(6) : 0) | (random.below(4) << 10), true);
+  view.setUint16(
+    0,
+    (0x37f & ~(random.chance(30) ? 0x300 : 0) & ~(random.chance(20) ? 1 << random.below(6) : 0)) |
+      (random.below(4) << 10),
+    true,
+  );
   const top = random.below(8);
   view.setUint16(2, (top << 11) | (random.chance(30) ? random.below(8) << 8 : 0), true);
   view.setUint8(4, random.chance(50) ? 0xff : random.below(256));
-  view.setUint32(24, (random.chance(70) ? 0x1f80 : 0x1f80 & ~(random.chance(30) ? 1 << (7 + random.below(6)) : 0)) | (random.below(4) << 13) * (random.chance(50) ? 1 : 0) | (random.chance(30) ? random.below(64) : 0) | (random.chance(10) ? 0x8000 : 0) | (random.chance(10) ? 0x40 : 0), true);
+  view.setUint32(
+    24,
+    (random.chance(70) ? 0x1f80 : 0x1f80 & ~(random.chance(30) ? 1 << (7 + random.below(6)) : 0)) |
+      ((random.below(4) << 13) * (random.chance(50) ? 1 : 0)) |
+      (random.chance(30) ? random.below(64) : 0) |
+      (random.chance(10) ? 0x8000 : 0) |
+      (random.chance(10) ? 0x40 : 0),
+    true,
+  );
   view.setUint32(28, 0xffff, true);
   for (let i = 0; i < 8; i++) {
     const kind = random.below(10);
     let exponent = 16383 - 70 + random.below(140);
     let significand = random.u64() | (1n << 63n);
     if (kind === 0) [exponent, significand] = [0, 0n];
-    else if (kind === 1) [exponent, significand] = [0x7fff, random.pick([1n << 63n, 3n << 62n, (1n << 63n) | 5n])];
+    else if (kind === 1)
+      [exponent, significand] = [0x7fff, random.pick([1n << 63n, 3n << 62n, (1n << 63n) | 5n])];
     else if (kind === 2) [exponent, significand] = [0, random.u64() >> 1n];
     else if (kind === 3) exponent = random.below(0x8000);
     else if (kind === 4) significand = random.pick([1n << 63n, (1n << 63n) | 1n, 0xffffffffffffffffn]);
     view.setBigUint64(32 + 16 * i, BigInt.asUintN(64, significand), true);
     view.setUint16(40 + 16 * i, exponent | (random.chance(50) ? 0x8000 : 0), true);
   }
-  for (let i = 0; i < 32; i++) view.setBigUint64(160 + 8 * i, random.chance(50) ? floatBits(random) : random.value(), true);
+  for (let i = 0; i < 32; i++)
+    view.setBigUint64(160 + 8 * i, random.chance(50) ? floatBits(random) : random.value(), true);
   return image;
 }
 
@@ -112,7 +146,9 @@ function randomFx(random: Random): Uint8Array {
 export function makeCase(form: Form, random: Random, decoder: Decoder): NativeCase | null {
   const { encoding } = form;
   const { attributes } = encoding;
-  const code32 = attributes.has('no64') || (!attributes.has('only64') && form.bits !== 64 && form.asize !== 64 && random.chance(15));
+  const code32 =
+    attributes.has('no64') ||
+    (!attributes.has('only64') && form.bits !== 64 && form.asize !== 64 && random.chance(15));
   if (code32 && (form.bits === 64 || form.asize === 64 || attributes.has('only64'))) return null;
   const long = !code32;
   const registerCount = long ? 16 : 8;
@@ -124,7 +160,8 @@ export function makeCase(form: Form, random: Random, decoder: Decoder): NativeCa
 
   let memory: MemoryOperand | null = null;
   const registers = encoding.operands.map((operand, i) => {
-    if (form.widths[i] === 8 && 'GERZ'.includes(operand.kind)) return random.chance(25) ? 16 + random.below(4) : random.below(registerCount);
+    if (form.widths[i] === 8 && 'GERZ'.includes(operand.kind))
+      return random.chance(25) ? 16 + random.below(4) : random.below(registerCount);
     if ('PQNT'.includes(operand.kind)) return random.below(8);
     return random.below(registerCount);
   });
@@ -155,7 +192,8 @@ export function makeCase(form: Form, random: Random, decoder: Decoder): NativeCa
   }
   const immediates = encoding.operands.flatMap((o, i) => {
     if (o.kind === 'J') return [0n];
-    if (o.kind === 'I') return [random.chance(60) ? random.value() : BigInt(random.below(1 << Math.min(6, form.widths[i]!)))];
+    if (o.kind === 'I')
+      return [random.chance(60) ? random.value() : BigInt(random.below(1 << Math.min(6, form.widths[i]!)))];
     return [];
   });
   if (/^BT/.test(encoding.instruction.name) && form.memory) {
@@ -168,7 +206,8 @@ export function makeCase(form: Form, random: Random, decoder: Decoder): NativeCa
       if (code32) gpr[register] = BigInt.asUintN(32, gpr[register]!);
     }
   }
-  if (/^(JMP|CALL)$/.test(encoding.instruction.name) && !encoding.operands.some((o) => o.kind === 'J')) return null;
+  if (/^(JMP|CALL)$/.test(encoding.instruction.name) && !encoding.operands.some((o) => o.kind === 'J'))
+    return null;
 
   const operands: FormOperands = { registers, memory, immediates };
   const bytes = encodeForm(form, operands, long, true);
@@ -179,10 +218,21 @@ export function makeCase(form: Form, random: Random, decoder: Decoder): NativeCa
   void decoder;
   const memoryBytes = new Uint8Array(MEMORY_BYTES);
   const view = new DataView(memoryBytes.buffer);
-  for (let i = 0; i < MEMORY_BYTES; i += 8) view.setBigUint64(i, random.chance(50) ? floatBits(random) : random.value(), true);
+  for (let i = 0; i < MEMORY_BYTES; i += 8)
+    view.setBigUint64(i, random.chance(50) ? floatBits(random) : random.value(), true);
   return {
     form,
     code,
-    state: { gpr, rip: 0n, rflags, vector: 0, error: 0, cr2: 0n, code32, fx: randomFx(random), memory: memoryBytes },
+    state: {
+      gpr,
+      rip: 0n,
+      rflags,
+      vector: 0,
+      error: 0,
+      cr2: 0n,
+      code32,
+      fx: randomFx(random),
+      memory: memoryBytes,
+    },
   };
 }

@@ -27,7 +27,9 @@ function close32(a: Uint8Array, b: Uint8Array): boolean {
 function closeExtended(a: Uint8Array, b: Uint8Array): boolean {
   const x = new DataView(a.buffer, a.byteOffset, 10);
   const y = new DataView(b.buffer, b.byteOffset, 10);
-  const whole = (v: DataView): bigint => ((BigInt(v.getUint16(8, true) & 0x7fff) << 63n) | (v.getBigUint64(0, true) & 0x7fffffffffffffffn)) * (v.getUint16(8, true) & 0x8000 ? -1n : 1n);
+  const whole = (v: DataView): bigint =>
+    ((BigInt(v.getUint16(8, true) & 0x7fff) << 63n) | (v.getBigUint64(0, true) & 0x7fffffffffffffffn)) *
+    (v.getUint16(8, true) & 0x8000 ? -1n : 1n);
   const difference = whole(x) - whole(y);
   return difference >= -1n && difference <= 1n;
 }
@@ -78,7 +80,9 @@ export function differences({ form, code }: NativeCase, expected: UserState, act
   }
   for (let i = 0; i < expected.memory.length; i++)
     if (expected.memory[i] !== actual.memory[i]) {
-      found.push(`memory+${i}: processor ${text(expected.memory.subarray(i, i + 16))}, Vivarium ${text(actual.memory.subarray(i, i + 16))}`);
+      found.push(
+        `memory+${i}: processor ${text(expected.memory.subarray(i, i + 16))}, Vivarium ${text(actual.memory.subarray(i, i + 16))}`,
+      );
       break;
     }
   return found;

@@ -34,11 +34,18 @@ const folder = mkdtempSync(join(tmpdir(), 'vivarium-native-'));
 try {
   const harness = join(folder, 'harness');
   execFileSync('gcc', ['-O1', '-o', harness, join(root, 'tests/native/harness.c')]);
-  const load = (name: string): WebAssembly.Module => new WebAssembly.Module(readFileSync(join(root, 'dist/engine', name)));
-  const machine = new UserMachine(values.engine as EngineKind, load('runtime.wasm'), load('interpreter.wasm'));
+  const load = (name: string): WebAssembly.Module =>
+    new WebAssembly.Module(readFileSync(join(root, 'dist/engine', name)));
+  const machine = new UserMachine(
+    values.engine as EngineKind,
+    load('runtime.wasm'),
+    load('interpreter.wasm'),
+  );
   const { decoder } = machine.engine;
   const only = new RegExp(values.only);
-  const forms = decoder.set.forms.filter((form) => isComparable(form) && only.test(form.encoding.instruction.name));
+  const forms = decoder.set.forms.filter(
+    (form) => isComparable(form) && only.test(form.encoding.instruction.name),
+  );
   if (forms.length === 0) throw new Error(`no instruction matches ${values.only}`);
 
   const total = Number(values.cases);
@@ -76,14 +83,19 @@ try {
       console.log(`batch seed ${seed}, case ${i}: ${item.form.encoding.text}`);
       console.log('  ' + disassemble(decoder, item.code, CODE_ADDRESS, mode, 1).join('\n  '));
       const state = item.state;
-      console.log(`  before: ${state.gpr.map((v) => v.toString(16)).join(' ')} flags ${state.rflags.toString(16)}`);
+      console.log(
+        `  before: ${state.gpr.map((v) => v.toString(16)).join(' ')} flags ${state.rflags.toString(16)}`,
+      );
       for (const line of found.slice(0, 6)) console.log('  ' + line);
     });
     done += cases.length;
     if (!values.quiet) console.log(`${done} cases, ${failed} differ`);
   }
-  for (const [name, count] of [...failures].sort((a, b) => b[1] - a[1])) console.log(`${name}: ${count} of ${run.get(name)} differ`);
-  console.log(`${done - failed} passed, ${failed} failed (${forms.length} forms, ${run.size} instructions, seed ${values.seed})`);
+  for (const [name, count] of [...failures].sort((a, b) => b[1] - a[1]))
+    console.log(`${name}: ${count} of ${run.get(name)} differ`);
+  console.log(
+    `${done - failed} passed, ${failed} failed (${forms.length} forms, ${run.size} instructions, seed ${values.seed})`,
+  );
   process.exitCode = failed === 0 ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -27,7 +27,25 @@ export class Random {
   value(): bigint {
     switch (this.below(8)) {
       case 0:
-        return BigInt.asUintN(64, this.pick([0n, 1n, -1n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fffffffn, 0x80000000n, 0xffffffffn, 0x7fffffffffffffffn, 0x8000000000000000n]));
+        return BigInt.asUintN(
+          64,
+          this.pick([
+            0n,
+            1n,
+            -1n,
+            0x7fn,
+            0x80n,
+            0xffn,
+            0x7fffn,
+            0x8000n,
+            0xffffn,
+            0x7fffffffn,
+            0x80000000n,
+            0xffffffffn,
+            0x7fffffffffffffffn,
+            0x8000000000000000n,
+          ]),
+        );
       case 1:
         return BigInt.asUintN(64, BigInt(this.below(64)) - 16n);
       case 2:

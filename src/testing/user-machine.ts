@@ -71,7 +71,16 @@ export class UserMachine {
   private readonly ram: number;
 
   constructor(kind: EngineKind, runtime: WebAssembly.Module, interpreter: WebAssembly.Module) {
-    this.engine = new Engine({ kind, cpus: 1, lowBytes: 0x200000, highBytes: 0, board: emptyBoard, runtime, interpreter, codeBytes: 0x200000 });
+    this.engine = new Engine({
+      kind,
+      cpus: 1,
+      lowBytes: 0x200000,
+      highBytes: 0,
+      board: emptyBoard,
+      runtime,
+      interpreter,
+      codeBytes: 0x200000,
+    });
     this.processor = this.engine.processors[0]!;
     this.view = new DataView(this.engine.memory.buffer);
     this.bytes = new Uint8Array(this.engine.memory.buffer);
@@ -104,7 +113,10 @@ export class UserMachine {
     for (let vector = 0; vector < 32; vector++) {
       const stub = BigInt(STUBS + vector * STUB_BYTES);
       this.bytes[this.ram + STUBS + vector * STUB_BYTES] = 0xf4;
-      this.put64(IDT + vector * 16, (stub & 0xffffn) | (0x08n << 16n) | (0xeen << 40n) | ((stub >> 16n) << 48n));
+      this.put64(
+        IDT + vector * 16,
+        (stub & 0xffffn) | (0x08n << 16n) | (0xeen << 40n) | ((stub >> 16n) << 48n),
+      );
       this.put64(IDT + vector * 16 + 8, 0n);
     }
   }
@@ -157,7 +169,9 @@ export class UserMachine {
     processor.run(10_000);
 
     if (view.getUint32(pointer + L.S_RUN, true) !== L.RUN_HALTED)
-      throw new Error(`the code did not end: state ${view.getUint32(pointer + L.S_RUN, true)}, RIP ${view.getBigUint64(pointer + L.S_RIP, true).toString(16)}`);
+      throw new Error(
+        `the code did not end: state ${view.getUint32(pointer + L.S_RUN, true)}, RIP ${view.getBigUint64(pointer + L.S_RIP, true).toString(16)}`,
+      );
     const stub = Number(view.getBigUint64(pointer + L.S_RIP, true)) - 1;
     const vector = (stub - STUBS) / STUB_BYTES;
     let sp = Number(view.getBigUint64(pointer + L.S_GPR + 8 * 4, true));
@@ -171,7 +185,9 @@ export class UserMachine {
     pop();
     const rflags = pop();
     const rsp = pop();
-    const gpr = Array.from({ length: 16 }, (_, i) => (i === 4 ? rsp : view.getBigUint64(pointer + L.S_GPR + 8 * i, true)));
+    const gpr = Array.from({ length: 16 }, (_, i) =>
+      i === 4 ? rsp : view.getBigUint64(pointer + L.S_GPR + 8 * i, true),
+    );
     return {
       gpr,
       rip,

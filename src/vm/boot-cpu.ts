@@ -6,10 +6,16 @@ import { REGISTER_NAMES, SEGMENT_NAMES, type BootState } from '../firmware/boot/
 const ALL_FLAGS = 0x3fffff;
 
 /** Puts the bootstrap processor into the state in which a kernel is entered. */
-export function enterKernel(memory: WebAssembly.Memory, processor: Processor, runtime: RuntimeExports, state: BootState): void {
+export function enterKernel(
+  memory: WebAssembly.Memory,
+  processor: Processor,
+  runtime: RuntimeExports,
+  state: BootState,
+): void {
   const view = new DataView(memory.buffer);
   const { pointer } = processor;
-  const put = (offset: number, value: bigint): void => view.setBigUint64(pointer + offset, BigInt.asUintN(64, value), true);
+  const put = (offset: number, value: bigint): void =>
+    view.setBigUint64(pointer + offset, BigInt.asUintN(64, value), true);
   REGISTER_NAMES.forEach((name, i) => put(L.S_GPR + 8 * i, state.registers[name]));
   SEGMENT_NAMES.forEach((name, i) => {
     const { selector, attr, base, limit } = state.segments[name];
@@ -19,7 +25,10 @@ export function enterKernel(memory: WebAssembly.Memory, processor: Processor, ru
     put(at + L.SEG_BASE, base);
     put(at + L.SEG_LIMIT, BigInt(limit));
   });
-  for (const [at, table] of [[L.S_GDTR, state.gdtr], [L.S_IDTR, state.idtr]] as const) {
+  for (const [at, table] of [
+    [L.S_GDTR, state.gdtr],
+    [L.S_IDTR, state.idtr],
+  ] as const) {
     put(at, table.base);
     view.setUint32(pointer + at + 8, table.limit, true);
   }

@@ -16,15 +16,26 @@ export function describeCpu(engine: Engine, processor: Processor): string {
   const lines: string[] = [];
   const rip = get(L.S_RIP);
   lines.push(`CPU ${processor.index}, after ${processor.retired()} instructions`);
-  const registers = Array.from({ length: 16 }, (_, i) => `${registerName(i, 64).padEnd(3)} ${hex(get(L.S_GPR + 8 * i), 16)}`);
+  const registers = Array.from(
+    { length: 16 },
+    (_, i) => `${registerName(i, 64).padEnd(3)} ${hex(get(L.S_GPR + 8 * i), 16)}`,
+  );
   for (let i = 0; i < 16; i += 4) lines.push(registers.slice(i, i + 4).join('  '));
-  lines.push(`rip ${hex(rip, 16)}  rflags ${hex(engine.runtime.getEflags(pointer) >>> 0, 8)}  cpl ${get32(L.S_CPL)}`);
-  lines.push(`cr0 ${hex(get(L.S_CR0), 8)}  cr2 ${hex(get(L.S_CR2), 16)}  cr3 ${hex(get(L.S_CR3), 16)}  cr4 ${hex(get(L.S_CR4), 8)}  efer ${hex(get(L.S_EFER), 4)}`);
+  lines.push(
+    `rip ${hex(rip, 16)}  rflags ${hex(engine.runtime.getEflags(pointer) >>> 0, 8)}  cpl ${get32(L.S_CPL)}`,
+  );
+  lines.push(
+    `cr0 ${hex(get(L.S_CR0), 8)}  cr2 ${hex(get(L.S_CR2), 16)}  cr3 ${hex(get(L.S_CR3), 16)}  cr4 ${hex(get(L.S_CR4), 8)}  efer ${hex(get(L.S_EFER), 4)}`,
+  );
   SEGMENTS.forEach((name, i) => {
     const at = L.S_SEG + L.SEG_BYTES * i;
-    lines.push(`${name.padEnd(4)} ${hex(get32(at), 4)}  base ${hex(get(at + L.SEG_BASE), 16)}  limit ${hex(get(at + L.SEG_LIMIT), 8)}  attributes ${hex(get32(at + L.SEG_ATTR), 5)}`);
+    lines.push(
+      `${name.padEnd(4)} ${hex(get32(at), 4)}  base ${hex(get(at + L.SEG_BASE), 16)}  limit ${hex(get(at + L.SEG_LIMIT), 8)}  attributes ${hex(get32(at + L.SEG_ATTR), 5)}`,
+    );
   });
-  lines.push(`gdtr ${hex(get(L.S_GDTR), 16)} ${hex(get32(L.S_GDTR + 8), 4)}  idtr ${hex(get(L.S_IDTR), 16)} ${hex(get32(L.S_IDTR + 8), 4)}`);
+  lines.push(
+    `gdtr ${hex(get(L.S_GDTR), 16)} ${hex(get32(L.S_GDTR + 8), 4)}  idtr ${hex(get(L.S_IDTR), 16)} ${hex(get32(L.S_IDTR + 8), 4)}`,
+  );
   lines.push(...codeAt(engine, processor, rip));
   return lines.join('\n');
 }
@@ -45,6 +56,12 @@ function codeAt(engine: Engine, processor: Processor, rip: bigint): string[] {
     bytes.push(view.getUint8(host));
   }
   if (bytes.length === 0) return [`code at ${hex(linear, 16)} cannot be read`];
-  const lines = disassemble(engine.decoder, Uint8Array.from(bytes), rip, { long, default32: (mode & L.MODE_CS32) !== 0 }, 5);
+  const lines = disassemble(
+    engine.decoder,
+    Uint8Array.from(bytes),
+    rip,
+    { long, default32: (mode & L.MODE_CS32) !== 0 },
+    5,
+  );
   return ['code:', ...lines.map((line) => `  ${line}`)];
 }

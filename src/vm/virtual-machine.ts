@@ -81,7 +81,10 @@ export class VirtualMachine {
       cpus,
       lowBytes: layout.lowBytes,
       highBytes: layout.highBytes,
-      board: countingBoard(() => board!, (cpu) => this.engine.processors[cpu]!.counts),
+      board: countingBoard(
+        () => board!,
+        (cpu) => this.engine.processors[cpu]!.counts,
+      ),
       runtime: options.modules.runtime,
       interpreter: options.modules.interpreter,
       available: (feature) => feature === '' || options.cpuModel.features.has(feature),
@@ -92,7 +95,9 @@ export class VirtualMachine {
       installCpuModel(view, pointer, options.cpuModel, index, cpus);
       engine.runtime.resetCpu(pointer, index);
     }
-    this.ram = new GuestRam(engine.memory.buffer, engine.ramBase, layout, (physical, length) => engine.ramWritten(physical, length));
+    this.ram = new GuestRam(engine.memory.buffer, engine.ramBase, layout, (physical, length) =>
+      engine.ramWritten(physical, length),
+    );
 
     const retired = (): number => engine.processors.reduce((sum, processor) => sum + processor.retired(), 0);
     const virtual = options.virtualClock ? new VirtualClock(retired) : null;
@@ -141,7 +146,12 @@ export class VirtualMachine {
     const layout = { lowBytes: ram.lowBytes, highBytes: ram.highBytes };
     const { tables, rsdp } = firmwareTables({ cpuCount: options.cpus, memory: layout });
     for (const { address, bytes } of tables) ram.write(address, bytes);
-    const state = bootKernel({ ...files, memory: bootMemory(ram), rsdp, longMode: options.cpuModel.features.has('LM') });
+    const state = bootKernel({
+      ...files,
+      memory: bootMemory(ram),
+      rsdp,
+      longMode: options.cpuModel.features.has('LM'),
+    });
     enterKernel(engine.memory, engine.processors[0]!, engine.runtime, state);
   }
 
@@ -185,7 +195,8 @@ export class VirtualMachine {
       faults: processor.faults,
     }));
     const instructions = cpus.reduce((sum, cpu) => sum + cpu.instructions, 0);
-    const sum = (key: keyof CpuCounts): number => processors.reduce((total, processor) => total + processor.counts[key], 0);
+    const sum = (key: keyof CpuCounts): number =>
+      processors.reduce((total, processor) => total + processor.counts[key], 0);
     return {
       instructions,
       tiers: { [this.options.engine]: instructions },

@@ -1,6 +1,18 @@
 import type { Form } from '../../isa/forms.js';
 import { helpers, transferHelpers, type HelperName, type TransferName } from '../../isa/helpers.js';
-import type { ArithmeticFlag, Bits, Bool, ConditionCode, FaultName, Int, IntLike, Ops, StateField, Var, Vec } from '../../isa/ops.js';
+import type {
+  ArithmeticFlag,
+  Bits,
+  Bool,
+  ConditionCode,
+  FaultName,
+  Int,
+  IntLike,
+  Ops,
+  StateField,
+  Var,
+  Vec,
+} from '../../isa/ops.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
 import { Bytes } from '../wasm/bytes.js';
@@ -50,7 +62,10 @@ export const bindingImports: Record<string, Signature> = {
 };
 
 export function helperSignature(args: number, result: boolean): Signature {
-  return { params: ['i32', ...Array.from({ length: args }, () => 'i64' as WasmType)], results: result ? ['i64'] : [] };
+  return {
+    params: ['i32', ...Array.from({ length: args }, () => 'i64' as WasmType)],
+    results: result ? ['i64'] : [],
+  };
 }
 
 /** Ways out of a handler. */
@@ -107,10 +122,21 @@ export class InterpreterOps implements Ops {
   }
 
   private fpuCheck(attributes: ReadonlySet<string>): void {
-    const kind = attributes.has('x87') ? 0 : attributes.has('mmx') ? 1 : attributes.has('sse') ? 2 : attributes.has('x87nw') ? 3 : -1;
+    const kind = attributes.has('x87')
+      ? 0
+      : attributes.has('mmx')
+        ? 1
+        : attributes.has('sse')
+          ? 2
+          : attributes.has('x87nw')
+            ? 3
+            : -1;
     if (kind < 0) return;
     const mode = this.i32(I32.and, this.loadState32(L.S_MODE), this.const32(L.MODE_FPU_CHECK));
-    const waiting = kind < 2 ? this.i32(I32.or, mode, this.i32(I32.and, this.loadState32(L.S_FSW), this.const32(0x80))) : mode;
+    const waiting =
+      kind < 2
+        ? this.i32(I32.or, mode, this.i32(I32.and, this.loadState32(L.S_FSW), this.const32(0x80)))
+        : mode;
     this.code.if(waiting, () => {
       this.call('fpuCheck' as HelperName, kind);
     });
@@ -127,7 +153,8 @@ export class InterpreterOps implements Ops {
     return this.code.constant('i32', BigInt(value));
   }
   private node64(value: IntLike): Node {
-    if (typeof value === 'number' || typeof value === 'bigint') return this.code.constant('i64', BigInt(value));
+    if (typeof value === 'number' || typeof value === 'bigint')
+      return this.code.constant('i64', BigInt(value));
     return value as unknown as Node;
   }
   private asInt(node: Node): Int {
@@ -335,7 +362,8 @@ export class InterpreterOps implements Ops {
   }
   private intWidth(i: number): Bits {
     const width = this.width(i);
-    if (width === 128 || width === 80) throw new Error(`${this.form.encoding.text}: operand ${i} is not an integer`);
+    if (width === 128 || width === 80)
+      throw new Error(`${this.form.encoding.text}: operand ${i} is not an integer`);
     return width;
   }
   isMemory(i: number): boolean {
@@ -360,7 +388,8 @@ export class InterpreterOps implements Ops {
     const { kind } = this.operand(i);
     if (kind === 'const') return this.int(this.form.encoding.operands[i]!.value);
     if (kind === 'I' || kind === 'J' || kind === 'A') return this.asInt(this.immediate(i));
-    if (kind === 'S' || kind === 'C' || kind === 'D' || kind === 'T') return this.asInt(this.extend(this.recordHalf(i === 0 ? R.R_REG0 : R.R_REG1)));
+    if (kind === 'S' || kind === 'C' || kind === 'D' || kind === 'T')
+      return this.asInt(this.extend(this.recordHalf(i === 0 ? R.R_REG0 : R.R_REG1)));
     if (this.isMemory(i)) {
       const bits = this.intWidth(i);
       return this.load(bits, this.address(i, bits / 8, 'read'));
@@ -401,13 +430,17 @@ export class InterpreterOps implements Ops {
     const host = this.code.cell('i32', this.const32(0));
     const old = this.code.cell('i64', this.node64(0));
     const [matches, address] = this.probeTlb(bits / 8, linear, L.S_TLB_WRITE);
-    const aligned = this.locked && bits > 8 ? this.i32(I32.eqz, this.i32(I32.and, this.wrap(this.asInt(linear)), this.const32(bits / 8 - 1))) : null;
+    const aligned =
+      this.locked && bits > 8
+        ? this.i32(I32.eqz, this.i32(I32.and, this.wrap(this.asInt(linear)), this.const32(bits / 8 - 1)))
+        : null;
     const fast = aligned ? this.i32(I32.and, matches, aligned) : matches;
     this.code.if(
       fast,
       () => {
         this.code.assign(host, address());
-        if (!this.locked) this.code.assign(old, this.loadAt(LOAD_I64[bits], 'i64', 0, this.code.read(host), 0));
+        if (!this.locked)
+          this.code.assign(old, this.loadAt(LOAD_I64[bits], 'i64', 0, this.code.read(host), 0));
       },
       () => {
         this.noteRecord();
@@ -424,14 +457,24 @@ export class InterpreterOps implements Ops {
     if (!this.locked) {
       const value = this.node64(f(this.asInt(this.code.read(old))));
       const isFast = this.code.read(host);
-      this.code.if(isFast, () => this.storeAt(STORE_I64[bits], 0, this.code.read(host), 0, value), () => slowStore(this.asInt(value)));
+      this.code.if(
+        isFast,
+        () => this.storeAt(STORE_I64[bits], 0, this.code.read(host), 0, value),
+        () => slowStore(this.asInt(value)),
+      );
       return this.asInt(this.code.read(old));
     }
     this.code.if(
       this.code.read(host),
       () => {
         this.code.loop((again) => {
-          const seen = this.code.node([0xfe, ATOMIC_LOAD[bits]], 'i64', [this.code.read(host)], this.memoryImmediate(ALIGN[bits], 0), false);
+          const seen = this.code.node(
+            [0xfe, ATOMIC_LOAD[bits]],
+            'i64',
+            [this.code.read(host)],
+            this.memoryImmediate(ALIGN[bits], 0),
+            false,
+          );
           this.code.assign(old, seen);
           const value = this.node64(f(this.asInt(seen)));
           const now = this.code.node(
@@ -479,11 +522,21 @@ export class InterpreterOps implements Ops {
       general();
       return this.asInt(this.code.read(linear));
     }
-    this.code.if(this.i32(I32.ltU, way, this.const32(R.EA_GENERAL)), () => {
-      const mask = this.i64(I64.shrU, this.node64(-1n), this.extend(way));
-      const segment = this.loadAt(0x29, 'i64', 3, this.i32(I32.add, this.cpu, this.recordHalf(R.R_SEGMENT_BASE)), 0);
-      this.code.assign(linear, this.i64(I64.add, this.i64(I64.and, this.rawOffset(), mask), segment));
-    }, general);
+    this.code.if(
+      this.i32(I32.ltU, way, this.const32(R.EA_GENERAL)),
+      () => {
+        const mask = this.i64(I64.shrU, this.node64(-1n), this.extend(way));
+        const segment = this.loadAt(
+          0x29,
+          'i64',
+          3,
+          this.i32(I32.add, this.cpu, this.recordHalf(R.R_SEGMENT_BASE)),
+          0,
+        );
+        this.code.assign(linear, this.i64(I64.add, this.i64(I64.and, this.rawOffset(), mask), segment));
+      },
+      general,
+    );
     return this.asInt(this.code.read(linear));
   }
   addressBeyond(_i: number, distance: IntLike, bytes: number, access: 'read' | 'write'): Int {
@@ -491,7 +544,13 @@ export class InterpreterOps implements Ops {
     const linear = this.code.node(
       this.import('effectiveAddressBeyond'),
       'i64',
-      [this.cpu, this.record, this.node64(distance), this.const32(bytes), this.const32(access === 'write' ? 1 : 0)],
+      [
+        this.cpu,
+        this.record,
+        this.node64(distance),
+        this.const32(bytes),
+        this.const32(access === 'write' ? 1 : 0),
+      ],
       [],
       false,
     );
@@ -525,7 +584,8 @@ export class InterpreterOps implements Ops {
     return this.asInt(this.extend(this.recordByte(R.R_SEGMENT)));
   }
   slot(i: number): Int {
-    if (!this.isMemory(i)) return this.asInt(this.extend(this.recordHalf([R.R_REG0, R.R_REG1, R.R_REG2][i]!)));
+    if (!this.isMemory(i))
+      return this.asInt(this.extend(this.recordHalf([R.R_REG0, R.R_REG1, R.R_REG2][i]!)));
     const temp = L.S_TEMP + 16 * i;
     const width = this.width(i);
     if (width === 128) this.loadSlotAt(temp, this.vectorAddress(i, 'read'));
@@ -565,7 +625,10 @@ export class InterpreterOps implements Ops {
       return this.vec(this.read(i), 0);
     }
     const [address, offset] = this.registerAddress(i);
-    if (this.isMmx(i)) return this.asVec(this.code.node([0xfd, 93], 'v128', [address], this.memoryImmediate(0, offset), false));
+    if (this.isMmx(i))
+      return this.asVec(
+        this.code.node([0xfd, 93], 'v128', [address], this.memoryImmediate(0, offset), false),
+      );
     return this.asVec(this.loadVecState(address, offset));
   }
   private loadVecFrom(linear: Node): Vec {
@@ -697,7 +760,14 @@ export class InterpreterOps implements Ops {
     return this.withLane(64, this.splat(64, low), 1, high);
   }
   bitmask(bits: Bits, v: Vec): Int {
-    const op = bits === 8 ? [0xfd, 100] : bits === 16 ? [0xfd, 0x84, 1] : bits === 32 ? [0xfd, 0xa4, 1] : [0xfd, 0xc4, 1];
+    const op =
+      bits === 8
+        ? [0xfd, 100]
+        : bits === 16
+          ? [0xfd, 0x84, 1]
+          : bits === 32
+            ? [0xfd, 0xa4, 1]
+            : [0xfd, 0xc4, 1];
     return this.asInt(this.extend(this.code.node(op, 'i32', [this.vecNode(v)])));
   }
 
@@ -805,7 +875,9 @@ export class InterpreterOps implements Ops {
       case 'sf':
         return this.lts(this.asInt(this.loadState64(L.S_FLAG_S)), 0);
       case 'pf':
-        return this.negate(this.bit(this.popcnt(this.and(this.asInt(this.loadState64(L.S_FLAG_S)), 0xff)), 0));
+        return this.negate(
+          this.bit(this.popcnt(this.and(this.asInt(this.loadState64(L.S_FLAG_S)), 0xff)), 0),
+        );
     }
   }
   condition(cc: ConditionCode): Bool {
@@ -840,7 +912,9 @@ export class InterpreterOps implements Ops {
 
   // ---- control
   nextIp(): Int {
-    return this.asInt(this.i64(I64.add, this.loadState64(L.S_PAGE_BASE), this.extend(this.recordHalf(R.R_NEXT))));
+    return this.asInt(
+      this.i64(I64.add, this.loadState64(L.S_PAGE_BASE), this.extend(this.recordHalf(R.R_NEXT))),
+    );
   }
   jump(target: IntLike): void {
     this.checkJump(target);
@@ -937,7 +1011,10 @@ export class InterpreterOps implements Ops {
     const vector = VECTORS[fault];
     const hasError = WITH_ERROR_CODE.has(fault);
     if (hasError) this.storeState32(L.S_FAULT_ERROR, this.wrap(error ?? 0));
-    this.storeState32(L.S_FAULT, this.const32((L.FAULT_VALID | vector | (hasError ? L.FAULT_HAS_ERROR : 0)) | 0));
+    this.storeState32(
+      L.S_FAULT,
+      this.const32(L.FAULT_VALID | vector | (hasError ? L.FAULT_HAS_ERROR : 0) | 0),
+    );
     this.exitFault();
   }
   raiseIf(c: Bool, fault: FaultName, error?: IntLike): void {
@@ -951,12 +1028,18 @@ export class InterpreterOps implements Ops {
     this.code.if(this.loadState32(L.S_CPL), () => this.raise('#GP', 0));
   }
   private helperCall(name: string, args: number, result: boolean): number[] {
-    return [0x10, ...new Bytes().unsigned(this.module.import('runtime', name, helperSignature(args, result))).view()];
+    return [
+      0x10,
+      ...new Bytes().unsigned(this.module.import('runtime', name, helperSignature(args, result))).view(),
+    ];
   }
   call(name: HelperName, ...args: IntLike[]): Int {
     const helper = (helpers as Record<string, { args: number; result: boolean; faults: boolean }>)[name];
     if (!helper) throw new Error(`${this.form.encoding.text}: no helper ${name}`);
-    if (args.length !== helper.args) throw new Error(`${this.form.encoding.text}: ${name} takes ${helper.args} arguments, not ${args.length}`);
+    if (args.length !== helper.args)
+      throw new Error(
+        `${this.form.encoding.text}: ${name} takes ${helper.args} arguments, not ${args.length}`,
+      );
     const nodes = [this.cpu, ...args.map((a) => this.node64(a))];
     this.noteRecord();
     const call = this.helperCall(name, helper.args, helper.result);
@@ -975,7 +1058,10 @@ export class InterpreterOps implements Ops {
   transfer(name: TransferName, ...args: IntLike[]): void {
     const helper = (transferHelpers as Record<string, { args: number; result: boolean }>)[name];
     if (!helper) throw new Error(`${this.form.encoding.text}: no transfer ${name}`);
-    if (args.length + 1 !== helper.args) throw new Error(`${this.form.encoding.text}: ${name} takes ${helper.args - 1} arguments, not ${args.length}`);
+    if (args.length + 1 !== helper.args)
+      throw new Error(
+        `${this.form.encoding.text}: ${name} takes ${helper.args - 1} arguments, not ${args.length}`,
+      );
     this.storeState64(L.S_RIP, this.node64(this.ownIp()));
     this.noteRecord();
     const nodes = [this.cpu, ...[...args, this.nextIp()].map((a) => this.node64(a))];

@@ -77,7 +77,8 @@ export class CodeCache {
       if (!this.pages.has(page)) continue;
       const first = Math.max(start, page) & (PAGE - 1);
       const last = (Math.min(start + length, page + PAGE) - 1) & (PAGE - 1);
-      const touched = ((0xffffffff >>> (31 - (last >> CHUNK_SHIFT))) & (0xffffffff << (first >> CHUNK_SHIFT))) >>> 0;
+      const touched =
+        ((0xffffffff >>> (31 - (last >> CHUNK_SHIFT))) & (0xffffffff << (first >> CHUNK_SHIFT))) >>> 0;
       const attribute = this.attribute(page);
       if (this.view.getUint32(attribute + 4, true) & touched) this.invalidate(page);
     }
@@ -129,14 +130,16 @@ export class CodeCache {
     const count = view.getUint16(block + R.B_COUNT, true);
     view.setUint16(block + R.R_HANDLER, R.HANDLER_STALE, true);
     view.setUint8(block + R.R_LEFT, 0);
-    for (let i = 1; i <= count + 1; i++) view.setUint16(block + i * R.RECORD_BYTES + R.R_HANDLER, R.HANDLER_STALE, true);
+    for (let i = 1; i <= count + 1; i++)
+      view.setUint16(block + i * R.RECORD_BYTES + R.R_HANDLER, R.HANDLER_STALE, true);
   }
 
   /** Marks bytes `first` to `last` of the page as code, so that stores there are noticed. */
   private guard(page: number, first: number, last: number): void {
     const { view } = this;
     const attribute = this.attribute(page);
-    const chunks = ((0xffffffff >>> (31 - (last >> CHUNK_SHIFT))) & (0xffffffff << (first >> CHUNK_SHIFT))) >>> 0;
+    const chunks =
+      ((0xffffffff >>> (31 - (last >> CHUNK_SHIFT))) & (0xffffffff << (first >> CHUNK_SHIFT))) >>> 0;
     view.setUint32(attribute + 4, (view.getUint32(attribute + 4, true) | chunks) >>> 0, true);
     const attributes = view.getUint32(attribute, true);
     if (!(attributes & L.PAGE_CODE)) {
@@ -184,7 +187,8 @@ export class CodeCache {
 
     while (!ended && count < limit && offset < PAGE) {
       let result: DecodeResult;
-      if (host !== 0) result = this.decoder.decode(this.bytes, page + offset, page + PAGE, decoderMode, decoded);
+      if (host !== 0)
+        result = this.decoder.decode(this.bytes, page + offset, page + PAGE, decoderMode, decoded);
       else {
         if (count > 0) break;
         for (let i = 0; i < 15; i++) this.across[i] = this.host.readPhysical8(cpu, physical + BigInt(i));
@@ -326,7 +330,11 @@ export class CodeCache {
       }
     }
     view.setUint16(record + R.R_BASE, base, true);
-    view.setUint16(record + R.R_INDEX, decoded.index === NO_REGISTER ? L.S_ZERO : L.S_GPR + 8 * decoded.index, true);
+    view.setUint16(
+      record + R.R_INDEX,
+      decoded.index === NO_REGISTER ? L.S_ZERO : L.S_GPR + 8 * decoded.index,
+      true,
+    );
     view.setUint8(record + R.R_SCALE, decoded.scale);
     view.setUint8(record + R.R_SEGMENT, decoded.segment);
     view.setInt32(record + R.R_DISPLACEMENT, displacement, true);
@@ -335,7 +343,8 @@ export class CodeCache {
     const { segment } = decoded;
     let segmentBase = L.S_ZERO;
     let way = R.EA_GENERAL;
-    if (form.encoding.operands.some((o) => o.kind === 'O')) view.setUint16(record + R.R_BASE, R.BASE_MOFFS, true);
+    if (form.encoding.operands.some((o) => o.kind === 'O'))
+      view.setUint16(record + R.R_BASE, R.BASE_MOFFS, true);
     else if (mode & L.MODE_LONG) {
       if (segment === L.FS || segment === L.GS) segmentBase = L.S_SEG + L.SEG_BYTES * segment + L.SEG_BASE;
       way = decoded.asize === 64 ? 0 : 32;

@@ -17,7 +17,8 @@ const RUN: Signature = { params: ['i32', 'i32'], results: [] };
 function isInline(form: Form): boolean {
   const { attributes, operands, map, cpuid } = form.encoding;
   if (map >= 2 || cpuid !== '' || form.locked || form.rep !== 'none' || form.asize !== 0) return false;
-  for (const name of ['rare', 'x87', 'x87nw', 'mmx', 'sse', 'end', 'cpl0', 'no64', 'rep']) if (attributes.has(name)) return false;
+  for (const name of ['rare', 'x87', 'x87nw', 'mmx', 'sse', 'end', 'cpl0', 'no64', 'rep'])
+    if (attributes.has(name)) return false;
   return !operands.some((o) => 'VWUPQNTCDSAXYO'.includes(o.kind));
 }
 
@@ -50,7 +51,10 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   const faultAt = module.import('runtime', 'faultAt', AT_RECORD);
   const staleAt = module.import('runtime', 'staleAt', AT_RECORD);
   for (const [name, signature] of Object.entries(bindingImports)) module.import('runtime', name, signature);
-  for (const [name, { args, result }] of Object.entries({ ...helpers, ...transferHelpers }) as [string, { args: number; result: boolean }][])
+  for (const [name, { args, result }] of Object.entries({ ...helpers, ...transferHelpers }) as [
+    string,
+    { args: number; result: boolean },
+  ][])
     module.import('runtime', name, helperSignature(args, result));
 
   const functions = plan.outOfLine.map((form) => {
@@ -80,7 +84,11 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   const getRecord = [0x20, 1];
   const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
   const s = (value: number): ArrayLike<number> => new Bytes().signed(value).view();
-  const advance = (): void => void body.raw([...getRecord, 0x41]).raw(s(R.RECORD_BYTES)).raw([0x6a, 0x21, 1]);
+  const advance = (): void =>
+    void body
+      .raw([...getRecord, 0x41])
+      .raw(s(R.RECORD_BYTES))
+      .raw([0x6a, 0x21, 1]);
   /** S_RIP = S_PAGE_BASE + R_NEXT */
   const storeNextRip = (): void => {
     body.raw(getCpu).raw(getCpu).raw([0x29, 3]).raw(u(L.S_PAGE_BASE));
@@ -104,7 +112,14 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   const special: Record<number, (level: number) => void> = {
     [R.HANDLER_BLOCK]: (level) => {
       // if (budget - count < 0 || pending) stop
-      body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw(getRecord).raw([0x33, 1]).raw(u(R.B_COUNT)).raw([0x7d]);
+      body
+        .raw(getCpu)
+        .raw([0x29, 3])
+        .raw(u(L.S_BUDGET))
+        .raw(getRecord)
+        .raw([0x33, 1])
+        .raw(u(R.B_COUNT))
+        .raw([0x7d]);
       const budget = own64;
       body.raw([0x22]).unsigned(budget).raw([0x42, 0, 0x53]);
       body.raw(getCpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x72, 0x04, 0x40]);
@@ -123,7 +138,13 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
       body.raw([0x20]).unsigned(status).raw([0x21, 1]);
       branch(level + 1, next);
       body.u8(0x0b);
-      body.raw(getCpu).raw(getRecord).u8(0x41).raw(s(R.R_LINK_NEXT)).raw([0x6a, 0x36, 2]).raw(u(L.S_LINK_FROM));
+      body
+        .raw(getCpu)
+        .raw(getRecord)
+        .u8(0x41)
+        .raw(s(R.R_LINK_NEXT))
+        .raw([0x6a, 0x36, 2])
+        .raw(u(L.S_LINK_FROM));
       storeNextRip();
       branch(level, resolve);
     },
@@ -143,7 +164,9 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
       continue;
     }
     const code = new Code();
-    new InterpreterOps(plan.inline[i - R.FIRST_FORM_HANDLER]!, code, module, { inline: { next, fault, resolve } }).bind();
+    new InterpreterOps(plan.inline[i - R.FIRST_FORM_HANDLER]!, code, module, {
+      inline: { next, fault, resolve },
+    }).bind();
     own.reset();
     code.emit(body, level, own);
   }
@@ -155,7 +178,14 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   advance();
   branch(4, next);
   body.u8(0x0b);
-  body.u8(0x20).unsigned(status).u8(0x41).signed(STATUS_FAULT).u8(0x47).u8(0x0d).unsigned(3 - resolve.level);
+  body
+    .u8(0x20)
+    .unsigned(status)
+    .u8(0x41)
+    .signed(STATUS_FAULT)
+    .u8(0x47)
+    .u8(0x0d)
+    .unsigned(3 - resolve.level);
   body.u8(0x0b); // fault
   body.raw(getCpu).raw(getRecord).u8(0x10).unsigned(faultAt);
   body.u8(0x0b); // resolve

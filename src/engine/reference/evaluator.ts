@@ -2,7 +2,19 @@ import type { Decoded } from '../../isa/decoder.js';
 import { BASE_RIP, NO_REGISTER } from '../../isa/decoder.js';
 import type { Form } from '../../isa/forms.js';
 import { helpers, transferHelpers, type HelperName, type TransferName } from '../../isa/helpers.js';
-import type { ArithmeticFlag, Bits, Bool, ConditionCode, FaultName, Int, IntLike, Ops, StateField, Var, Vec } from '../../isa/ops.js';
+import type {
+  ArithmeticFlag,
+  Bits,
+  Bool,
+  ConditionCode,
+  FaultName,
+  Int,
+  IntLike,
+  Ops,
+  StateField,
+  Var,
+  Vec,
+} from '../../isa/ops.js';
 import { registerOffset } from '../interpreter/code-cache.js';
 import * as L from '../layout.js';
 import type { RuntimeExports } from '../runtime-module.js';
@@ -57,7 +69,15 @@ export class Evaluator implements Ops {
     this.next = (rip + BigInt(decoded.length)) & MASK64;
     this.target = this.next;
     const { attributes, instruction } = form.encoding;
-    const kind = attributes.has('x87') ? 0 : attributes.has('mmx') ? 1 : attributes.has('sse') ? 2 : attributes.has('x87nw') ? 3 : -1;
+    const kind = attributes.has('x87')
+      ? 0
+      : attributes.has('mmx')
+        ? 1
+        : attributes.has('sse')
+          ? 2
+          : attributes.has('x87nw')
+            ? 3
+            : -1;
     if (kind >= 0) this.call('fpuCheck' as HelperName, kind);
     if (attributes.has('cpl0')) this.requireCpl0();
     instruction.effect(this);
@@ -286,11 +306,13 @@ export class Evaluator implements Ops {
   }
   offset(i: number): Int {
     const { decoded } = this;
-    if (this.kind(i) === 'O') return this.asInt((BigInt(decoded.immediateHigh >>> 0) << 32n) | BigInt(decoded.immediate >>> 0));
+    if (this.kind(i) === 'O')
+      return this.asInt((BigInt(decoded.immediateHigh >>> 0) << 32n) | BigInt(decoded.immediate >>> 0));
     let value = BigInt(decoded.displacement);
     if (decoded.base === BASE_RIP) value += this.next;
     else if (decoded.base !== NO_REGISTER) value += this.get64(L.S_GPR + 8 * decoded.base);
-    if (decoded.index !== NO_REGISTER) value += this.get64(L.S_GPR + 8 * decoded.index) << BigInt(decoded.scale);
+    if (decoded.index !== NO_REGISTER)
+      value += this.get64(L.S_GPR + 8 * decoded.index) << BigInt(decoded.scale);
     return this.asInt(BigInt.asUintN(decoded.asize, value));
   }
   address(i: number, bytes: number, access: 'read' | 'write'): Int {
@@ -298,13 +320,25 @@ export class Evaluator implements Ops {
   }
   addressBeyond(i: number, distance: IntLike, bytes: number, access: 'read' | 'write'): Int {
     const offset = BigInt.asUintN(this.decoded.asize, this.big(this.offset(i)) + this.big(distance));
-    const linear = this.runtime.segmentLinear(this.cpu, this.decoded.segment, BigInt.asIntN(64, offset), bytes, access === 'write' ? 1 : 0);
+    const linear = this.runtime.segmentLinear(
+      this.cpu,
+      this.decoded.segment,
+      BigInt.asIntN(64, offset),
+      bytes,
+      access === 'write' ? 1 : 0,
+    );
     this.faultCheck();
     return this.asInt(BigInt.asUintN(64, linear));
   }
   linear(segment: Int, offset: IntLike, bytes: number, access: 'read' | 'write' | 'none'): Int {
     const write = access === 'none' ? 2 : access === 'write' ? 1 : 0;
-    const linear = this.runtime.segmentLinear(this.cpu, Number(this.big(segment)), this.signed(offset), bytes, write);
+    const linear = this.runtime.segmentLinear(
+      this.cpu,
+      Number(this.big(segment)),
+      this.signed(offset),
+      bytes,
+      write,
+    );
     this.faultCheck();
     return this.asInt(BigInt.asUintN(64, linear));
   }
@@ -369,13 +403,23 @@ export class Evaluator implements Ops {
 
   // ---- memory
   load(bits: Bits, linear: IntLike): Int {
-    const load = { 8: this.runtime.load8, 16: this.runtime.load16, 32: this.runtime.load32, 64: this.runtime.load64 }[bits];
+    const load = {
+      8: this.runtime.load8,
+      16: this.runtime.load16,
+      32: this.runtime.load32,
+      64: this.runtime.load64,
+    }[bits];
     const value = load(this.cpu, this.signed(linear));
     this.faultCheck();
     return this.asInt(BigInt.asUintN(64, value));
   }
   store(bits: Bits, linear: IntLike, value: IntLike): void {
-    const store = { 8: this.runtime.store8, 16: this.runtime.store16, 32: this.runtime.store32, 64: this.runtime.store64 }[bits];
+    const store = {
+      8: this.runtime.store8,
+      16: this.runtime.store16,
+      32: this.runtime.store32,
+      64: this.runtime.store64,
+    }[bits];
     store(this.cpu, this.signed(linear), this.signed(value));
     this.faultCheck();
   }
@@ -430,7 +474,8 @@ export class Evaluator implements Ops {
   }
   bitmask(bits: Bits, v: Vec): Int {
     let mask = 0n;
-    for (let i = 0; i < 128 / bits; i++) mask |= (this.big(this.lane(bits, v, i)) >> BigInt(bits - 1)) << BigInt(i);
+    for (let i = 0; i < 128 / bits; i++)
+      mask |= (this.big(this.lane(bits, v, i)) >> BigInt(bits - 1)) << BigInt(i);
     return this.asInt(mask);
   }
 
@@ -465,13 +510,23 @@ export class Evaluator implements Ops {
     let ones = 0;
     for (let i = 0n; i < 8n; i++) if ((s >> i) & 1n) ones++;
     const bit = (n: bigint): boolean => ((c >> n) & 1n) === 1n;
-    return { cf: bit(63n), of: bit(63n) !== bit(62n), af: bit(3n), zf: this.get64(L.S_FLAG_Z) === 0n, sf: s >> 63n === 1n, pf: ones % 2 === 0 };
+    return {
+      cf: bit(63n),
+      of: bit(63n) !== bit(62n),
+      af: bit(3n),
+      zf: this.get64(L.S_FLAG_Z) === 0n,
+      sf: s >> 63n === 1n,
+      pf: ones % 2 === 0,
+    };
   }
   private putFlags(flags: Partial<Record<ArithmeticFlag, boolean>>): void {
     const all = { ...this.flagValues(), ...flags };
     this.put64(L.S_FLAG_Z, all.zf ? 0n : 1n);
     this.put64(L.S_FLAG_S, (all.sf ? 1n << 63n : 0n) | (all.pf ? 0n : 1n));
-    this.put64(L.S_FLAG_C, (all.cf ? 1n << 63n : 0n) | (all.cf !== all.of ? 1n << 62n : 0n) | (all.af ? 8n : 0n));
+    this.put64(
+      L.S_FLAG_C,
+      (all.cf ? 1n << 63n : 0n) | (all.cf !== all.of ? 1n << 62n : 0n) | (all.af ? 8n : 0n),
+    );
   }
   private resultFlags(bits: Bits, r: bigint): { zf: boolean; sf: boolean; pf: boolean } {
     let ones = 0;
@@ -483,28 +538,51 @@ export class Evaluator implements Ops {
     const top = BigInt(bits - 1);
     const carries = (x & y) | ((x | y) & ~z);
     const of = (((x ^ z) & (y ^ z)) >> top) & 1n;
-    this.putFlags({ ...this.resultFlags(bits, z), cf: ((carries >> top) & 1n) === 1n, of: of === 1n, af: ((x ^ y ^ z) & 16n) !== 0n });
+    this.putFlags({
+      ...this.resultFlags(bits, z),
+      cf: ((carries >> top) & 1n) === 1n,
+      of: of === 1n,
+      af: ((x ^ y ^ z) & 16n) !== 0n,
+    });
   }
   flagsSub(bits: Bits, a: IntLike, b: IntLike, r: IntLike): void {
     const [x, y, z] = [this.big(a), this.big(b), this.big(r)];
     const top = BigInt(bits - 1);
     const borrows = (~x & y) | ((~x | y) & z);
     const of = (((x ^ y) & (x ^ z)) >> top) & 1n;
-    this.putFlags({ ...this.resultFlags(bits, z), cf: ((borrows >> top) & 1n) === 1n, of: of === 1n, af: ((x ^ y ^ z) & 16n) !== 0n });
+    this.putFlags({
+      ...this.resultFlags(bits, z),
+      cf: ((borrows >> top) & 1n) === 1n,
+      of: of === 1n,
+      af: ((x ^ y ^ z) & 16n) !== 0n,
+    });
   }
   flagsLogic(bits: Bits, r: IntLike): void {
     this.putFlags({ ...this.resultFlags(bits, this.big(r)), cf: false, of: false, af: false });
   }
   flagsInc(bits: Bits, a: IntLike, r: IntLike): void {
     const z = this.big(r);
-    this.putFlags({ ...this.resultFlags(bits, z), of: z === 1n << BigInt(bits - 1), af: ((this.big(a) ^ 1n ^ z) & 16n) !== 0n });
+    this.putFlags({
+      ...this.resultFlags(bits, z),
+      of: z === 1n << BigInt(bits - 1),
+      af: ((this.big(a) ^ 1n ^ z) & 16n) !== 0n,
+    });
   }
   flagsDec(bits: Bits, a: IntLike, r: IntLike): void {
     const z = this.big(r);
-    this.putFlags({ ...this.resultFlags(bits, z), of: z === (1n << BigInt(bits - 1)) - 1n, af: ((this.big(a) ^ 1n ^ z) & 16n) !== 0n });
+    this.putFlags({
+      ...this.resultFlags(bits, z),
+      of: z === (1n << BigInt(bits - 1)) - 1n,
+      af: ((this.big(a) ^ 1n ^ z) & 16n) !== 0n,
+    });
   }
   flagsResult(bits: Bits, r: IntLike, cf: Bool, of: Bool): void {
-    this.putFlags({ ...this.resultFlags(bits, this.big(r)), cf: this.truth(cf), of: this.truth(of), af: false });
+    this.putFlags({
+      ...this.resultFlags(bits, this.big(r)),
+      cf: this.truth(cf),
+      of: this.truth(of),
+      af: false,
+    });
   }
   setFlags(flags: Partial<Record<ArithmeticFlag, Bool>>): void {
     const values: Partial<Record<ArithmeticFlag, boolean>> = {};
@@ -532,7 +610,9 @@ export class Evaluator implements Ops {
     const to = this.big(target);
     const width = this.get64(L.S_CR4) & 0x1000n ? 57 : 48;
     const allowed =
-      this.bits === 64 ? BigInt.asIntN(width, to) === BigInt.asIntN(64, to) : to <= this.get64(L.S_SEG + L.CS * L.SEG_BYTES + L.SEG_LIMIT);
+      this.bits === 64
+        ? BigInt.asIntN(width, to) === BigInt.asIntN(64, to)
+        : to <= this.get64(L.S_SEG + L.CS * L.SEG_BYTES + L.SEG_LIMIT);
     if (!allowed) this.raise('#GP', 0);
   }
   private relativeTarget(): bigint {
@@ -574,7 +654,12 @@ export class Evaluator implements Ops {
   }
   call(name: HelperName, ...args: IntLike[]): Int {
     if (!(name in helpers)) throw new Error(`${this.form.encoding.text}: no helper ${name}`);
-    return this.asInt(this.invoke(name, args.map((a) => this.signed(a))));
+    return this.asInt(
+      this.invoke(
+        name,
+        args.map((a) => this.signed(a)),
+      ),
+    );
   }
   transfer(name: TransferName, ...args: IntLike[]): void {
     if (!(name in transferHelpers)) throw new Error(`${this.form.encoding.text}: no transfer ${name}`);

@@ -64,7 +64,10 @@ export class ReferenceProcessor extends Processor {
     const host = this.runtime.ramAddress(physical) >>> 0;
     for (let i = from; i < to; i++) {
       const offset = i - from;
-      this.fetched[i] = host !== 0 ? this.memoryBytes[host + offset]! : this.runtime.readPhysical8(this.pointer, physical + BigInt(offset));
+      this.fetched[i] =
+        host !== 0
+          ? this.memoryBytes[host + offset]!
+          : this.runtime.readPhysical8(this.pointer, physical + BigInt(offset));
     }
   }
 

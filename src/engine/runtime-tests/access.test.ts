@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as L from '../layout.js';
-import { CODE32, CR0, CR4, DATA32, EFER, EFLAGS, FOUR_GIB, HIGH_BYTES, LOW_BYTES, Rig, type Setup } from './rig.js';
+import {
+  CODE32,
+  CR0,
+  CR4,
+  DATA32,
+  EFER,
+  EFLAGS,
+  FOUR_GIB,
+  HIGH_BYTES,
+  LOW_BYTES,
+  Rig,
+  type Setup,
+} from './rig.js';
 
 const TABLES = 0x100000;
 const SLOT = L.S_TEMP;
@@ -9,7 +21,11 @@ const SLOT = L.S_TEMP;
 /** 32-bit paging, the first 4 MiB mapped to themselves but for some pages of other flags (0: not present). */
 function paged(rig: Rig, others: Record<number, number>, setup: Setup = {}): void {
   rig.setRam32(TABLES, TABLES + 0x1007);
-  for (let i = 0; i < 1024; i++) rig.setRam32(TABLES + 0x1000 + 4 * i, others[i] === undefined ? i * 0x1000 + 7 : others[i] && i * 0x1000 + others[i]);
+  for (let i = 0; i < 1024; i++)
+    rig.setRam32(
+      TABLES + 0x1000 + 4 * i,
+      others[i] === undefined ? i * 0x1000 + 7 : others[i] && i * 0x1000 + others[i],
+    );
   rig.setup({ cr0: CR0.PG | CR0.WP, cr3: BigInt(TABLES), ...setup });
 }
 
@@ -19,7 +35,12 @@ test('loads and stores of all sizes, aligned, misaligned and across pages that d
   // linear pages 0x20, 0x21 to physical 0x30, 0x28
   rig.setRam32(TABLES + 0x1000 + 4 * 0x20, 0x30007);
   rig.setRam32(TABLES + 0x1000 + 4 * 0x21, 0x28007);
-  for (const [bits, value] of [[8, 0x91n], [16, 0x9182n], [32, 0x91827364n], [64, 0x9182736455463728n]] as const) {
+  for (const [bits, value] of [
+    [8, 0x91n],
+    [16, 0x9182n],
+    [32, 0x91827364n],
+    [64, 0x9182736455463728n],
+  ] as const) {
     for (let offset = 0xff0; offset < 0x1010; offset++) {
       rig.call(`store${bits}`, BigInt(0x20000 + offset), BigInt.asIntN(64, value));
       assert.equal(rig.get(`load${bits}`, BigInt(0x20000 + offset)), value);
@@ -139,7 +160,15 @@ test('alignment check: at CPL 3 with CR0.AM and EFLAGS.AC, before page faults, n
   assert.equal(rig.get('load32', 0x20000n), 0n);
   rig.call('store64', 0x20008n, 5n);
   assert.equal(rig.ram32(0x20008), 5);
-  for (const [name, ...args] of [['load16', 0x20001n], ['load32', 0x20002n], ['load64', 0x20004n], ['store32', 0x20001n, 1n], ['load32', 0x30002n], ['load32', 0x20ffen], ['probeWrite', 0x20002n, 4]] as [string, ...(bigint | number)[]][]) {
+  for (const [name, ...args] of [
+    ['load16', 0x20001n],
+    ['load32', 0x20002n],
+    ['load64', 0x20004n],
+    ['store32', 0x20001n, 1n],
+    ['load32', 0x30002n],
+    ['load32', 0x20ffen],
+    ['probeWrite', 0x20002n, 4],
+  ] as [string, ...(bigint | number)[]][]) {
     rig.call(name, ...args);
     assert.deepEqual(rig.fault(), { vector: 17, error: 0 }, `${name} ${args[0]!.toString(16)}`);
   }
@@ -161,7 +190,10 @@ test('data breakpoints: by kind and length, as trap after the access, also throu
   const rig = new Rig();
   const arm = (n: number, address: bigint, kind: number, lengthCode: number): void => {
     rig.setU64(rig.cpu + L.S_DR + 8 * n, address);
-    rig.setU64(rig.cpu + L.S_DR + 56, BigInt((2 << (2 * n)) | (kind << (16 + 4 * n)) | (lengthCode << (18 + 4 * n))) & 0xffffffffn);
+    rig.setU64(
+      rig.cpu + L.S_DR + 56,
+      BigInt((2 << (2 * n)) | (kind << (16 + 4 * n)) | (lengthCode << (18 + 4 * n))) & 0xffffffffn,
+    );
     rig.setU32(rig.cpu + L.S_WATCH_HIT, 0);
     rig.setU32(rig.cpu + L.S_PENDING, 0);
     rig.setup({});
@@ -196,7 +228,14 @@ test('data breakpoints: by kind and length, as trap after the access, also throu
 
 test('segments outside 64-bit mode: base, limit, rights, expand-down, null', () => {
   const rig = new Rig();
-  const check = (attributes: number, limit: bigint, offset: bigint, bytes: number, write: number, segment = L.DS): bigint | null => {
+  const check = (
+    attributes: number,
+    limit: bigint,
+    offset: bigint,
+    bytes: number,
+    write: number,
+    segment = L.DS,
+  ): bigint | null => {
     rig.segment(segment, { attributes, base: 0x1000n, limit });
     const linear = rig.get('segmentLinear', segment, offset, bytes, write);
     const fault = rig.fault();
@@ -225,7 +264,8 @@ test('segments outside 64-bit mode: base, limit, rights, expand-down, null', () 
 test('segments in 64-bit mode: bases of FS and GS only, canonical addresses, #SS for the stack', () => {
   const rig = new Rig();
   rig.setup({ cr4: CR4.PAE, efer: EFER.LMA });
-  for (let i = 0; i < 6; i++) rig.segment(i, { attributes: i === L.CS ? 0xa09b : L.SEG_NULL, base: 0x123000n, limit: 0n });
+  for (let i = 0; i < 6; i++)
+    rig.segment(i, { attributes: i === L.CS ? 0xa09b : L.SEG_NULL, base: 0x123000n, limit: 0n });
   assert.equal(rig.get('segmentLinear', L.DS, 0x7fffn, 8, 1), 0x7fffn);
   assert.equal(rig.get('segmentLinear', L.FS, 0x7fffn, 8, 1), 0x12afffn);
   assert.equal(rig.get('segmentLinear', L.GS, -1n, 8, 1), 0x122fffn);

@@ -28,8 +28,12 @@ test('the flags of a subtraction', () => {
     const bytes = 1 << random(4);
     const bits = 8 * bytes;
     const some = (): bigint => {
-      const value = (BigInt(random(0x10000)) << 48n) | (BigInt(random(0x10000)) << 16n) | BigInt(random(0x10000));
-      return BigInt.asUintN(bits, random(3) ? value : BigInt([0, 1, -1, 1 << (bits < 32 ? bits - 1 : 30)][random(4)]!));
+      const value =
+        (BigInt(random(0x10000)) << 48n) | (BigInt(random(0x10000)) << 16n) | BigInt(random(0x10000));
+      return BigInt.asUintN(
+        bits,
+        random(3) ? value : BigInt([0, 1, -1, 1 << (bits < 32 ? bits - 1 : 30)][random(4)]!),
+      );
     };
     const a = some();
     const b = random(5) ? some() : a;

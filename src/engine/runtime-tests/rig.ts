@@ -78,7 +78,8 @@ export class Rig {
     return {
       mmioRead: (_, physical, size) => (this.log.push(`read${size} ${hex(physical)}`), Number(answer())),
       mmioRead64: (_, physical) => (this.log.push(`read8 ${hex(physical)}`), answer()),
-      mmioWrite: (_, physical, size, value) => void this.log.push(`write${size} ${hex(physical)} ${hex(value)}`),
+      mmioWrite: (_, physical, size, value) =>
+        void this.log.push(`write${size} ${hex(physical)} ${hex(value)}`),
       mmioWrite64: (_, physical, value) => void this.log.push(`write8 ${hex(physical)} ${hex(value)}`),
       portRead: (_, port, size) => (this.log.push(`in${size} ${hex(port)}`), Number(answer())),
       portWrite: (_, port, size, value) => void this.log.push(`out${size} ${hex(port)} ${hex(value)}`),
@@ -125,7 +126,12 @@ export class Rig {
   physical(linear: bigint, access: 'read' | 'write' | 'execute'): bigint {
     const at = BigInt.asIntN(64, linear);
     if (access === 'execute') return this.call('translateCode', at) as bigint;
-    const place = this.call('resolve', at, access === 'write' ? L.ACCESS_WRITE : L.ACCESS_READ, this.u32(this.cpu + L.S_MMU)) as bigint;
+    const place = this.call(
+      'resolve',
+      at,
+      access === 'write' ? L.ACCESS_WRITE : L.ACCESS_READ,
+      this.u32(this.cpu + L.S_MMU),
+    ) as bigint;
     if (place < 0n || (place & DEVICE) !== 0n) return place & ~DEVICE;
     const offset = place - BigInt(RAM);
     return offset < LOW_BYTES ? offset : offset - BigInt(LOW_BYTES) + FOUR_GIB;

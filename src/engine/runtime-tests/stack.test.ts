@@ -65,11 +65,15 @@ test('PUSHA stores the old SP and changes nothing when it faults; POPA skips it'
   rig.call('pushAll', 32n);
   assert.equal(rig.register(RSP), 0x1ffe0n);
   const stored = [7, 6, 5, 4, 3, 2, 1, 0].map((r) => (r === RSP ? 0x20000 : 0x11111111 * (r + 1)) >>> 0);
-  assert.deepEqual(Array.from({ length: 8 }, (_, i) => rig.ram32(0x1ffe0 + 4 * i)), stored);
+  assert.deepEqual(
+    Array.from({ length: 8 }, (_, i) => rig.ram32(0x1ffe0 + 4 * i)),
+    stored,
+  );
   rig.setRam32(0x1ffec, 0xdeadbeef);
   for (let i = 0; i < 8; i++) if (i !== RSP) rig.setRegister(i, 0n);
   rig.call('popAll', 32n);
-  for (let i = 0; i < 8; i++) assert.equal(rig.register(i), i === RSP ? 0x20000n : BigInt(0x11111111 * (i + 1)));
+  for (let i = 0; i < 8; i++)
+    assert.equal(rig.register(i), i === RSP ? 0x20000n : BigInt(0x11111111 * (i + 1)));
   rig.segment(L.SS, { attributes: 0xc097, limit: 0x1ffefn });
   rig.runtime.updateMode(rig.cpu);
   rig.setRam32(0x1fffc, 5);
@@ -87,7 +91,10 @@ test('ENTER copies the frame pointers of the outer levels', () => {
   rig.setRam32(0x200f8, 0xbbbb);
   rig.call('enter', 32n, 0x40n, 3n);
   assert.equal(rig.register(RBP), 0x1fffcn);
-  assert.deepEqual([0x1fffc, 0x1fff8, 0x1fff4, 0x1fff0].map((at) => rig.ram32(at)), [0x20100, 0xaaaa, 0xbbbb, 0x1fffc]);
+  assert.deepEqual(
+    [0x1fffc, 0x1fff8, 0x1fff4, 0x1fff0].map((at) => rig.ram32(at)),
+    [0x20100, 0xaaaa, 0xbbbb, 0x1fffc],
+  );
   assert.equal(rig.register(RSP), 0x1fff0n - 0x40n);
   rig.setRegister(RSP, 0x30000n);
   rig.call('enter', 32n, 0n, 0n);

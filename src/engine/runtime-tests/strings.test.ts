@@ -67,13 +67,18 @@ test('STOS fills with the accumulator, whatever lies above its size', () => {
     const model = fillRandom(rig, trial + 1);
     const value = 0x8192a3b4c5d6e7f8n;
     const at = (i: number): number => target + (down ? 0x1c00 - i * size : i * size);
-    for (let i = 0; i < count; i++) for (let b = 0; b < size; b++) model[at(i) + b] = Number((value >> BigInt(8 * b)) & 0xffn);
+    for (let i = 0; i < count; i++)
+      for (let b = 0; b < size; b++) model[at(i) + b] = Number((value >> BigInt(8 * b)) & 0xffn);
     rig.setup({ eflags: down ? EFLAGS.DF : 0 });
     rig.setRegister(RAX, value);
     rig.setRegister(RDI, BigInt(0x10000 + at(0)));
     rig.setRegister(RCX, BigInt(count));
     repeat(rig, 'stos', BigInt(size), 4n, 1n);
-    assert.equal(Buffer.compare(model, rig.bytes(0x10000, model.length)), 0, `trial ${trial}: ${count} of ${size} at ${target}`);
+    assert.equal(
+      Buffer.compare(model, rig.bytes(0x10000, model.length)),
+      0,
+      `trial ${trial}: ${count} of ${size} at ${target}`,
+    );
     assert.equal(rig.register(RDI), BigInt(0x10000 + at(count)));
   }
 });
@@ -96,7 +101,10 @@ test('a fault in the middle leaves the registers at the element that faulted', (
   rig.setRam32(TABLES, TABLES + 0x1007);
   for (let i = 0; i < 0x40; i++) rig.setRam32(TABLES + 0x1000 + 4 * i, i === 0x22 ? 0 : i * 0x1000 + 7);
   rig.setup({ cr0: CR0.PG, cr3: BigInt(TABLES) });
-  rig.write(0x10000, Uint8Array.from({ length: 0x3000 }, (_, i) => i));
+  rig.write(
+    0x10000,
+    Uint8Array.from({ length: 0x3000 }, (_, i) => i),
+  );
   rig.setRegister(RSI, 0x10000n);
   rig.setRegister(RDI, 0x20802n);
   rig.setRegister(RCX, 0x800n);
@@ -133,7 +141,10 @@ test('segment limits stop a run at the exact element', () => {
 
 test('16-bit addresses wrap and leave the upper halves alone; 32-bit ones clear them', () => {
   const rig = new Rig();
-  for (const [asize, above, after] of [[2n, 0xabcd0000n, 0xabcd0002n], [4n, 0xabcd_00000000n, 2n]] as const) {
+  for (const [asize, above, after] of [
+    [2n, 0xabcd0000n, 0xabcd0002n],
+    [4n, 0xabcd_00000000n, 2n],
+  ] as const) {
     const start = asize === 2n ? 0xfffen : 0xfffffffen;
     rig.setRegister(RDI, above + start);
     rig.setRegister(RCX, above + 4n);

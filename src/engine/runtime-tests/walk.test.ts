@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PAGE_MMIO } from '../layout.js';
-import { CR0, CR4, EFER, EFLAGS, FOUR_GIB, HIGH_BYTES, LOW_BYTES, Rig, sequence, type Fault, type Setup } from './rig.js';
+import {
+  CR0,
+  CR4,
+  EFER,
+  EFLAGS,
+  FOUR_GIB,
+  HIGH_BYTES,
+  LOW_BYTES,
+  Rig,
+  sequence,
+  type Fault,
+  type Setup,
+} from './rig.js';
 
 type Access = 'read' | 'write' | 'execute';
 const KINDS: Access[] = ['read', 'write', 'execute'];
@@ -44,7 +56,10 @@ function expectedWalk(rig: Rig, s: Required<Setup>, linear: bigint, access: Acce
   };
   const levels: Level[] = [];
   if (!pae) {
-    levels.push({ shift: 22n, bits: 10n, leaf: (s.cr4 & CR4.PSE) !== 0n ? 'ps' : 'never' }, { shift: 12n, bits: 10n, leaf: 'always' });
+    levels.push(
+      { shift: 22n, bits: 10n, leaf: (s.cr4 & CR4.PSE) !== 0n ? 'ps' : 'never' },
+      { shift: 12n, bits: 10n, leaf: 'always' },
+    );
   } else {
     if (long && (s.cr4 & CR4.LA57) !== 0n) levels.push({ shift: 48n, bits: 9n, leaf: 'never' });
     if (long) levels.push({ shift: 39n, bits: 9n, leaf: 'never' }, { shift: 30n, bits: 9n, leaf: 'ps' });
@@ -58,7 +73,9 @@ function expectedWalk(rig: Rig, s: Required<Setup>, linear: bigint, access: Acce
   let mayExecute = true;
   for (const level of levels) {
     const at = table + ((linear >> level.shift) & ((1n << level.bits) - 1n)) * width;
-    const inRam = (at < BigInt(LOW_BYTES) && at >> 12n !== 0xb8n) || (at >= FOUR_GIB && at < FOUR_GIB + BigInt(HIGH_BYTES));
+    const inRam =
+      (at < BigInt(LOW_BYTES) && at >> 12n !== 0xb8n) ||
+      (at >= FOUR_GIB && at < FOUR_GIB + BigInt(HIGH_BYTES));
     const entry = !inRam ? (1n << (8n * width)) - 1n : pae ? rig.ram64(at) : BigInt(rig.ram32(at));
     if ((entry & P) === 0n) return fail(0);
     const leaf = level.leaf === 'always' || (level.leaf === 'ps' && (entry & PS) !== 0n);
@@ -114,7 +131,9 @@ type Random = ReturnType<typeof sequence>;
 function randomEntry(random: Random, wide: boolean): bigint {
   const chance = (percent: number): boolean => random(100) < percent;
   const frames = [0x200000n, 0x3ff000n, 0xb8000n, 0x500000n, FOUR_GIB, FOUR_GIB + 0x5000n, 0n, 0x7f00000000n];
-  let frame = chance(75) ? BigInt(TABLES + 0x1000 * random(TABLE_BYTES / 0x1000)) : frames[random(wide ? frames.length : 4)]!;
+  let frame = chance(75)
+    ? BigInt(TABLES + 0x1000 * random(TABLE_BYTES / 0x1000))
+    : frames[random(wide ? frames.length : 4)]!;
   let entry = 0n;
   if (chance(20)) {
     entry |= PS;
@@ -175,7 +194,10 @@ for (const { name, cr4, efer } of modes) {
         code: long ? 0xa09b : 0xc09b,
       };
       rig.setup(s);
-      const scatter = (BigInt(random(0x10000)) << 48n) | (BigInt(random(0x10000)) << 32n) | BigInt(random(0x10000) * 0x10000 + random(0x10000));
+      const scatter =
+        (BigInt(random(0x10000)) << 48n) |
+        (BigInt(random(0x10000)) << 32n) |
+        BigInt(random(0x10000) * 0x10000 + random(0x10000));
       const linear = long ? canonical(scatter, cr4 & CR4.LA57 ? 57n : 48n) : scatter & 0xffffffffn;
       const access = KINDS[random(3)]!;
       const expected = expectedWalk(rig, s, linear, access);
@@ -188,7 +210,8 @@ for (const { name, cr4, efer } of modes) {
       const fault = rig.fault();
       const what = `trial ${trial}: ${access} of ${linear.toString(16)}, CPL ${cpl}, CR4 ${s.cr4.toString(16)}`;
       assert.deepEqual(fault, expected.fault ?? null, what);
-      if (expected.physical !== undefined) assert.equal(found.toString(16), expected.physical.toString(16), what);
+      if (expected.physical !== undefined)
+        assert.equal(found.toString(16), expected.physical.toString(16), what);
       assert.equal(Buffer.compare(tables, rig.bytes(TABLES, TABLE_BYTES)), 0, `${what}: tables afterwards`);
       if (fault) seen.faults.add(fault.error!);
       else seen.mapped++;
@@ -213,8 +236,19 @@ test('PSE-36 takes bits 32 to 39 of a 4 MiB page from bits 13 to 20', () => {
 test('an address that is not canonical is #GP(0), whatever the TLB holds', () => {
   const rig = new Rig();
   rig.setup({ cr0: CR0.PG, cr3: BigInt(TABLES), cr4: CR4.PAE, efer: EFER.LMA });
-  for (const linear of [1n << 63n, (1n << 63n) | 0xfffn, (1n << 63n) | 0x1000n, (1n << 63n) | 0x200000n, (1n << 63n) | 0x3ff000n, 0x800000000000n, 0xffff7fffffffffffn]) {
-    for (const [name, ...args] of [['load8'], ['load64'], ['store32', 1n], ['translateCode']] as [string, ...bigint[]][]) {
+  for (const linear of [
+    1n << 63n,
+    (1n << 63n) | 0xfffn,
+    (1n << 63n) | 0x1000n,
+    (1n << 63n) | 0x200000n,
+    (1n << 63n) | 0x3ff000n,
+    0x800000000000n,
+    0xffff7fffffffffffn,
+  ]) {
+    for (const [name, ...args] of [['load8'], ['load64'], ['store32', 1n], ['translateCode']] as [
+      string,
+      ...bigint[],
+    ][]) {
       rig.call(name, BigInt.asIntN(64, linear), ...args);
       assert.deepEqual(rig.fault(), { vector: 13, error: 0 }, `${name} of ${linear.toString(16)}`);
     }

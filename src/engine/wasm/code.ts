@@ -45,7 +45,13 @@ export class Code {
   private statements: Statement[] = [];
   private readonly root = this.statements;
 
-  node(opcode: readonly number[], type: WasmType | 'void', args: readonly Node[], immediate: ArrayLike<number> = [], pure = true): Node {
+  node(
+    opcode: readonly number[],
+    type: WasmType | 'void',
+    args: readonly Node[],
+    immediate: ArrayLike<number> = [],
+    pure = true,
+  ): Node {
     for (const arg of args) arg.uses++;
     const node = new Node(opcode, type, args, immediate, pure);
     this.statements.push({ kind: 'node', node });
@@ -53,8 +59,16 @@ export class Code {
   }
 
   constant(type: 'i32' | 'i64', value: bigint): Node {
-    const bytes = type === 'i32' ? new Bytes().signed(Number(BigInt.asIntN(32, value))) : new Bytes().signed64(value);
-    return new Node([type === 'i32' ? 0x41 : 0x42], type, [], bytes.view(), true, BigInt.asUintN(type === 'i32' ? 32 : 64, value));
+    const bytes =
+      type === 'i32' ? new Bytes().signed(Number(BigInt.asIntN(32, value))) : new Bytes().signed64(value);
+    return new Node(
+      [type === 'i32' ? 0x41 : 0x42],
+      type,
+      [],
+      bytes.view(),
+      true,
+      BigInt.asUintN(type === 'i32' ? 32 : 64, value),
+    );
   }
 
   /** A parameter: read anywhere, never assigned by this code except through `setParameter`. */

@@ -88,7 +88,13 @@ export class ModuleWriter {
     section(7, exports);
 
     if (this.elements.length > 0) {
-      const elements = new Bytes().unsigned(1).u8(0).u8(0x41).signed(0).u8(0x0b).unsigned(this.elements.length);
+      const elements = new Bytes()
+        .unsigned(1)
+        .u8(0)
+        .u8(0x41)
+        .signed(0)
+        .u8(0x0b)
+        .unsigned(this.elements.length);
       for (const index of this.elements) elements.unsigned(index);
       section(9, elements);
     }
@@ -104,7 +110,11 @@ export class ModuleWriter {
       }
       head.unsigned(runs.length);
       for (const [type, count] of runs) head.unsigned(count).u8(TYPE_CODE[type]);
-      code.unsigned(head.length + body.length + 1).raw(head.view()).raw(body).u8(0x0b);
+      code
+        .unsigned(head.length + body.length + 1)
+        .raw(head.view())
+        .raw(body)
+        .u8(0x0b);
     }
     section(10, code);
     return out.view();

@@ -7,6 +7,7 @@ export interface EngineModules {
 
 /** The built WebAssembly of the engine, from beside this code. */
 export function loadEngineModules(): EngineModules {
-  const load = (name: string): WebAssembly.Module => new WebAssembly.Module(readFileSync(new URL(`../../engine/${name}`, import.meta.url)));
+  const load = (name: string): WebAssembly.Module =>
+    new WebAssembly.Module(readFileSync(new URL(`../../engine/${name}`, import.meta.url)));
   return { runtime: load('runtime.wasm'), interpreter: load('interpreter.wasm') };
 }

@@ -21,14 +21,17 @@ function call(name: string, ...args: bigint[]): bigint | { fault: number } {
   return fault !== 0 ? { fault } : BigInt.asUintN(64, result ?? 0n);
 }
 
-
 test('umulh and imulh are the high halves of products', () => {
   const random = new Random(1n);
   for (let i = 0; i < ROUNDS; i++) {
     const a = random.value();
     const b = random.value();
     assert.equal(call('umulh', a, b), (a * b) >> 64n);
-    assert.equal(call('imulh', a, b), BigInt.asUintN(64, (BigInt.asIntN(64, a) * BigInt.asIntN(64, b)) >> 64n), `${a} ${b}`);
+    assert.equal(
+      call('imulh', a, b),
+      BigInt.asUintN(64, (BigInt.asIntN(64, a) * BigInt.asIntN(64, b)) >> 64n),
+      `${a} ${b}`,
+    );
   }
 });
 
@@ -38,14 +41,17 @@ for (const bits of [8, 16, 32, 64]) {
     test(`${name} of ${2 * bits} bits by ${bits}`, () => {
       const random = new Random(BigInt(bits));
       const cut = (v: bigint): bigint => BigInt.asUintN(bits, v);
-      const known = (v: bigint, width: number): bigint => (signed ? BigInt.asIntN(width, v) : BigInt.asUintN(width, v));
+      const known = (v: bigint, width: number): bigint =>
+        signed ? BigInt.asIntN(width, v) : BigInt.asUintN(width, v);
       let faults = 0;
       for (let i = 0; i < ROUNDS; i++) {
         const divisor = cut(random.value());
         const low = cut(random.value());
         // often a high half for which the quotient fits
         const kind = random.below(4);
-        const high = cut(kind === 0 ? random.value() : kind === 1 ? 0n : kind === 2 ? -1n : known(divisor, bits) / 2n);
+        const high = cut(
+          kind === 0 ? random.value() : kind === 1 ? 0n : kind === 2 ? -1n : known(divisor, bits) / 2n,
+        );
         const dividend = known((high << BigInt(bits)) | low, 2 * bits);
         const by = known(divisor, bits);
         const got = call(name, BigInt(bits), high, low, divisor);
@@ -92,7 +98,8 @@ test('pdep and pext scatter and gather', () => {
 
 test('crc32 gives the check value of CRC-32C', () => {
   const run = (chunks: [bigint, number][]): bigint =>
-    chunks.reduce((crc, [data, bits]) => call('crc32', crc, data, BigInt(bits)) as bigint, 0xffffffffn) ^ 0xffffffffn;
+    chunks.reduce((crc, [data, bits]) => call('crc32', crc, data, BigInt(bits)) as bigint, 0xffffffffn) ^
+    0xffffffffn;
   // "123456789" by bytes, and by 8 + 1
   assert.equal(run([...'123456789'].map((c): [bigint, number] => [BigInt(c.charCodeAt(0)), 8])), 0xe3069283n);
   assert.equal(run([[0x3837363534333231n, 64], [0x39n, 8]]), 0xe3069283n); // prettier-ignore

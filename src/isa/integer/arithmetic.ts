@@ -33,7 +33,13 @@ function encodings(n: number, lock: string, undefinedFlags: string): string[] {
 }
 
 /** An operation whose result replaces operand 0. `carry`: CF takes part as a third number. */
-function alu(name: string, n: number, operation: Operation, flags: Flags, options: { carry?: boolean; undefinedFlags?: string } = {}): Instruction {
+function alu(
+  name: string,
+  n: number,
+  operation: Operation,
+  flags: Flags,
+  options: { carry?: boolean; undefinedFlags?: string } = {},
+): Instruction {
   return instruction(name, encodings(n, 'lock', options.undefinedFlags ?? ''), (o) => {
     const b = o.zx(o.bits, o.read(1));
     const carry = options.carry ? o.toInt(o.flag('cf')) : null;
@@ -62,30 +68,34 @@ const productFlags = (o: Ops, wide: Bool): void => o.setFlags({ cf: wide, of: wi
 /** MUL and IMUL with the accumulator. */
 function multiply(name: string, extension: number, signed: boolean): Instruction {
   const undefinedFlags = 'undefined=sf,zf,af,pf';
-  return instruction(name, [`F6 /${extension} Eb ;${undefinedFlags}`, `F7 /${extension} Ev ;${undefinedFlags}`], (o) => {
-    const { bits } = o;
-    const source = o.read(0);
-    const accumulator = o.reg(bits, 0);
-    if (bits === 64) {
-      const low = o.mul(accumulator, source);
-      const high = o.call(signed ? 'imulh' : 'umulh', accumulator, source);
-      o.setReg(64, 0, low);
-      o.setReg(64, 2, high);
-      const wide = signed ? o.ne(high, o.sar(low, 63)) : o.ne(high, 0);
+  return instruction(
+    name,
+    [`F6 /${extension} Eb ;${undefinedFlags}`, `F7 /${extension} Ev ;${undefinedFlags}`],
+    (o) => {
+      const { bits } = o;
+      const source = o.read(0);
+      const accumulator = o.reg(bits, 0);
+      if (bits === 64) {
+        const low = o.mul(accumulator, source);
+        const high = o.call(signed ? 'imulh' : 'umulh', accumulator, source);
+        o.setReg(64, 0, low);
+        o.setReg(64, 2, high);
+        const wide = signed ? o.ne(high, o.sar(low, 63)) : o.ne(high, 0);
+        productFlags(o, wide);
+        return;
+      }
+      const a = signed ? o.sx(bits, accumulator) : accumulator;
+      const b = signed ? o.sx(bits, source) : source;
+      const product = o.mul(a, b);
+      const wide = signed ? o.ne(product, o.sx(bits, product)) : o.ne(o.shr(product, bits), 0);
+      if (bits === 8) o.setReg(16, 0, product);
+      else {
+        o.setReg(bits, 0, product);
+        o.setReg(bits, 2, o.shr(product, bits));
+      }
       productFlags(o, wide);
-      return;
-    }
-    const a = signed ? o.sx(bits, accumulator) : accumulator;
-    const b = signed ? o.sx(bits, source) : source;
-    const product = o.mul(a, b);
-    const wide = signed ? o.ne(product, o.sx(bits, product)) : o.ne(o.shr(product, bits), 0);
-    if (bits === 8) o.setReg(16, 0, product);
-    else {
-      o.setReg(bits, 0, product);
-      o.setReg(bits, 2, o.shr(product, bits));
-    }
-    productFlags(o, wide);
-  });
+    },
+  );
 }
 
 /** Two- and three-operand IMUL: a times b into operand 0. */
@@ -106,21 +116,25 @@ function multiplySigned(o: Ops, first: Int, second: Int): void {
 
 function divide(name: string, extension: number, helper: 'divide' | 'idivide'): Instruction {
   const undefinedFlags = 'undefined=cf,of,sf,zf,af,pf';
-  return instruction(name, [`F6 /${extension} Eb ;${undefinedFlags}`, `F7 /${extension} Ev ;${undefinedFlags}`], (o) => {
-    const { bits } = o;
-    const divisor = o.read(0);
-    const high = bits === 8 ? o.shr(o.reg(16, 0), 8) : o.reg(bits, 2);
-    const quotient = o.call(helper, bits, high, o.reg(bits, 0), divisor);
-    const remainder = o.call('remainder');
-    if (bits === 8) o.setReg(16, 0, o.or(o.zx(8, quotient), o.shl(o.zx(8, remainder), 8)));
-    else {
-      o.setReg(bits, 0, quotient);
-      o.setReg(bits, 2, remainder);
-    }
-    // undefined; this is what AMD's processors leave
-    const clear = o.bool(false);
-    o.setFlags({ sf: clear, zf: clear, pf: clear, af: o.bool(true) });
-  });
+  return instruction(
+    name,
+    [`F6 /${extension} Eb ;${undefinedFlags}`, `F7 /${extension} Ev ;${undefinedFlags}`],
+    (o) => {
+      const { bits } = o;
+      const divisor = o.read(0);
+      const high = bits === 8 ? o.shr(o.reg(16, 0), 8) : o.reg(bits, 2);
+      const quotient = o.call(helper, bits, high, o.reg(bits, 0), divisor);
+      const remainder = o.call('remainder');
+      if (bits === 8) o.setReg(16, 0, o.or(o.zx(8, quotient), o.shl(o.zx(8, remainder), 8)));
+      else {
+        o.setReg(bits, 0, quotient);
+        o.setReg(bits, 2, remainder);
+      }
+      // undefined; this is what AMD's processors leave
+      const clear = o.bool(false);
+      o.setFlags({ sf: clear, zf: clear, pf: clear, af: o.bool(true) });
+    },
+  );
 }
 
 export const arithmetic: Instruction[] = [
@@ -158,9 +172,13 @@ export const arithmetic: Instruction[] = [
 
   multiply('MUL', 4, false),
   multiply('IMUL', 5, true),
-  instruction('IMUL', '0F AF /r Gv,Ev ;undefined=sf,zf,af,pf', (o) => multiplySigned(o, o.read(0), o.read(1))),
-  instruction('IMUL', ['69 /r Gv,Ev,Isz ;undefined=sf,zf,af,pf', '6B /r Gv,Ev,Isb ;undefined=sf,zf,af,pf'], (o) =>
-    multiplySigned(o, o.read(1), o.read(2)),
+  instruction('IMUL', '0F AF /r Gv,Ev ;undefined=sf,zf,af,pf', (o) =>
+    multiplySigned(o, o.read(0), o.read(1)),
+  ),
+  instruction(
+    'IMUL',
+    ['69 /r Gv,Ev,Isz ;undefined=sf,zf,af,pf', '6B /r Gv,Ev,Isb ;undefined=sf,zf,af,pf'],
+    (o) => multiplySigned(o, o.read(1), o.read(2)),
   ),
   divide('DIV', 6, 'divide'),
   divide('IDIV', 7, 'idivide'),

@@ -7,11 +7,15 @@ const bitAttributes = (change: BitChange | null): string => `${change ? 'lock' :
 
 /** BT, BTS, BTR, BTC within an operand: the bit number is taken modulo its size. */
 function bitInOperand(name: string, encodings: [string, string], change: BitChange | null): Instruction {
-  return instruction(name, encodings.map((text) => `0F ${text} ;${bitAttributes(change)}`), (o) => {
-    const one = o.shl(1, o.and(o.read(1), o.bits - 1));
-    const old = change ? o.update(0, (a) => change(o, a, one)) : o.read(0);
-    o.setFlags({ cf: o.ne(o.and(old, one), 0) });
-  });
+  return instruction(
+    name,
+    encodings.map((text) => `0F ${text} ;${bitAttributes(change)}`),
+    (o) => {
+      const one = o.shl(1, o.and(o.read(1), o.bits - 1));
+      const old = change ? o.update(0, (a) => change(o, a, one)) : o.read(0);
+      o.setFlags({ cf: o.ne(o.and(old, one), 0) });
+    },
+  );
 }
 
 /** With the bit number in a register, a memory operand is a bit string around its address (SDM vol. 2, 3.1.1.9). */
@@ -62,7 +66,12 @@ const leading = (o: Ops, a: Int): Int => o.sub(o.clz(a), 64 - o.bits);
 const trailing = (o: Ops, a: Int): Int => o.ctz(o.bits === 64 ? a : o.or(a, 1n << BigInt(o.bits)));
 
 /** Flags of BLSI, BLSR, BLSMSK and kin: SF, ZF of the result, OF clear. */
-function lowestSet(name: string, extension: number, compute: (o: Ops, a: Int) => Int, carry: 'zero' | 'nonzero'): Instruction {
+function lowestSet(
+  name: string,
+  extension: number,
+  compute: (o: Ops, a: Int) => Int,
+  carry: 'zero' | 'nonzero',
+): Instruction {
   return instruction(name, `VEX.NP.0F38 F3 /${extension} By,Ey ;cpuid=BMI1 undefined=af,pf`, (o) => {
     const a = o.read(1);
     const r = o.zx(o.bits, compute(o, a));
@@ -93,7 +102,14 @@ export const bitInstructions: Instruction[] = [
   instruction('POPCNT', 'F3 0F B8 /r Gv,Ev ;cpuid=POPCNT', (o) => {
     const source = o.read(1);
     o.write(0, o.popcnt(source));
-    o.setFlags({ zf: o.eq(source, 0), cf: o.bool(false), of: o.bool(false), sf: o.bool(false), af: o.bool(false), pf: o.bool(false) });
+    o.setFlags({
+      zf: o.eq(source, 0),
+      cf: o.bool(false),
+      of: o.bool(false),
+      sf: o.bool(false),
+      af: o.bool(false),
+      pf: o.bool(false),
+    });
   }),
   instruction('BSWAP', '0F C8+r Zv ;', (o) => {
     if (o.bits === 16) {
@@ -147,8 +163,12 @@ export const bitInstructions: Instruction[] = [
     o.write(1, low);
     o.write(0, high);
   }),
-  instruction('PDEP', 'VEX.F2.0F38 F5 /r Gy,By,Ey ;cpuid=BMI2', (o) => o.write(0, o.call('pdep', o.read(1), o.read(2)))),
-  instruction('PEXT', 'VEX.F3.0F38 F5 /r Gy,By,Ey ;cpuid=BMI2', (o) => o.write(0, o.call('pext', o.read(1), o.read(2)))),
+  instruction('PDEP', 'VEX.F2.0F38 F5 /r Gy,By,Ey ;cpuid=BMI2', (o) =>
+    o.write(0, o.call('pdep', o.read(1), o.read(2))),
+  ),
+  instruction('PEXT', 'VEX.F3.0F38 F5 /r Gy,By,Ey ;cpuid=BMI2', (o) =>
+    o.write(0, o.call('pext', o.read(1), o.read(2))),
+  ),
   instruction('RORX', 'VEX.F2.0F3A F0 /r Gy,Ey,Ib ;cpuid=BMI2', (o) => {
     const { bits } = o;
     const a = o.read(1);

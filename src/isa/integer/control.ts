@@ -41,7 +41,11 @@ function farPointer(o: Ops): { offset: Int; selector: Int } {
 /** Near branches have 64-bit operand size in 64-bit mode whatever the prefixes, as on Intel (AMD's obey 66 there). */
 const nearBranches: Instruction[] = [
   ...forConditions((condition, cc) =>
-    instruction(`J${condition}`, [`${hexByte(0x70 + cc)} Jb ;sized f64`, `0F ${hexByte(0x80 + cc)} Jz ;f64`], (o) => o.branch(o.condition(cc))),
+    instruction(
+      `J${condition}`,
+      [`${hexByte(0x70 + cc)} Jb ;sized f64`, `0F ${hexByte(0x80 + cc)} Jz ;f64`],
+      (o) => o.branch(o.condition(cc)),
+    ),
   ),
   loop('LOOPNE', 'E0', (o) => o.negate(o.flag('zf'))),
   loop('LOOPE', 'E1', (o) => o.flag('zf')),

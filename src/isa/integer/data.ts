@@ -16,7 +16,9 @@ export const dataMovement: Instruction[] = [
   ),
   instruction('MOVNTI', 'NP 0F C3 /r My,Gy ;cpuid=SSE2', move),
   instruction('MOVZX', ['0F B6 /r Gv,Eb ;', '0F B7 /r Gv,Ew ;'], move),
-  instruction('MOVSX', ['0F BE /r Gv,Eb ;', '0F BF /r Gv,Ew ;'], (o) => o.write(0, o.sx(o.width(1) as 8 | 16, o.read(1)))),
+  instruction('MOVSX', ['0F BE /r Gv,Eb ;', '0F BF /r Gv,Ew ;'], (o) =>
+    o.write(0, o.sx(o.width(1) as 8 | 16, o.read(1))),
+  ),
   instruction('MOVSXD', '63 /r Gv,Ez ;only64', (o) => o.write(0, o.sx(o.width(1) as 16 | 32, o.read(1)))),
   instruction('LEA', '8D /r Gv,Mn ;', (o) => o.write(0, o.offset(1))),
   instruction('XLAT', 'D7 ;nosize asize', (o) => {
@@ -24,7 +26,9 @@ export const dataMovement: Instruction[] = [
     o.setReg(8, RAX, o.load(8, o.linear(o.segment(0), offset, 1, 'read')));
   }),
   ...forConditions((condition, cc) =>
-    instruction(`SET${condition}`, `0F ${hexByte(0x90 + cc)} /r Eb ;`, (o) => o.write(0, o.toInt(o.condition(cc)))),
+    instruction(`SET${condition}`, `0F ${hexByte(0x90 + cc)} /r Eb ;`, (o) =>
+      o.write(0, o.toInt(o.condition(cc))),
+    ),
   ),
   ...forConditions((condition, cc) =>
     // The source is read in any case, and a 32-bit destination loses its upper half in any case.
@@ -39,7 +43,10 @@ export const flagInstructions: Instruction[] = [
   instruction('LAHF', '9F ;nosize', (o) => {
     const bit = (flag: ArithmeticFlag, n: number): Int => o.shl(o.toInt(o.flag(flag)), n);
     // bit 1 always reads one
-    const flags = [bit('cf', 0), bit('pf', 2), bit('af', 4), bit('zf', 6), bit('sf', 7)].reduce((all, one) => o.or(all, one), o.int(2));
+    const flags = [bit('cf', 0), bit('pf', 2), bit('af', 4), bit('zf', 6), bit('sf', 7)].reduce(
+      (all, one) => o.or(all, one),
+      o.int(2),
+    );
     o.setReg(16, RAX, o.or(o.reg(8, RAX), o.shl(flags, 8)));
   }),
   instruction('SAHF', '9E ;nosize', (o) => {

@@ -11,7 +11,8 @@ function adjustDecimal(name: string, opcode: string, sign: 1 | -1): Instruction 
     const old = al(o);
     const low = needsLow(o, old);
     const high = o.either(o.ltu(0x99, old), o.flag('cf'));
-    const step = (value: Int, c: Bool, by: number): Int => o.select(c, sign === 1 ? o.add(value, by) : o.sub(value, by), value);
+    const step = (value: Int, c: Bool, by: number): Int =>
+      o.select(c, sign === 1 ? o.add(value, by) : o.sub(value, by), value);
     const first = step(old, low, 6);
     const result = o.zx(8, step(first, high, 0x60));
     // DAS also carries when the low adjustment borrows.

@@ -12,7 +12,8 @@ function flushLine(o: Ops): void {
 }
 
 /** All accesses of a CPU are in program order already. Every ModRM.rm is valid. */
-const fence = (name: string, extension: number): Instruction => instruction(name, `NP 0F AE /${extension} Rn ;nosize`, nothing);
+const fence = (name: string, extension: number): Instruction =>
+  instruction(name, `NP 0F AE /${extension} Rn ;nosize`, nothing);
 
 function randomNumber(o: Ops): void {
   o.write(0, o.call('random'));

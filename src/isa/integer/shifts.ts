@@ -20,15 +20,23 @@ const countOf = (o: Ops, operand: number): Int => o.and(o.read(operand), o.bits 
 const top = (o: Ops, bits: Bits, value: Int): Bool => o.bit(value, bits - 1);
 
 /** Flags and destination change only if the count is not zero; memory is written in either case. */
-function shift(name: string, numbers: number[], compute: (o: Ops, a: Int, n: Int) => { result: Int; cf: Bool; of: Bool }): Instruction {
-  return instruction(name, numbers.flatMap((number) => encodings(number, ['af'])), (o) => {
-    const n = countOf(o, 1);
-    const old = o.update(0, (a) => o.zx(o.bits, compute(o, a, n).result));
-    o.if(o.ne(n, 0), () => {
-      const { result, cf, of } = compute(o, old, n);
-      o.flagsResult(o.bits, o.zx(o.bits, result), cf, of);
-    });
-  });
+function shift(
+  name: string,
+  numbers: number[],
+  compute: (o: Ops, a: Int, n: Int) => { result: Int; cf: Bool; of: Bool },
+): Instruction {
+  return instruction(
+    name,
+    numbers.flatMap((number) => encodings(number, ['af'])),
+    (o) => {
+      const n = countOf(o, 1);
+      const old = o.update(0, (a) => o.zx(o.bits, compute(o, a, n).result));
+      o.if(o.ne(n, 0), () => {
+        const { result, cf, of } = compute(o, old, n);
+        o.flagsResult(o.bits, o.zx(o.bits, result), cf, of);
+      });
+    },
+  );
 }
 
 const bitOut = (o: Ops, value: Int): Bool => o.ne(o.and(value, 1), 0);
@@ -73,7 +81,9 @@ function rotateCarry(name: string, number: number, left: boolean): Instruction {
       const result = turn(old);
       const out = left ? o.shr(old, o.sub(bits, n)) : o.shr(old, o.sub(n, 1));
       const cf = bitOut(o, out);
-      const of = left ? o.differ(cf, top(o, bits, result)) : o.differ(top(o, bits, result), o.bit(result, bits - 2));
+      const of = left
+        ? o.differ(cf, top(o, bits, result))
+        : o.differ(top(o, bits, result), o.bit(result, bits - 2));
       o.setFlags({ cf, of });
     });
   });
@@ -86,25 +96,32 @@ const shiftRight = (o: Ops, a: Int, n: Int): Int => o.select(o.ltu(n, 64), o.shr
 /** n modulo m for n below 32 and m of 9 or 17. */
 function modulo(o: Ops, n: Int, m: number): Int {
   let rest = n;
-  for (let times = Math.floor(31 / m); times > 0; times--) rest = o.select(o.ltu(rest, m), rest, o.sub(rest, m));
+  for (let times = Math.floor(31 / m); times > 0; times--)
+    rest = o.select(o.ltu(rest, m), rest, o.sub(rest, m));
   return rest;
 }
 
 /** SHLD and SHRD: what a shift moves out of the source comes in behind the destination. */
 function doubleShift(name: string, opcodes: [string, string], left: boolean): Instruction {
   const flags = 'undefined=of,af';
-  return instruction(name, [`${opcodes[0]} /r Ev,Gv,Ib ;${flags}`, `${opcodes[1]} /r Ev,Gv,CL ;${flags}`], (o) => {
-    const n = countOf(o, 2);
-    const source = o.read(1);
-    const parts = o.bits === 16 ? doubleShift16 : doubleShiftWide;
-    const old = o.update(0, (a) => o.zx(o.bits, o.select(o.eq(n, 0), a, parts(o, left, a, source, n).result)));
-    o.if(o.ne(n, 0), () => {
-      const { result, out } = parts(o, left, old, source, n);
-      const r = o.zx(o.bits, result);
-      const cf = bitOut(o, out);
-      o.flagsResult(o.bits, r, cf, o.differ(top(o, o.bits, r), left ? cf : o.bit(r, o.bits - 2)));
-    });
-  });
+  return instruction(
+    name,
+    [`${opcodes[0]} /r Ev,Gv,Ib ;${flags}`, `${opcodes[1]} /r Ev,Gv,CL ;${flags}`],
+    (o) => {
+      const n = countOf(o, 2);
+      const source = o.read(1);
+      const parts = o.bits === 16 ? doubleShift16 : doubleShiftWide;
+      const old = o.update(0, (a) =>
+        o.zx(o.bits, o.select(o.eq(n, 0), a, parts(o, left, a, source, n).result)),
+      );
+      o.if(o.ne(n, 0), () => {
+        const { result, out } = parts(o, left, old, source, n);
+        const r = o.zx(o.bits, result);
+        const cf = bitOut(o, out);
+        o.flagsResult(o.bits, r, cf, o.differ(top(o, o.bits, r), left ? cf : o.bit(r, o.bits - 2)));
+      });
+    },
+  );
 }
 
 /** Result, and the bit that left last in bit 0. */
@@ -122,7 +139,10 @@ const doubleShift16: DoubleShift = (o, left, a, source, n) => {
   const pieces = left ? [a, source, source] : [source, source, a];
   const string = o.or(o.or(o.shl(pieces[0]!, 32), o.shl(pieces[1]!, 16)), pieces[2]!);
   const out = left ? o.shr(a, o.sub(16, n)) : o.shr(a, o.sub(n, 1));
-  return { result: left ? o.shr(o.shl(string, n), 32) : o.shr(string, n), out: o.select(o.leu(n, 16), out, 0) };
+  return {
+    result: left ? o.shr(o.shl(string, n), 32) : o.shr(string, n),
+    out: o.select(o.leu(n, 16), out, 0),
+  };
 };
 
 export const shifts: Instruction[] = [

@@ -15,10 +15,14 @@ const pushSegment = (name: string, encoding: string, selector: StateField): Inst
   instruction(`PUSH ${name}`, encoding, (o) => o.push(o.bits, o.state(selector)));
 
 const popSegment = (name: string, encoding: string, segment: number): Instruction =>
-  instruction(`POP ${name}`, `${encoding} end`, (o) => popThen(o, (value) => void o.call('loadSegment', segment, o.zx(16, value))));
+  instruction(`POP ${name}`, `${encoding} end`, (o) =>
+    popThen(o, (value) => void o.call('loadSegment', segment, o.zx(16, value))),
+  );
 
 export const stack: Instruction[] = [
-  instruction('PUSH', ['50+r Zv ;d64', 'FF /6 Ev ;d64', '68 Isz ;sized d64', '6A Isb ;sized d64'], (o) => o.push(o.bits, o.read(0))),
+  instruction('PUSH', ['50+r Zv ;d64', 'FF /6 Ev ;d64', '68 Isz ;sized d64', '6A Isb ;sized d64'], (o) =>
+    o.push(o.bits, o.read(0)),
+  ),
   instruction('POP', '58+r Zv ;d64', (o) => o.write(0, o.pop(o.bits))),
   instruction('POP', '8F /0 Ev ;d64 rare', (o) => {
     if (!o.isMemory(0)) o.write(0, o.pop(o.bits));

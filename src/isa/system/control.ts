@@ -36,10 +36,26 @@ export function setPair(o: Ops, value: Int): void {
 }
 
 export const control: Instruction[] = [
-  instruction('MOV', both('20', (r) => `${r},Cn`, ''), (o) => o.write(0, o.call('readCr', o.read(1)))),
-  instruction('MOV', both('22', (r) => `Cn,${r}`, 'end'), (o) => void o.call('writeCr', o.read(0), o.read(1))),
-  instruction('MOV', both('21', (r) => `${r},Dn`, ''), (o) => o.write(0, o.call('readDr', o.read(1)))),
-  instruction('MOV', both('23', (r) => `Dn,${r}`, 'end'), (o) => void o.call('writeDr', o.read(0), o.read(1))),
+  instruction(
+    'MOV',
+    both('20', (r) => `${r},Cn`, ''),
+    (o) => o.write(0, o.call('readCr', o.read(1))),
+  ),
+  instruction(
+    'MOV',
+    both('22', (r) => `Cn,${r}`, 'end'),
+    (o) => void o.call('writeCr', o.read(0), o.read(1)),
+  ),
+  instruction(
+    'MOV',
+    both('21', (r) => `${r},Dn`, ''),
+    (o) => o.write(0, o.call('readDr', o.read(1))),
+  ),
+  instruction(
+    'MOV',
+    both('23', (r) => `Dn,${r}`, 'end'),
+    (o) => void o.call('writeDr', o.read(0), o.read(1)),
+  ),
   instruction('SMSW', ['0F 01 /4 Rv ;rare', '0F 01 /4 Mw ;nosize rare'], (o) => {
     o.call('umipCheck');
     o.write(0, o.state('cr0'));
@@ -55,15 +71,26 @@ export const control: Instruction[] = [
   instruction('RDMSR', '0F 32 ;nosize cpl0 end', (o) => setPair(o, o.call('rdmsr', o.reg(32, RCX)))),
   instruction('WRMSR', '0F 30 ;nosize cpl0 end', (o) => void o.call('wrmsr', o.reg(32, RCX), pair(o))),
   instruction('XGETBV', '0F 01 D0 ;nosize cpuid=XSAVE', (o) => setPair(o, o.call('xgetbv'))),
-  instruction('XSETBV', '0F 01 D1 ;nosize cpl0 end cpuid=XSAVE', (o) => void o.call('xsetbv', o.reg(32, RCX), pair(o))),
+  instruction(
+    'XSETBV',
+    '0F 01 D1 ;nosize cpl0 end cpuid=XSAVE',
+    (o) => void o.call('xsetbv', o.reg(32, RCX), pair(o)),
+  ),
 
   // There are no caches whose contents could differ from memory.
   instruction('INVD', '0F 08 ;nosize cpl0', () => {}),
   instruction('WBINVD', '0F 09 ;nosize cpl0', () => {}),
-  instruction('INVLPG', '0F 01 /7 Mb ;nosize cpl0 end', (o) => void o.call('invlpg', o.linear(o.segment(0), o.offset(0), 1, 'none'))),
+  instruction(
+    'INVLPG',
+    '0F 01 /7 Mb ;nosize cpl0 end',
+    (o) => void o.call('invlpg', o.linear(o.segment(0), o.offset(0), 1, 'none')),
+  ),
   instruction(
     'INVPCID',
-    ['66 0F 38 82 /r Gq,Mn ;only64 cpuid=INVPCID cpl0 end', '66 0F 38 82 /r Gd,Mn ;no64 cpuid=INVPCID cpl0 end'],
+    [
+      '66 0F 38 82 /r Gq,Mn ;only64 cpuid=INVPCID cpl0 end',
+      '66 0F 38 82 /r Gd,Mn ;no64 cpuid=INVPCID cpl0 end',
+    ],
     (o) => void o.call('invpcid', o.read(0), o.address(1, 16, 'read')),
   ),
 ];

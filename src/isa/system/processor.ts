@@ -22,7 +22,9 @@ export const processor: Instruction[] = [
     setPair(o, o.call('rdtsc'));
     o.setReg(32, RCX, o.state('tscAux'));
   }),
-  instruction('RDPID', ['F3 0F C7 /7 Rq ;only64 cpuid=RDPID', 'F3 0F C7 /7 Rd ;no64 cpuid=RDPID'], (o) => o.write(0, o.state('tscAux'))),
+  instruction('RDPID', ['F3 0F C7 /7 Rq ;only64 cpuid=RDPID', 'F3 0F C7 /7 Rd ;no64 cpuid=RDPID'], (o) =>
+    o.write(0, o.state('tscAux')),
+  ),
   instruction('RDPMC', '0F 33 ;nosize', (o) => setPair(o, o.call('rdpmc'))),
 
   instruction('CLI', 'FA ;nosize end', (o) => void o.call('cli')),

@@ -67,7 +67,9 @@ function canonical(o: Ops, address: Int): Int {
 }
 
 export const segments: Instruction[] = [
-  instruction('MOV', ['8C /r Rv,Sw ;', '8C /r Mw,Sw ;nosize'], (o) => o.write(0, o.call('segmentSelector', o.read(1)))),
+  instruction('MOV', ['8C /r Rv,Sw ;', '8C /r Mw,Sw ;nosize'], (o) =>
+    o.write(0, o.call('segmentSelector', o.read(1))),
+  ),
   instruction('MOV', '8E /r Sw,Ew ;nosize end', (o) => {
     const segment = o.read(0);
     o.raiseIf(o.either(o.eq(segment, CS), o.ltu(GS, segment)), '#UD');

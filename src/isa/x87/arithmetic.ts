@@ -20,17 +20,29 @@ function arithmetic(name: string, n: number): Instruction[] {
       }),
     ),
     instruction(name, `D8 /${n} Tn ;x87`, (o) => void o.call('x87Arithmetic', n, 0, o.read(0), 0)),
-    instruction(name, `DC /${toRegister(n)} Tn ;x87`, (o) => void o.call('x87Arithmetic', n, o.read(0), 0, 0)),
-    instruction(`${name}P`, `DE /${toRegister(n)} Tn ;x87`, (o) => void o.call('x87Arithmetic', n, o.read(0), 0, 1)),
+    instruction(
+      name,
+      `DC /${toRegister(n)} Tn ;x87`,
+      (o) => void o.call('x87Arithmetic', n, o.read(0), 0, 0),
+    ),
+    instruction(
+      `${name}P`,
+      `DE /${toRegister(n)} Tn ;x87`,
+      (o) => void o.call('x87Arithmetic', n, o.read(0), 0, 1),
+    ),
   ];
 }
 
 function compare(name: string, extension: number, pops: number): Instruction[] {
   return [
     ...FORMATS.map(({ opcode, operand, format }) =>
-      instruction(format < 2 ? name : `FI${name.slice(1)}`, `${opcode} /${extension} ${operand} ;x87 rare`, (o) => {
-        o.call('x87CompareMemory', format, o.read(0), pops);
-      }),
+      instruction(
+        format < 2 ? name : `FI${name.slice(1)}`,
+        `${opcode} /${extension} ${operand} ;x87 rare`,
+        (o) => {
+          o.call('x87CompareMemory', format, o.read(0), pops);
+        },
+      ),
     ),
     // DC D0 and DC D8 are aliases that processors have and manuals leave out
     instruction(name, [`D8 /${extension} Tn ;x87`, `DC /${extension} Tn ;x87`], (o) => {
@@ -75,7 +87,18 @@ export const x87Arithmetic: Instruction[] = [
   instruction('FSCALE', 'D9 FD ;x87', (o) => void o.call('x87Scale')),
   instruction('FPREM', 'D9 F8 ;x87', (o) => void o.call('x87Remainder', 0)),
   instruction('FPREM1', 'D9 F5 ;x87', (o) => void o.call('x87Remainder', 1)),
-  ...(['F2XM1 D9 F0', 'FSIN D9 FE', 'FCOS D9 FF', 'FSINCOS D9 FB', 'FPTAN D9 F2', 'FPATAN D9 F3', 'FYL2X D9 F1', 'FYL2XP1 D9 F9'] as const).map((text, n) => {
+  ...(
+    [
+      'F2XM1 D9 F0',
+      'FSIN D9 FE',
+      'FCOS D9 FF',
+      'FSINCOS D9 FB',
+      'FPTAN D9 F2',
+      'FPATAN D9 F3',
+      'FYL2X D9 F1',
+      'FYL2XP1 D9 F9',
+    ] as const
+  ).map((text, n) => {
     const [name, ...bytes] = text.split(' ');
     return instruction(name!, `${bytes.join(' ')} ;x87`, (o) => void o.call('x87Transcendental', n));
   }),

@@ -28,7 +28,12 @@ function store({ name, encoding, format }: MemoryFormat, pop: boolean, truncate 
 }
 
 /** Two pieces of ten bytes: 64 bits, and 16 behind them. */
-function storeTenBytes(name: string, encoding: string, low: 'x87Significand' | 'x87DecimalLow', high: 'x87SignExponent' | 'x87DecimalHigh'): Instruction {
+function storeTenBytes(
+  name: string,
+  encoding: string,
+  low: 'x87Significand' | 'x87DecimalLow',
+  high: 'x87SignExponent' | 'x87DecimalHigh',
+): Instruction {
   return instruction(name, `${encoding} Mt ;x87 rare`, (o) => {
     const linear = o.address(0, 10, 'write');
     o.probeWrite(linear, 10);
@@ -42,7 +47,11 @@ function storeTenBytes(name: string, encoding: string, low: 'x87Significand' | '
   });
 }
 
-function loadTenBytes(name: string, encoding: string, helper: 'x87LoadExtended' | 'x87LoadDecimal'): Instruction {
+function loadTenBytes(
+  name: string,
+  encoding: string,
+  helper: 'x87LoadExtended' | 'x87LoadDecimal',
+): Instruction {
   return instruction(name, `${encoding} Mt ;x87 rare`, (o) => {
     const linear = o.address(0, 10, 'read');
     const low = o.load(64, linear);
@@ -90,7 +99,11 @@ export const x87Transfers: Instruction[] = [
   instruction('FSTP', ['DD /3 Tn ;x87', 'DF /2 Tn ;x87', 'DF /3 Tn ;x87'], (o) => {
     o.call('x87StoreRegister', o.read(0), 1);
   }),
-  instruction('FXCH', ['D9 /1 Tn ;x87', 'DD /1 Tn ;x87', 'DF /1 Tn ;x87'], (o) => void o.call('x87Exchange', o.read(0))),
+  instruction(
+    'FXCH',
+    ['D9 /1 Tn ;x87', 'DD /1 Tn ;x87', 'DF /1 Tn ;x87'],
+    (o) => void o.call('x87Exchange', o.read(0)),
+  ),
   ...moves,
   ...['FLD1', 'FLDL2T', 'FLDL2E', 'FLDPI', 'FLDLG2', 'FLDLN2', 'FLDZ'].map((name, n) =>
     instruction(name, `D9 E${(8 + n).toString(16).toUpperCase()} ;x87`, (o) => void o.call('x87Constant', n)),
