@@ -34,11 +34,23 @@ function closeExtended(a: Uint8Array, b: Uint8Array): boolean {
   return difference >= -1n && difference <= 1n;
 }
 
+/** In 32-bit code an access over the end of 4 GiB may fault by the limit or wrap (SDM vol. 3, 5.3): #SS or #GP there, #PF here. */
+function runsOver4GiB(expected: UserState, actual: UserState): boolean {
+  const byLimit = expected.vector === 12 || expected.vector === 13;
+  return expected.code32 && byLimit && actual.vector === PAGE_FAULT && (actual.cr2 >= 0xfffff000n || actual.cr2 < 0x1000n);
+}
+
+/** FYL2XP1 is defined only for |x| below 1 - sqrt(1/2) (SDM vol. 2): here up to 1/4. */
+function outOfRange(name: string, { fx }: UserState): boolean {
+  return name === 'FYL2XP1' && (new DataView(fx.buffer, fx.byteOffset).getUint16(40, true) & 0x7fff) >= 0x3ffd;
+}
+
 /** What differs between what the processor of this machine did and what Vivarium did; empty: nothing. */
-export function differences({ form, code }: NativeCase, expected: UserState, actual: UserState): string[] {
+export function differences({ form, state: input }: NativeCase, expected: UserState, actual: UserState): string[] {
   const found: string[] = [];
+  if (outOfRange(form.encoding.instruction.name, input)) return found;
+  if (runsOver4GiB(expected, actual)) return found;
   const { name } = form.encoding.instruction;
-  void code;
   const check = (what: string, want: bigint | number, got: bigint | number): void => {
     if (want !== got) found.push(`${what}: processor ${hex(want)}, Vivarium ${hex(got)}`);
   };
@@ -47,7 +59,8 @@ export function differences({ form, code }: NativeCase, expected: UserState, act
   if (expected.vector === PAGE_FAULT && actual.vector === PAGE_FAULT) {
     // not the present bit: low addresses are the kernel's here and nobody's there
     check('error code', expected.error & 6, actual.error & 6);
-    check('cr2', expected.cr2, actual.cr2);
+    // of an operand across two pages, processors name either end of the piece that faults
+    check('cr2', expected.cr2 >> 12n, actual.cr2 >> 12n);
   }
   const registers = expected.code32 ? 8 : 16;
   for (let i = 0; i < registers; i++) check(registerName(i, 64), expected.gpr[i]!, actual.gpr[i]!);

@@ -19,8 +19,8 @@ export interface UserState {
 
 export const CODE_ADDRESS = 0x10000000n;
 export const DATA_ADDRESS = 0x20000000n;
-export const MEMORY_OFFSET = 1536;
-export const MEMORY_BYTES = 1024;
+export const MEMORY_OFFSET = 0;
+export const MEMORY_BYTES = 4096;
 
 const KERNEL = 0x100000;
 const PML4 = 0x1000;
@@ -102,7 +102,8 @@ export class UserMachine {
     this.put64(PD + 8 * Number(CODE_ADDRESS >> 21n), BigInt(PT_CODE) | user);
     this.put64(PT_CODE, BigInt(CODE_PAGE) | user);
     this.put64(PD + 8 * Number(DATA_ADDRESS >> 21n), BigInt(PT_DATA) | user);
-    this.put64(PT_DATA, BigInt(DATA_PAGE) | user);
+    // no code there, as in the native process
+    this.put64(PT_DATA, BigInt(DATA_PAGE) | user | (1n << 63n));
 
     this.put64(GDT + 8, 0x00af9a000000ffffn);
     this.put64(GDT + 16, 0x00cf92000000ffffn);

@@ -22,8 +22,8 @@
 #define DATA_ADDRESS 0x20000000ul
 #define DATA_BYTES 4096
 #define CODE_BYTES 64
-#define MEMORY_BYTES 1024 /* part of the data page that a case sets and that is compared, in its middle */
-#define MEMORY_OFFSET 1536
+#define MEMORY_BYTES 4096 /* a case sets all of the data page, and all of it is compared */
+#define MEMORY_OFFSET 0
 
 /* RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
 struct state {

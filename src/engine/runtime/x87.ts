@@ -262,14 +262,14 @@ export function x87StoreRegister(cpu: u32, i: i64, pop: i64): void {
   if (pop != 0) popStack(cpu);
 }
 
-/** D9 D8, an alias of FSTP that does not mind an empty register: it copies its tag too. */
+/** D9 D8, an alias of FSTP that does not mind an empty register: it stores nothing then. */
 export function x87StoreUnchecked(cpu: u32, i: i64): void {
   start(cpu);
-  const empty = isEmpty(cpu, 0);
-  loadA(cpu, 0);
-  setR(aSign, aExponent, aSignificand);
-  storeR(cpu, <u32>i);
-  if (empty) setEmpty(cpu, <u32>i);
+  if (!isEmpty(cpu, 0)) {
+    loadA(cpu, 0);
+    setR(aSign, aExponent, aSignificand);
+    storeR(cpu, <u32>i);
+  }
   popStack(cpu);
 }
 
