@@ -73,13 +73,22 @@ const LEFT_OUT = new Map<string, string>([
 const FAR =
   /^(POP [C-GS]S|CALLF|JMPF|RETF|IRET.?|LDS|LES|LFS|LGS|LSS|SYSRET.?|SYSEXIT|SWAPGS|HLT|LTR|LLDT|LGDT|LIDT|CLTS|INVD|WBINVD|INVLPG|INVPCID|RDMSR|WRMSR|XSETBV|CLI|STI|CLAC|STAC|IN|OUT|INS.?|OUTS.?|REP.*)$/;
 
-export function isComparable(form: Form): boolean {
+/** Why a form is not run natively; empty if it is. */
+export function whyLeftOut(form: Form): string {
   const { name } = form.encoding.instruction;
-  if (LEFT_OUT.has(name) || FAR.test(name)) return false;
-  if (form.encoding.operands.some((o) => 'SCDAOp'.includes(o.kind) || o.width === 'p' || o.width === 's'))
-    return false;
-  return !form.encoding.attributes.has('cpl0');
+  const { operands, attributes } = form.encoding;
+  const reason = LEFT_OUT.get(name);
+  if (reason !== undefined) return reason;
+  if (FAR.test(name)) return 'segments, descriptor tables or privilege';
+  if (operands.some((o) => 'SCD'.includes(o.kind))) return 'segment, control or debug registers';
+  if (operands.some((o) => 'AO'.includes(o.kind) || o.width === 'p' || o.width === 's'))
+    return 'addresses that the case does not have';
+  if (attributes.has('cpl0')) return 'privileged';
+  if (form.asize === 16) return '16-bit addresses';
+  return '';
 }
+
+export const isComparable = (form: Form): boolean => whyLeftOut(form) === '';
 
 function floatBits(random: Random): bigint {
   const special = [

@@ -37,16 +37,27 @@ function closeExtended(a: Uint8Array, b: Uint8Array): boolean {
 /** In 32-bit code an access over the end of 4 GiB may fault by the limit or wrap (SDM vol. 3, 5.3): #SS or #GP there, #PF here. */
 function runsOver4GiB(expected: UserState, actual: UserState): boolean {
   const byLimit = expected.vector === 12 || expected.vector === 13;
-  return expected.code32 && byLimit && actual.vector === PAGE_FAULT && (actual.cr2 >= 0xfffff000n || actual.cr2 < 0x1000n);
+  return (
+    expected.code32 &&
+    byLimit &&
+    actual.vector === PAGE_FAULT &&
+    (actual.cr2 >= 0xfffff000n || actual.cr2 < 0x1000n)
+  );
 }
 
 /** FYL2XP1 is defined only for |x| below 1 - sqrt(1/2) (SDM vol. 2): here up to 1/4. */
 function outOfRange(name: string, { fx }: UserState): boolean {
-  return name === 'FYL2XP1' && (new DataView(fx.buffer, fx.byteOffset).getUint16(40, true) & 0x7fff) >= 0x3ffd;
+  return (
+    name === 'FYL2XP1' && (new DataView(fx.buffer, fx.byteOffset).getUint16(40, true) & 0x7fff) >= 0x3ffd
+  );
 }
 
 /** What differs between what the processor of this machine did and what Vivarium did; empty: nothing. */
-export function differences({ form, state: input }: NativeCase, expected: UserState, actual: UserState): string[] {
+export function differences(
+  { form, state: input }: NativeCase,
+  expected: UserState,
+  actual: UserState,
+): string[] {
   const found: string[] = [];
   if (outOfRange(form.encoding.instruction.name, input)) return found;
   if (runsOver4GiB(expected, actual)) return found;

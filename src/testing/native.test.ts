@@ -11,7 +11,10 @@ for (const [engine, cases] of [
   ['reference', '5000'],
 ] as const)
   test(`${cases} random instructions do in the ${engine} engine what they do on this machine's processor`, () => {
-    const run = (): string => execFileSync(process.execPath, [FUZZ, '--cases', cases, '--seed', '7', '--engine', engine], { encoding: 'utf8' });
+    const run = (): string =>
+      execFileSync(process.execPath, [FUZZ, '--cases', cases, '--seed', '7', '--engine', engine], {
+        encoding: 'utf8',
+      });
     let output: string;
     try {
       output = run();
