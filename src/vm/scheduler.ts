@@ -87,14 +87,23 @@ export class Scheduler {
     return { reason: 'stopped' };
   }
 
+  /** With virtual time: what is due, then at most so many instructions of the first CPU. For programs that go step by step. */
+  step(instructions: number): StopReason {
+    this.events.runDue();
+    const [processor] = this.processors;
+    const next = this.events.next();
+    if (!processor!.canWake() && next !== undefined) this.virtual?.advanceTo(next);
+    return this.give(processor!, instructions);
+  }
+
   /** One CPU's turn: to the next event at most. */
-  private give(processor: Processor): StopReason {
+  private give(processor: Processor, most = VIRTUAL_TURN): StopReason {
     const next = this.events.next();
     const now = this.clock.now();
     const until = next === undefined ? Infinity : Math.max(next - now, 1);
     this.running = processor;
     let why: StopReason;
-    if (this.virtual) why = processor.run(Math.min(VIRTUAL_TURN, until));
+    if (this.virtual) why = processor.run(Math.min(most, until));
     else {
       const speed = this.turn / REAL_TURN_NS;
       const budget = Math.max(LEAST_TURN, Math.min(this.turn, Math.ceil(until * speed)));

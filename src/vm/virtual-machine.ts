@@ -67,7 +67,7 @@ export class VirtualMachine {
   readonly board: PcBoard;
   private readonly ram: GuestRam;
   private readonly events: EventQueue;
-  private readonly scheduler: Scheduler;
+  readonly scheduler: Scheduler;
   private ended: MachineEnd | null = null;
   private resetAsked = false;
   private files: BootFiles | null = null;

@@ -254,6 +254,12 @@ export function roundPack(sign: u32, biased: i32, hi: u64, lo: u64, bits: u32): 
     }
     if (tiny) {
       exceptions |= UE;
+      if (exponent + WRAP <= 0) {
+        // FSCALE may underflow by more than the moved exponent can tell
+        exceptions |= PE;
+        setR(sign, 0, 0);
+        return;
+      }
       exponent += WRAP;
     }
   }

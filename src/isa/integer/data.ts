@@ -19,7 +19,8 @@ export const dataMovement: Instruction[] = [
   instruction('MOVSX', ['0F BE /r Gv,Eb ;', '0F BF /r Gv,Ew ;'], (o) =>
     o.write(0, o.sx(o.width(1) as 8 | 16, o.read(1))),
   ),
-  instruction('MOVSXD', '63 /r Gv,Ez ;only64', (o) => o.write(0, o.sx(o.width(1) as 16 | 32, o.read(1)))),
+  // AMD's processors read 32 bits with a 16-bit destination too.
+  instruction('MOVSXD', '63 /r Gv,Ed ;only64', (o) => o.write(0, o.sx(32, o.read(1)))),
   instruction('LEA', '8D /r Gv,Mn ;', (o) => o.write(0, o.offset(1))),
   instruction('XLAT', 'D7 ;nosize asize', (o) => {
     const offset = o.zx(o.asize, o.add(o.reg(o.asize, RBX), o.reg(8, RAX)));

@@ -1,0 +1,89 @@
+/**
+ * Boots a guest in the interpreter and in the reference evaluator side by side, with virtual time, and stops at the first
+ * difference of registers or memory:
+ *
+ *   node dist/testing/lockstep.js [--guest amd64|i386] [--instructions N] [--step N]
+ *
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { findCpuModel } from '../engine/cpu-model.js';
+import type { EngineKind } from '../engine/engine.js';
+import * as L from '../engine/layout.js';
+import { loadEngineModules } from '../host/node/engine-modules.js';
+import { NodePacing } from '../host/node/pacing.js';
+import { debianGuest } from '../manager/guests/debian.js';
+import { describeCpu } from '../vm/report.js';
+import { VirtualMachine } from '../vm/virtual-machine.js';
+
+const { values } = parseArgs({
+  options: {
+    guest: { type: 'string', default: 'amd64' },
+    instructions: { type: 'string', default: '2000000' },
+    step: { type: 'string', default: '1000' },
+  },
+});
+const MEMORY = 128 * 2 ** 20;
+
+function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMachine {
+  let random = 1;
+  const made = new VirtualMachine({
+    memoryBytes: MEMORY,
+    cpus: 1,
+    engine,
+    cpuModel: findCpuModel('default'),
+    virtualClock: true,
+    debugExit: false,
+    modules: loadEngineModules(),
+    hostNow: () => 0n,
+    wallClockMs: Date.UTC(2024, 0, 1),
+    entropy: (target) => target.forEach((_, i) => (target[i] = random = (random * 75 + 74) % 65537)),
+    pacing: new NodePacing(),
+    serial: { write: () => {} },
+    debugConsole: { write: () => {} },
+  });
+  made.boot({
+    kernel: { name: kernel, bytes: readFileSync(kernel) },
+    modules: [{ name: initrd, bytes: readFileSync(initrd) }],
+    commandLine: 'console=ttyS0 nokaslr',
+  });
+  return made;
+}
+
+/** All of a CPU's state that a guest could see. */
+function stateOf(vm: VirtualMachine): string {
+  const { pointer } = vm.engine.processors[0]!;
+  const bytes = new Uint8Array(vm.engine.memory.buffer);
+  const part = (from: number, to: number): string => Buffer.from(bytes.subarray(pointer + from, pointer + to)).toString('hex');
+  const flags = vm.engine.runtime.getEflags(pointer) >>> 0;
+  return [
+    part(L.S_GPR, L.S_RIP + 8),
+    flags.toString(16),
+    part(L.S_SEG, L.S_FPR + 0x98),
+    part(L.S_XMM, L.S_XMM + 16 * L.XMM_BYTES),
+    vm.engine.processors[0]!.retired(),
+  ].join(' ');
+}
+
+const memoryHash = (vm: VirtualMachine): string => createHash('sha256').update(vm.memoryBytes()).digest('hex');
+
+const guest = await debianGuest(values.guest === 'i386' ? { arch: 'i386', flavour: '686' } : { arch: 'amd64', flavour: 'generic' });
+const pair = [machine('interpret', guest.kernel, guest.initrd), machine('reference', guest.kernel, guest.initrd)] as const;
+const total = Number(values.instructions);
+const step = Number(values.step);
+let same = true;
+while (same && pair[0].engine.processors[0]!.retired() < total) {
+  const before = describeCpu(pair[1].engine, pair[1].engine.processors[0]!);
+  for (const vm of pair) vm.scheduler.step(step);
+  const [a, b] = pair.map(stateOf);
+  if (a === b) continue;
+  same = false;
+  console.log('The engines differ. Before:\n' + before);
+  for (const vm of pair) console.log(describeCpu(vm.engine, vm.engine.processors[0]!));
+}
+const [hashA, hashB] = pair.map(memoryHash);
+if (same && hashA !== hashB) console.log('The engines differ in memory');
+same &&= hashA === hashB;
+console.log(`${pair[0].engine.processors[0]!.retired()} instructions of ${values.guest}: ${same ? 'no difference' : 'a difference'}`);
+process.exitCode = same ? 0 : 1;
