@@ -55,7 +55,8 @@ function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMac
 function stateOf(vm: VirtualMachine): string {
   const { pointer } = vm.engine.processors[0]!;
   const bytes = new Uint8Array(vm.engine.memory.buffer);
-  const part = (from: number, to: number): string => Buffer.from(bytes.subarray(pointer + from, pointer + to)).toString('hex');
+  const part = (from: number, to: number): string =>
+    Buffer.from(bytes.subarray(pointer + from, pointer + to)).toString('hex');
   const flags = vm.engine.runtime.getEflags(pointer) >>> 0;
   return [
     part(L.S_GPR, L.S_RIP + 8),
@@ -66,10 +67,16 @@ function stateOf(vm: VirtualMachine): string {
   ].join(' ');
 }
 
-const memoryHash = (vm: VirtualMachine): string => createHash('sha256').update(vm.memoryBytes()).digest('hex');
+const memoryHash = (vm: VirtualMachine): string =>
+  createHash('sha256').update(vm.memoryBytes()).digest('hex');
 
-const guest = await debianGuest(values.guest === 'i386' ? { arch: 'i386', flavour: '686' } : { arch: 'amd64', flavour: 'generic' });
-const pair = [machine('interpret', guest.kernel, guest.initrd), machine('reference', guest.kernel, guest.initrd)] as const;
+const guest = await debianGuest(
+  values.guest === 'i386' ? { arch: 'i386', flavour: '686' } : { arch: 'amd64', flavour: 'generic' },
+);
+const pair = [
+  machine('interpret', guest.kernel, guest.initrd),
+  machine('reference', guest.kernel, guest.initrd),
+] as const;
 const total = Number(values.instructions);
 const step = Number(values.step);
 let same = true;
@@ -85,5 +92,7 @@ while (same && pair[0].engine.processors[0]!.retired() < total) {
 const [hashA, hashB] = pair.map(memoryHash);
 if (same && hashA !== hashB) console.log('The engines differ in memory');
 same &&= hashA === hashB;
-console.log(`${pair[0].engine.processors[0]!.retired()} instructions of ${values.guest}: ${same ? 'no difference' : 'a difference'}`);
+console.log(
+  `${pair[0].engine.processors[0]!.retired()} instructions of ${values.guest}: ${same ? 'no difference' : 'a difference'}`,
+);
 process.exitCode = same ? 0 : 1;

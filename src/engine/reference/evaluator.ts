@@ -29,6 +29,8 @@ const VECTORS: Record<FaultName, number> = {
   '#PF': 14, '#MF': 16, '#AC': 17, '#XM': 19,
 }; // prettier-ignore
 const WITH_ERROR_CODE = new Set<FaultName>(['#TS', '#NP', '#SS', '#GP', '#PF', '#AC']);
+/** `segmentLinear` without any check. */
+const UNCHECKED = 2;
 const MASK64 = (1n << 64n) - 1n;
 
 /** Evaluates definitions at once, on BigInts and the CPU's state: slow and obvious, the oracle of the other bindings. */
@@ -375,9 +377,13 @@ export class Evaluator implements Ops {
     return v as unknown as Vec;
   }
   private vectorAddress(i: number, access: 'read' | 'write'): Int {
-    const linear = this.address(i, 16, access);
-    if (!this.form.encoding.attributes.has('unaligned') && this.big(linear) & 15n) this.raise('#GP', 0);
-    return linear;
+    if (!this.form.encoding.attributes.has('unaligned')) {
+      // Alignment comes before whether the address is canonical.
+      const offset = this.signed(this.offset(i));
+      const linear = this.runtime.segmentLinear(this.cpu, this.decoded.segment, offset, 16, UNCHECKED);
+      if (linear & 15n) this.raise('#GP', 0);
+    }
+    return this.address(i, 16, access);
   }
   readVec(i: number): Vec {
     if (this.isMemory(i)) {
