@@ -1,6 +1,6 @@
-import { FAULT_ADDRESS, S_FAULT, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, TR } from '../layout';
+import { FAULT_ADDRESS, S_FAULT, S_FAULT_ERROR, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, TR } from '../layout';
 import { ATTR_DB } from './descriptor';
-import { faulted, raiseWithError, STACK, TS } from './fault';
+import { faulted, GP, raiseWithError, STACK, TS } from './fault';
 import { loadAs, storeAs } from './memory';
 import { segment } from './mode';
 
@@ -26,6 +26,12 @@ export function longPushFaulted(cpu: u32, error: u32): bool {
   if (!faulted(cpu)) return false;
   if ((load<u32>(cpu + S_FAULT) & FAULT_ADDRESS) != 0) raiseWithError(cpu, STACK, error);
   return true;
+}
+
+/** Adds the EXT bit to a fault whose error code is a selector; that of a page fault is none. */
+export function addExt(cpu: u32, ext: u32): void {
+  const vector = load<u32>(cpu + S_FAULT) & 0xff;
+  if (vector >= TS && vector <= GP) store<u32>(cpu + S_FAULT_ERROR, load<u32>(cpu + S_FAULT_ERROR) | ext);
 }
 
 /** SS:ESP of a level from the TSS: selector in the upper half (SDM vol. 3, 7.2.1). `ext`: the EXT bit of the error code. */

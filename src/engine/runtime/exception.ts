@@ -7,7 +7,7 @@ import {
   ATTR_CODE, ATTR_CONFORMING, ATTR_DB, ATTR_L, ATTR_P, ATTR_S, attributesOfDescriptor, baseOf, dplOf, limitOf, markAccessed, readDescriptor, setFromDescriptor,
   setNull, setRealSegment, setSegment, stackDescriptor,
 } from './descriptor'; // prettier-ignore
-import { innerStack, longPushFaulted, longStack, pushAt, roomBelow } from './exception-stack';
+import { addExt, innerStack, longPushFaulted, longStack, pushAt, roomBelow } from './exception-stack';
 import { DE, DF, faulted, GP, NP, PF, raiseWithError, STACK, TS } from './fault';
 import { getEflags } from './flags';
 import { loadAs } from './memory';
@@ -150,7 +150,7 @@ function deliverProtected(cpu: u32, vector: u32, software: bool, hasError: bool,
   }
   const code = readDescriptor(cpu, selector, GP);
   if (faulted(cpu)) {
-    store<u32>(cpu + S_FAULT_ERROR, load<u32>(cpu + S_FAULT_ERROR) | ext);
+    addExt(cpu, ext);
     return;
   }
   const attributes = attributesOfDescriptor(code);
@@ -188,7 +188,7 @@ function deliverProtected(cpu: u32, vector: u32, software: bool, hasError: bool,
     top = pointer & 0xffffffff;
     stack = stackDescriptor(cpu, newSs, newCpl, TS);
     if (faulted(cpu)) {
-      store<u32>(cpu + S_FAULT_ERROR, load<u32>(cpu + S_FAULT_ERROR) | ext);
+      addExt(cpu, ext);
       return;
     }
     base = baseOf(stack);
@@ -275,7 +275,7 @@ function deliverLong(cpu: u32, vector: u32, software: bool, hasError: bool, erro
   }
   const code = readDescriptor(cpu, selector, GP);
   if (faulted(cpu)) {
-    store<u32>(cpu + S_FAULT_ERROR, load<u32>(cpu + S_FAULT_ERROR) | ext);
+    addExt(cpu, ext);
     return;
   }
   const attributes = attributesOfDescriptor(code);

@@ -1,11 +1,12 @@
 import {
-  CS, DS, EFLAGS_NT, EFLAGS_VM, ES, FS, GS, LDTR, PENDING_TRAP, S_CPL, S_CR0, S_CR3, S_DR, S_FAULT, S_FAULT_ERROR, S_GPR, S_PENDING, S_RIP, S_WATCH_HIT, SEG_ATTR,
+  CS, DS, EFLAGS_NT, EFLAGS_VM, ES, FS, GS, LDTR, PENDING_TRAP, S_CPL, S_CR0, S_CR3, S_DR, S_GPR, S_PENDING, S_RIP, S_WATCH_HIT, SEG_ATTR,
   SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SS, TR,
 } from '../layout'; // prettier-ignore
 import {
   ATTR_CODE, ATTR_CONFORMING, ATTR_P, ATTR_READABLE, ATTR_S, attributesOfDescriptor, baseOf, descriptorAddress, dplOf, limitOf, markAccessed, readDescriptor,
   setFromDescriptor, setNull, setRealSegment, setSegment, stackDescriptor,
 } from './descriptor'; // prettier-ignore
+import { addExt } from './exception-stack';
 import { faulted, GP, NP, raiseWithError, TS } from './fault';
 import { getEflags, setEflags } from './flags';
 import { loadAs, probe, storeAs } from './memory';
@@ -94,10 +95,7 @@ export function switchTask(cpu: u32, selector: u32, kind: u32, next: i64, ext: u
   // local breakpoints belong to the old task
   store<i64>(cpu + DR7, load<i64>(cpu + DR7) & ~DR7_LOCAL);
   enterTask(cpu, base, wide, kind == TASK_CALL);
-  if (faulted(cpu)) {
-    const raised = load<u32>(cpu + S_FAULT) & 0xff;
-    if (raised >= TS && raised <= GP) store<u32>(cpu + S_FAULT_ERROR, load<u32>(cpu + S_FAULT_ERROR) | ext);
-  }
+  if (faulted(cpu)) addExt(cpu, ext);
   return true;
 }
 
