@@ -263,7 +263,11 @@ test('pushes to the stack of an inner level are supervisor accesses, to that of 
   paged(rig, 3, false);
   rig.idt(0x30, gate(TYPE.INT, SELECTOR.CODE0, HANDLER));
   rig.idt(0x31, gate(TYPE.INT | dpl(3), SELECTOR.CODE3, HANDLER));
-  assert.deepEqual(rig.faultOf('interruptSoftware', 0x31n, RIP + 2n), { vector: 14, error: 7, address: BigInt(STACK - 4) });
+  assert.deepEqual(rig.faultOf('interruptSoftware', 0x31n, RIP + 2n), {
+    vector: 14,
+    error: 7,
+    address: BigInt(STACK - 4),
+  });
   rig.call('deliverInterrupt', 0x30, EXTERNAL, 0, 0);
   assert.equal(rig.rip, BigInt(HANDLER));
   assert.equal(rig.rsp, BigInt(RING0_STACK - 20));

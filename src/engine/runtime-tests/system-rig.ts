@@ -106,6 +106,7 @@ export class SystemRig extends Rig {
     this.setU32(this.cpu + L.S_GDTR + 8, GDT_LIMIT);
     this.setU64(this.cpu + L.S_IDTR, BigInt(IDT));
     this.setU32(this.cpu + L.S_IDTR + 8, 0xfff);
+    this.setU32(this.cpu + L.S_FEATURES, L.FEATURES_ALL);
     this.use(L.TR, s.TSS);
     if (long) {
       this.setRam64(TSS + 4, BigInt(RING0_STACK));

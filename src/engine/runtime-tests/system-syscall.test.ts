@@ -54,7 +54,10 @@ test('SYSCALL is #UD without SCE and in compatibility mode', () => {
 
 test('SYSRET to 64-bit and to 32-bit code', () => {
   const rig = longRig();
-  for (const [bits, cs, ss] of [[64n, 0x33, 0x2b], [32n, 0x23, 0x2b]] as const) {
+  for (const [bits, cs, ss] of [
+    [64n, 0x33, 0x2b],
+    [32n, 0x23, 0x2b],
+  ] as const) {
     user(rig);
     rig.enter(0);
     rig.setState64(L.S_EFER, EFER.LMA | EFER.LME | SCE);
@@ -92,7 +95,10 @@ test('SYSENTER and SYSEXIT, in long mode and in protected mode', () => {
   rig.setRegister(RDX, 0x7fff00001234n);
   rig.setRegister(RCX, 0x7fff00008000n);
   rig.call('sysexit', 32n, NEXT);
-  assert.deepEqual([rig.selector(L.CS), rig.selector(L.SS), rig.rip, rig.rsp], [0x23, 0x2b, 0x1234n, 0x8000n]);
+  assert.deepEqual(
+    [rig.selector(L.CS), rig.selector(L.SS), rig.rip, rig.rsp],
+    [0x23, 0x2b, 0x1234n, 0x8000n],
+  );
   rig.enter(0);
   rig.setRegister(RDX, 0x800000000000n);
   assert.deepEqual(rig.faultOf('sysexit', 64n, NEXT), { vector: 13, error: 0 });

@@ -1,7 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as L from '../layout.js';
-import { CODE, DATA, descriptor, dpl, EFLAGS_IF, gate, LDT, NOT_PRESENT, RIP, SELECTOR, SMALL, STACK, SystemRig, TSS, TSS2, TYPE } from './system-rig.js';
+import {
+  CODE,
+  DATA,
+  descriptor,
+  dpl,
+  EFLAGS_IF,
+  gate,
+  LDT,
+  NOT_PRESENT,
+  RIP,
+  SELECTOR,
+  SMALL,
+  STACK,
+  SystemRig,
+  TSS,
+  TSS2,
+  TYPE,
+} from './system-rig.js';
 
 const NEXT = RIP + 7n;
 const FREE = SELECTOR.FREE;
@@ -14,7 +31,22 @@ const TASK_STACK = 0xe000;
 const EXTERNAL = 0;
 
 // Fields of a 32-bit TSS (SDM vol. 3, figure 7-2)
-const FIELD = { LINK: 0, CR3: 0x1c, EIP: 0x20, EFLAGS: 0x24, EAX: 0x28, ESP: 0x38, ES: 0x48, CS: 0x4c, SS: 0x50, DS: 0x54, FS: 0x58, GS: 0x5c, LDT: 0x60, TRAP: 0x64 };
+const FIELD = {
+  LINK: 0,
+  CR3: 0x1c,
+  EIP: 0x20,
+  EFLAGS: 0x24,
+  EAX: 0x28,
+  ESP: 0x38,
+  ES: 0x48,
+  CS: 0x4c,
+  SS: 0x50,
+  DS: 0x54,
+  FS: 0x58,
+  GS: 0x5c,
+  LDT: 0x60,
+  TRAP: 0x64,
+};
 
 /** A task of level 0 in TSS2; what is given replaces its fields. */
 function makeTask(rig: SystemRig, fields: Partial<Record<keyof typeof FIELD, number>> = {}): void {
@@ -22,7 +54,8 @@ function makeTask(rig: SystemRig, fields: Partial<Record<keyof typeof FIELD, num
     EIP: TASK_RIP, EFLAGS: 2, EAX: 0xaaaa, ESP: TASK_STACK, ES: SELECTOR.DATA0, CS: SELECTOR.CODE0, SS: SELECTOR.DATA0, DS: SELECTOR.DATA0, FS: 0, GS: 0, LDT: 0, TRAP: 0,
     ...fields,
   }; // prettier-ignore
-  for (const [name, value] of Object.entries(all)) rig.setRam32(TSS2 + FIELD[name as keyof typeof FIELD], value);
+  for (const [name, value] of Object.entries(all))
+    rig.setRam32(TSS2 + FIELD[name as keyof typeof FIELD], value);
 }
 
 test('a jump to a TSS: state saved and loaded, busy bits moved', () => {
@@ -93,7 +126,11 @@ test('a task gate in the GDT is used by its own DPL', () => {
   const rig = new SystemRig();
   makeTask(rig);
   rig.enter(3);
-  assert.deepEqual(rig.faultOf('farJump', BigInt(SELECTOR.TSS2), 0n, 32n, NEXT), { vector: 13, error: SELECTOR.TSS2 }, 'the TSS itself has DPL 0');
+  assert.deepEqual(
+    rig.faultOf('farJump', BigInt(SELECTOR.TSS2), 0n, 32n, NEXT),
+    { vector: 13, error: SELECTOR.TSS2 },
+    'the TSS itself has DPL 0',
+  );
   rig.gdt(FREE, gate(TYPE.TASK | dpl(3), SELECTOR.TSS2, 0));
   rig.call('farJump', BigInt(FREE | 3), 0n, 32n, NEXT);
   assert.equal(rig.fault(), null);
@@ -116,11 +153,15 @@ test('the checks of the TSS, before anything changes', () => {
   assert.deepEqual(attempt('farCall', FREE), { vector: 13, error: 0x0c }, 'a TSS in the LDT');
   rig.enter(0, { eflags: NT });
   rig.setRam32(TSS + FIELD.LINK, SELECTOR.TSS2);
-  assert.deepEqual(rig.faultOf('iret', 32n, NEXT), { vector: 10, error: SELECTOR.TSS2 }, 'IRET to a task that is not busy');
+  assert.deepEqual(
+    rig.faultOf('iret', 32n, NEXT),
+    { vector: 10, error: SELECTOR.TSS2 },
+    'IRET to a task that is not busy',
+  );
   assert.equal(rig.access(SELECTOR.TSS), TYPE.TSS_BUSY);
 });
 
-test('a fault in loading the segments is the new task\'s, with EXT for an interrupt', () => {
+test("a fault in loading the segments is the new task's, with EXT for an interrupt", () => {
   const rig = new SystemRig();
   rig.idt(10, gate(TYPE.INT, SELECTOR.CODE0, 0x5555));
   rig.gdt(FREE, descriptor({ access: DATA & ~NOT_PRESENT }));
@@ -187,7 +228,10 @@ test('a task in virtual-8086 mode', () => {
   assert.equal(rig.fault(), null);
   assert.equal(rig.cpl, 3);
   assert.equal(rig.mode & L.MODE_VM86, L.MODE_VM86);
-  assert.deepEqual([rig.base(L.CS), rig.base(L.SS), rig.base(L.DS), rig.rip], [0x1000n, 0x2000n, 0x3000n, 0x44n]);
+  assert.deepEqual(
+    [rig.base(L.CS), rig.base(L.SS), rig.base(L.DS), rig.rip],
+    [0x1000n, 0x2000n, 0x3000n, 0x44n],
+  );
   assert.equal(rig.selector(L.LDTR), SELECTOR.LDT);
   assert.equal(rig.isNull(L.LDTR), false);
 });
@@ -233,6 +277,10 @@ test('tables that cannot be written stop the switch before it begins', () => {
   rig.setState64(L.S_CR0, rig.state64(L.S_CR0) | 0x80010000n);
   rig.setState64(L.S_CR3, 0x100000n);
   rig.runtime.flushTlb(rig.cpu, false);
-  assert.deepEqual(rig.faultOf('farJump', BigInt(SELECTOR.TSS2), 0n, 32n, NEXT), { vector: 14, error: 3, address: 0x1000n + BigInt(SELECTOR.TSS) + 5n });
+  assert.deepEqual(rig.faultOf('farJump', BigInt(SELECTOR.TSS2), 0n, 32n, NEXT), {
+    vector: 14,
+    error: 3,
+    address: 0x1000n + BigInt(SELECTOR.TSS) + 5n,
+  });
   assert.equal(rig.ram32(TSS + FIELD.EIP), 0);
 });

@@ -121,7 +121,14 @@ test('a 16-bit call gate copies words', () => {
   rig.setStack(2, 0x11, 0x22);
   rig.call('farCall', BigInt(FREE | 3), 0n, 32n, NEXT);
   assert.equal(rig.rip, 0x4321n);
-  assert.deepEqual(rig.stack(2, 6), [Number(NEXT), SELECTOR.CODE3, 0x11, 0x22, STACK & 0xffff, SELECTOR.DATA3]);
+  assert.deepEqual(rig.stack(2, 6), [
+    Number(NEXT),
+    SELECTOR.CODE3,
+    0x11,
+    0x22,
+    STACK & 0xffff,
+    SELECTOR.DATA3,
+  ]);
   assert.equal(rig.rsp, BigInt(RING0_STACK - 12));
 });
 
@@ -132,13 +139,30 @@ test('call gates: who may use them', () => {
     rig.enter(3);
     return rig.faultOf(name, BigInt(selector), 0n, 32n, NEXT);
   };
-  assert.deepEqual(attempt('farCall', gate(TYPE.CALL, SELECTOR.CODE0, 0)), { vector: 13, error: FREE }, 'DPL');
-  assert.deepEqual(attempt('farCall', gate((TYPE.CALL | dpl(3)) & ~NOT_PRESENT, SELECTOR.CODE0, 0)), { vector: 11, error: FREE });
+  assert.deepEqual(
+    attempt('farCall', gate(TYPE.CALL, SELECTOR.CODE0, 0)),
+    { vector: 13, error: FREE },
+    'DPL',
+  );
+  assert.deepEqual(attempt('farCall', gate((TYPE.CALL | dpl(3)) & ~NOT_PRESENT, SELECTOR.CODE0, 0)), {
+    vector: 11,
+    error: FREE,
+  });
   assert.deepEqual(attempt('farCall', gate(TYPE.CALL | dpl(3), 0, 0)), { vector: 13, error: 0 }, 'null');
-  assert.deepEqual(attempt('farCall', gate(TYPE.CALL | dpl(3), SELECTOR.DATA0, 0)), { vector: 13, error: SELECTOR.DATA0 });
-  assert.deepEqual(attempt('farJump', gate(TYPE.CALL | dpl(3), SELECTOR.CODE0, 0)), { vector: 13, error: SELECTOR.CODE0 }, 'no jump inwards');
+  assert.deepEqual(attempt('farCall', gate(TYPE.CALL | dpl(3), SELECTOR.DATA0, 0)), {
+    vector: 13,
+    error: SELECTOR.DATA0,
+  });
+  assert.deepEqual(
+    attempt('farJump', gate(TYPE.CALL | dpl(3), SELECTOR.CODE0, 0)),
+    { vector: 13, error: SELECTOR.CODE0 },
+    'no jump inwards',
+  );
   rig.setRam32(TSS + 8, SELECTOR.DATA1);
-  assert.deepEqual(attempt('farCall', gate(TYPE.CALL | dpl(3), SELECTOR.CODE0, 0)), { vector: 10, error: SELECTOR.DATA1 & 0xfffc });
+  assert.deepEqual(attempt('farCall', gate(TYPE.CALL | dpl(3), SELECTOR.CODE0, 0)), {
+    vector: 10,
+    error: SELECTOR.DATA1 & 0xfffc,
+  });
   assert.equal(attempt('farJump', gate(TYPE.CALL | dpl(3), SELECTOR.CONFORMING, 0x77)), null);
   assert.equal(rig.rip, 0x77n);
   assert.equal(rig.cpl, 3);
@@ -164,10 +188,26 @@ test('long mode: a call gate has 16 bytes, leads to 64-bit code and copies nothi
     rig.enter(3);
     return rig.faultOf('farCall', BigInt(FREE | 3), 0n, 64n, NEXT);
   };
-  assert.deepEqual(attempt(gate(TYPE.CALL | dpl(3), SELECTOR.CODE0, 0)), { vector: 13, error: SELECTOR.CODE0 }, '32-bit code');
-  assert.deepEqual(attempt(gate(TYPE.CALL | dpl(3), SELECTOR.LONG0, 0), 1n << 40n), { vector: 13, error: FREE }, 'type in the upper half');
-  assert.deepEqual(attempt(gate(TYPE.CALL | dpl(3), SELECTOR.LONG0, 0), 0x80000000n), { vector: 13, error: 0 }, 'not canonical');
-  assert.deepEqual(attempt(gate(TYPE.TASK | dpl(3), SELECTOR.TSS2, 0)), { vector: 13, error: FREE }, 'task gate');
+  assert.deepEqual(
+    attempt(gate(TYPE.CALL | dpl(3), SELECTOR.CODE0, 0)),
+    { vector: 13, error: SELECTOR.CODE0 },
+    '32-bit code',
+  );
+  assert.deepEqual(
+    attempt(gate(TYPE.CALL | dpl(3), SELECTOR.LONG0, 0), 1n << 40n),
+    { vector: 13, error: FREE },
+    'type in the upper half',
+  );
+  assert.deepEqual(
+    attempt(gate(TYPE.CALL | dpl(3), SELECTOR.LONG0, 0), 0x80000000n),
+    { vector: 13, error: 0 },
+    'not canonical',
+  );
+  assert.deepEqual(
+    attempt(gate(TYPE.TASK | dpl(3), SELECTOR.TSS2, 0)),
+    { vector: 13, error: FREE },
+    'task gate',
+  );
 });
 
 test('long mode: far transfers change between 64-bit and compatibility mode', () => {
@@ -176,9 +216,16 @@ test('long mode: far transfers change between 64-bit and compatibility mode', ()
   assert.equal(rig.mode & (L.MODE_LONG | L.MODE_CS32 | L.MODE_LMA), L.MODE_CS32 | L.MODE_LMA);
   rig.call('farJump', BigInt(SELECTOR.LONG0), 0x1000n, 32n, NEXT);
   assert.equal(rig.mode & L.MODE_LONG, L.MODE_LONG);
-  assert.deepEqual(rig.faultOf('farJump', BigInt(SELECTOR.LONG0), notCanonical, 64n, NEXT), { vector: 13, error: 0 });
+  assert.deepEqual(rig.faultOf('farJump', BigInt(SELECTOR.LONG0), notCanonical, 64n, NEXT), {
+    vector: 13,
+    error: 0,
+  });
   rig.gdt(FREE, descriptor({ access: CODE, flags: FLAT64 | 4 }));
-  assert.deepEqual(rig.faultOf('farJump', BigInt(FREE), 0n, 64n, NEXT), { vector: 13, error: FREE }, 'L and D');
+  assert.deepEqual(
+    rig.faultOf('farJump', BigInt(FREE), 0n, 64n, NEXT),
+    { vector: 13, error: FREE },
+    'L and D',
+  );
 });
 
 test('far return: never inwards, null, and the stack segment of the outer level', () => {
@@ -191,11 +238,18 @@ test('far return: never inwards, null, and the stack segment of the outer level'
   assert.deepEqual(attempt(3, 0, SELECTOR.CODE0), { vector: 13, error: SELECTOR.CODE0 });
   assert.deepEqual(attempt(0, 0, 0), { vector: 13, error: 0 });
   assert.deepEqual(attempt(0, 0, SELECTOR.CODE3, 0x100, 0), { vector: 13, error: 0 });
-  assert.deepEqual(attempt(0, 0, SELECTOR.CODE3, 0x100, SELECTOR.DATA0), { vector: 13, error: SELECTOR.DATA0 });
+  assert.deepEqual(attempt(0, 0, SELECTOR.CODE3, 0x100, SELECTOR.DATA0), {
+    vector: 13,
+    error: SELECTOR.DATA0,
+  });
   rig.gdt(FREE, descriptor({ access: (DATA | dpl(3)) & ~NOT_PRESENT }));
   assert.deepEqual(attempt(0, 0, SELECTOR.CODE3, 0x100, FREE | 3), { vector: 12, error: FREE });
   rig.gdt(FREE, descriptor({ access: CODE | dpl(3), limit: 0xff, flags: 4 }));
-  assert.deepEqual(attempt(0, 0x100, FREE | 3, 0x100, SELECTOR.DATA3), { vector: 13, error: 0 }, 'beyond the limit');
+  assert.deepEqual(
+    attempt(0, 0x100, FREE | 3, 0x100, SELECTOR.DATA3),
+    { vector: 13, error: 0 },
+    'beyond the limit',
+  );
 });
 
 test('IRET at the same level: all flags at level 0, IF by IOPL, IOPL only at level 0', () => {
@@ -254,7 +308,10 @@ test('IRET to virtual-8086 mode and from it', () => {
   assert.equal(rig.fault(), null);
   assert.equal(rig.cpl, 3);
   assert.equal(rig.mode & (L.MODE_VM86 | L.MODE_PROTECTED), L.MODE_VM86);
-  assert.deepEqual([L.CS, L.SS, L.ES, L.DS, L.FS, L.GS].map((n) => rig.base(n)), [0x1000n, 0x2000n, 0x3000n, 0x4000n, 0x5000n, 0x6000n]);
+  assert.deepEqual(
+    [L.CS, L.SS, L.ES, L.DS, L.FS, L.GS].map((n) => rig.base(n)),
+    [0x1000n, 0x2000n, 0x3000n, 0x4000n, 0x5000n, 0x6000n],
+  );
   assert.equal(rig.rsp, 0xfff0n);
   assert.equal(rig.eflags, VM | IOPL3 | EFLAGS_IF | 2);
 
