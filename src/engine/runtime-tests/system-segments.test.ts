@@ -1,14 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as L from '../layout.js';
-import { CODE, CODE_CONFORMING, DATA, descriptor, dpl, gate, NOT_PRESENT, SELECTOR, SMALL, SystemRig, TSS, TSS2, TYPE } from './system-rig.js';
+import {
+  CODE,
+  CODE_CONFORMING,
+  DATA,
+  descriptor,
+  dpl,
+  gate,
+  NOT_PRESENT,
+  SELECTOR,
+  SMALL,
+  SystemRig,
+  TSS,
+  TSS2,
+  TYPE,
+} from './system-rig.js';
 
 const FREE = SELECTOR.FREE;
 const FREE2 = SELECTOR.FREE2;
 const EXECUTE_ONLY = 0x99;
 const READ_ONLY = 0x91;
 
-const loadSegment = (rig: SystemRig, n: number, selector: number): unknown => rig.faultOf('loadSegment', BigInt(n), BigInt(selector));
+const loadSegment = (rig: SystemRig, n: number, selector: number): unknown =>
+  rig.faultOf('loadSegment', BigInt(n), BigInt(selector));
 
 test('real-address mode: selector and base; the limit stays', () => {
   const rig = new SystemRig();
@@ -131,7 +146,11 @@ test('long mode: system descriptors of 16 bytes', () => {
   assert.deepEqual(rig.faultOf('ltr', BigInt(FREE)), { vector: 13, error: FREE }, '16-bit');
   rig.setU32(rig.cpu + L.S_GDTR + 8, FREE + 7);
   rig.gdt(FREE, descriptor({ access: TYPE.TSS }), 0n);
-  assert.deepEqual(rig.faultOf('ltr', BigInt(FREE)), { vector: 13, error: FREE }, 'half of it is beyond the table');
+  assert.deepEqual(
+    rig.faultOf('ltr', BigInt(FREE)),
+    { vector: 13, error: FREE },
+    'half of it is beyond the table',
+  );
 });
 
 test('LAR and LSL: which descriptors, at which level', () => {
@@ -144,11 +163,22 @@ test('LAR and LSL: which descriptors, at which level', () => {
   assert.deepEqual([lar(0), lsl(0), lar(0x108), lsl(0x108)], [-1n, -1n, -1n, -1n]);
   const legacy = { lar: [1, 2, 3, 4, 5, 9, 11, 12], lsl: [1, 2, 3, 9, 11] };
   const long = { lar: [2, 9, 11, 12], lsl: [2, 9, 11] };
-  for (const [machine, known] of [[rig, legacy], [new SystemRig(true), long]] as const) {
+  for (const [machine, known] of [
+    [rig, legacy],
+    [new SystemRig(true), long],
+  ] as const) {
     for (let type = 0; type < 16; type++) {
       machine.gdt(FREE2, gate(0x80 | type, SELECTOR.CODE0, 0));
-      assert.equal((machine.call('lar', BigInt(FREE2)) as bigint) !== -1n, (known.lar as readonly number[]).includes(type), `LAR ${type}`);
-      assert.equal((machine.call('lsl', BigInt(FREE2)) as bigint) !== -1n, (known.lsl as readonly number[]).includes(type), `LSL ${type}`);
+      assert.equal(
+        (machine.call('lar', BigInt(FREE2)) as bigint) !== -1n,
+        (known.lar as readonly number[]).includes(type),
+        `LAR ${type}`,
+      );
+      assert.equal(
+        (machine.call('lsl', BigInt(FREE2)) as bigint) !== -1n,
+        (known.lsl as readonly number[]).includes(type),
+        `LSL ${type}`,
+      );
     }
   }
   rig.enter(3);

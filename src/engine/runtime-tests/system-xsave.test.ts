@@ -47,9 +47,14 @@ function filled(long = false): SystemRig {
   rig.write(HEADER, new Uint8Array(64));
   return rig;
 }
-const PARTS: [number, number][] = [[L.S_FPR, L.S_MXCSR + 4], [L.S_XMM, L.S_XMM + 16 * L.XMM_BYTES]];
+const PARTS: [number, number][] = [
+  [L.S_FPR, L.S_MXCSR + 4],
+  [L.S_XMM, L.S_XMM + 16 * L.XMM_BYTES],
+];
 function state(rig: SystemRig): string {
-  return PARTS.map(([from, to]) => Buffer.from(new Uint8Array(rig.memory.buffer).slice(rig.cpu + from, rig.cpu + to)).toString('hex')).join();
+  return PARTS.map(([from, to]) =>
+    Buffer.from(new Uint8Array(rig.memory.buffer).slice(rig.cpu + from, rig.cpu + to)).toString('hex'),
+  ).join();
 }
 function clear(rig: SystemRig): void {
   rig.call('initX87');
@@ -62,13 +67,23 @@ test('FXSAVE: the layout, with abridged tags and registers from ST(0) on', () =>
   const rig = filled();
   rig.call('fxsave', area, 0n);
   assert.equal(rig.fault(), null);
-  assert.deepEqual([0, 2, 4, 6].map((at) => word(rig, at)), [0x27f, 0x3041, 0xc0 | 0, 0x123]);
-  assert.deepEqual([8, 12, 16, 20, 24, 28].map((at) => rig.ram32(AREA + at)), [0x56789abc, 0x10, 0x8765cba9, 0x20, 0x1fa0, 0xffff]);
+  assert.deepEqual(
+    [0, 2, 4, 6].map((at) => word(rig, at)),
+    [0x27f, 0x3041, 0xc0 | 0, 0x123],
+  );
+  assert.deepEqual(
+    [8, 12, 16, 20, 24, 28].map((at) => rig.ram32(AREA + at)),
+    [0x56789abc, 0x10, 0x8765cba9, 0x20, 0x1fa0, 0xffff],
+  );
   assert.equal(rig.ram64(AREA + 32), 0x8000000000000006n, 'ST(0) is R6');
   assert.equal(rig.ram64(AREA + 40), 0x4005n);
   assert.equal(rig.ram64(AREA + 32 + 16 * 2), 0x8000000000000000n, 'ST(2) is R0');
   assert.equal(rig.ram64(AREA + 160 + 16 * 7 + 8), 0x2222n * 8n);
-  assert.equal(rig.ram64(AREA + 160 + 16 * 8), 0xeeeeeeeeeeeeeeeen, 'eight XMM registers outside 64-bit mode');
+  assert.equal(
+    rig.ram64(AREA + 160 + 16 * 8),
+    0xeeeeeeeeeeeeeeeen,
+    'eight XMM registers outside 64-bit mode',
+  );
   const long = filled(true);
   long.call('fxsave', area, 1n);
   assert.deepEqual([long.ram64(AREA + 8), long.ram64(AREA + 16)], [0x123456789abcn, 0x43218765cba9n]);
@@ -194,8 +209,14 @@ test('XRSTOR: the header is checked before anything is loaded', () => {
     ['a component that XCR0 has not', (rig) => rig.setRam64(HEADER, 4n)],
     ['XCOMP_BV without the compacted bit', (rig) => rig.setRam64(HEADER + 8, 1n)],
     ['bytes 16 to 23', (rig) => rig.setRam64(HEADER + 16, 1n)],
-    ['a component that the format has not', (rig) => (rig.setRam64(HEADER, 3n), rig.setRam64(HEADER + 8, COMPACT | 1n))],
-    ['the last bytes of a compacted header', (rig) => (rig.setRam64(HEADER + 8, COMPACT | 3n), rig.setRam64(HEADER + 56, 1n))],
+    [
+      'a component that the format has not',
+      (rig) => (rig.setRam64(HEADER, 3n), rig.setRam64(HEADER + 8, COMPACT | 1n)),
+    ],
+    [
+      'the last bytes of a compacted header',
+      (rig) => (rig.setRam64(HEADER + 8, COMPACT | 3n), rig.setRam64(HEADER + 56, 1n)),
+    ],
     ['MXCSR', (rig) => rig.setRam32(AREA + 24, 0x20000)],
   ];
   for (const [what, spoil] of bad) {
