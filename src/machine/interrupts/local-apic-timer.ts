@@ -75,11 +75,11 @@ export class LocalApicTimer {
   }
 
   writeDivide(value: number): void {
-    const left = this.currentCount;
-    const spent = this.initial - left;
+    const now = this.events.clock.now();
+    const spent = this.initial - this.countAt(now);
     this.divideConfiguration = value & DIVIDE_MASK;
-    this.start = this.events.clock.now() - spent * this.divisor;
-    this.arm();
+    this.start = now - spent * this.divisor;
+    this.arm(now);
   }
 
   get initialCount(): number {
@@ -90,12 +90,16 @@ export class LocalApicTimer {
     if (this.mode === TSC_DEADLINE) return;
     this.initial = value;
     this.start = this.events.clock.now();
-    this.arm();
+    this.arm(this.start);
   }
 
   get currentCount(): number {
+    return this.countAt(this.events.clock.now());
+  }
+
+  private countAt(now: number): number {
     if (this.initial === 0) return 0;
-    const elapsed = Math.floor((this.events.clock.now() - this.start) / this.divisor);
+    const elapsed = Math.floor((now - this.start) / this.divisor);
     if (this.mode === PERIODIC) return this.initial - (elapsed % this.initial);
     return Math.max(0, this.initial - elapsed);
   }
@@ -117,11 +121,14 @@ export class LocalApicTimer {
     if (this.mode === TSC_DEADLINE) this.arm();
   }
 
-  private arm(): void {
+  /**
+   * `now` is the moment at which the count was set: the real clock goes on meanwhile, and a short count that has run out
+   * since must interrupt all the same.
+   */
+  private arm(now = this.events.clock.now()): void {
     if (this.mode === TSC_DEADLINE) return this.armDeadline();
     this.event.disarm();
     if (this.masked || this.initial === 0) return;
-    const now = this.events.clock.now();
     const period = this.initial * this.divisor;
     if (this.mode === PERIODIC) this.event.arm(this.nextPeriod(now + 1));
     else if (this.start + period > now) this.event.arm(this.start + period);
