@@ -1,9 +1,32 @@
 import * as L from '../engine/layout.js';
 import type { Processor } from '../engine/processor.js';
 import type { RuntimeExports } from '../engine/runtime-module.js';
+import { FOUR_GIB, LOW_RAM_END } from '../machine/memory-map.js';
 import { REGISTER_NAMES, SEGMENT_NAMES, type BootState } from '../firmware/boot/boot-state.js';
 
 const ALL_FLAGS = 0x3fffff;
+
+// Memory types of MTRRs (Intel SDM 3A, table 12-8)
+const UNCACHEABLE = 0x00n;
+const WRITE_PROTECTED = 0x05n;
+const WRITE_BACK = 0x06n;
+const MTRR_ENABLED = 0xc00n;
+const MTRR_VALID = 0x800n;
+const PHYSICAL_MASK = (1n << BigInt(L.CPUID_PHYSICAL_BITS)) - 1n;
+/** Fixed ranges by their first address: 64K from 0, 16K from 80000h and A0000h, 4K each eighth of C0000h-FFFFFh. */
+const FIXED_TYPES = [WRITE_BACK, WRITE_BACK, UNCACHEABLE, ...Array<bigint>(8).fill(WRITE_PROTECTED)];
+const EACH_BYTE = 0x0101010101010101n;
+
+/** Memory types as a BIOS sets them on every processor: all is cached but the hole for devices below 4 GiB. */
+export function setMemoryTypes(memory: WebAssembly.Memory, { pointer }: Processor): void {
+  const view = new DataView(memory.buffer);
+  const put = (offset: number, value: bigint): void => view.setBigUint64(pointer + offset, value, true);
+  put(L.S_MTRR_DEFTYPE, MTRR_ENABLED | WRITE_BACK);
+  FIXED_TYPES.forEach((type, i) => put(L.S_MTRR_FIXED + 8 * i, type * EACH_BYTE));
+  const hole = BigInt(LOW_RAM_END);
+  put(L.S_MTRR_VARIABLE, hole | UNCACHEABLE);
+  put(L.S_MTRR_VARIABLE + 8, (PHYSICAL_MASK & ~(BigInt(FOUR_GIB) - hole - 1n)) | MTRR_VALID);
+}
 
 /** Puts the bootstrap processor into the state in which a kernel is entered. */
 export function enterKernel(

@@ -14,7 +14,7 @@ import { RealClock, VirtualClock } from '../machine/clock.js';
 import { EventQueue } from '../machine/events.js';
 import { GuestRam } from '../machine/guest-ram.js';
 import { ramLayout } from '../machine/memory-map.js';
-import { enterKernel } from './boot-cpu.js';
+import { enterKernel, setMemoryTypes } from './boot-cpu.js';
 import { countingBoard } from './counting-board.js';
 import { describeCpu } from './report.js';
 import { Scheduler, type SchedulerHost } from './scheduler.js';
@@ -152,6 +152,8 @@ export class VirtualMachine {
       rsdp,
       longMode: options.cpuModel.features.has('LM'),
     });
+    if (options.cpuModel.features.has('MTRR'))
+      for (const processor of engine.processors) setMemoryTypes(engine.memory, processor);
     enterKernel(engine.memory, engine.processors[0]!, engine.runtime, state);
   }
 

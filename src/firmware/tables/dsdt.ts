@@ -183,6 +183,9 @@ function links(): Aml[] {
   });
 }
 
+/** Linux claims this much for itself; a larger range of ours could not be reserved. */
+const IO_APIC_BYTES = 0x400;
+
 /** Addresses that belong to the board itself, kept from being given to others. */
 function boardMemory(): Aml {
   return pnp(
@@ -190,7 +193,7 @@ function boardMemory(): Aml {
     'PNP0C02',
     ports(PM_BASE, PM_BYTES),
     ports(SMBUS_BASE, SMBUS_BYTES),
-    memory32(IO_APIC_BASE, 0x1000),
+    memory32(IO_APIC_BASE, IO_APIC_BYTES),
     memory32(LOCAL_APIC_BASE, 0x1000),
   );
 }
