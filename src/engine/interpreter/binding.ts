@@ -1,40 +1,22 @@
 import type { Form } from '../../isa/forms.js';
 import { helpers, transferHelpers, type HelperName, type TransferName } from '../../isa/helpers.js';
-import type {
-  ArithmeticFlag,
-  Bits,
-  Bool,
-  ConditionCode,
-  FaultName,
-  Int,
-  IntLike,
-  Ops,
-  StateField,
-  Var,
-  Vec,
-} from '../../isa/ops.js';
+import type { Bits, Bool, FaultName, Int, IntLike, Ops, StateField, Vec } from '../../isa/ops.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
 import { Bytes } from '../wasm/bytes.js';
-import { Code, type Cell, type Label, type Node } from '../wasm/code.js';
+import { Code, type Label, type Node } from '../wasm/code.js';
+import {
+  ALIGN,
+  ATOMIC_CMPXCHG,
+  ATOMIC_LOAD,
+  EffectRecorder,
+  I32,
+  I64,
+  LOAD_I64,
+  STORE_I64,
+} from '../wasm/effect-recorder.js';
 import type { ModuleWriter, Signature, WasmType } from '../wasm/module.js';
-import { simdOpcodes } from '../wasm/simd-opcodes.js';
 import * as R from './record.js';
-
-/** WebAssembly opcodes used below (core specification, 5.4). */
-const I32 = { eqz: [0x45], eq: [0x46], ne: [0x47], ltU: [0x49], geU: [0x4f], add: [0x6a], sub: [0x6b], and: [0x71], or: [0x72], xor: [0x73], shl: [0x74], shrU: [0x76], wrap: [0xa7] }; // prettier-ignore
-const I64 = {
-  eqz: [0x50], eq: [0x51], ne: [0x52], ltS: [0x53], ltU: [0x54], leS: [0x57], leU: [0x58],
-  clz: [0x79], ctz: [0x7a], popcnt: [0x7b], add: [0x7c], sub: [0x7d], mul: [0x7e], and: [0x83], or: [0x84], xor: [0x85],
-  shl: [0x86], shrS: [0x87], shrU: [0x88], extendU: [0xad], extend8: [0xc2], extend16: [0xc3], extend32: [0xc4],
-}; // prettier-ignore
-const SELECT = [0x1b];
-const LOAD_I64: Record<Bits, number> = { 8: 0x31, 16: 0x33, 32: 0x35, 64: 0x29 };
-const STORE_I64: Record<Bits, number> = { 8: 0x3c, 16: 0x3d, 32: 0x3e, 64: 0x37 };
-/** i64.atomic.load / rmw.cmpxchg of 8, 16, 32, 64 bits (threads proposal). */
-const ATOMIC_LOAD: Record<Bits, number> = { 8: 0x14, 16: 0x15, 32: 0x16, 64: 0x11 };
-const ATOMIC_CMPXCHG: Record<Bits, number> = { 8: 0x4c, 16: 0x4d, 32: 0x4e, 64: 0x49 };
-const ALIGN: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
 
 const VECTORS: Record<FaultName, number> = {
   '#DE': 0, '#DB': 1, '#BP': 3, '#OF': 4, '#BR': 5, '#UD': 6, '#NM': 7, '#TS': 10, '#NP': 11, '#SS': 12, '#GP': 13,
@@ -82,29 +64,18 @@ const CPU_PARAMETER = 0;
 const RECORD_PARAMETER = 1;
 
 /** Binds a definition to WebAssembly that takes its operands from a decoded record. */
-export class InterpreterOps implements Ops {
-  readonly bits: Bits;
-  readonly asize: 16 | 32 | 64;
-  readonly long: boolean;
-  readonly locked: boolean;
-  readonly rep: 'none' | 'rep' | 'repne';
-  private readonly cpu: Node;
+export class InterpreterOps extends EffectRecorder implements Ops {
   private readonly record: Node;
   /** The effect has left the handler in its last statement. */
   private left = false;
 
   constructor(
-    private readonly form: Form,
-    private readonly code: Code,
+    form: Form,
+    code: Code,
     private readonly module: ModuleWriter,
     private readonly exits: Exits,
   ) {
-    this.bits = form.bits;
-    this.asize = form.asize || 64;
-    this.long = form.long;
-    this.locked = form.locked;
-    this.rep = form.rep;
-    this.cpu = code.parameter(CPU_PARAMETER, 'i32');
+    super(form, code, code.parameter(CPU_PARAMETER, 'i32'));
     this.record = code.parameter(RECORD_PARAMETER, 'i32');
   }
 
@@ -142,67 +113,6 @@ export class InterpreterOps implements Ops {
     });
   }
 
-  // ---- node making
-  private i32(op: readonly number[], ...args: Node[]): Node {
-    return this.code.node(op, 'i32', args);
-  }
-  private i64(op: readonly number[], ...args: Node[]): Node {
-    return this.code.node(op, 'i64', args);
-  }
-  private const32(value: number): Node {
-    return this.code.constant('i32', BigInt(value));
-  }
-  private node64(value: IntLike): Node {
-    if (typeof value === 'number' || typeof value === 'bigint')
-      return this.code.constant('i64', BigInt(value));
-    return value as unknown as Node;
-  }
-  private asInt(node: Node): Int {
-    return node as unknown as Int;
-  }
-  private asBool(node: Node): Bool {
-    return node as unknown as Bool;
-  }
-  private boolNode(b: Bool): Node {
-    return b as unknown as Node;
-  }
-  private vecNode(v: Vec): Node {
-    return v as unknown as Node;
-  }
-  private op64(op: readonly number[], a: IntLike, b: IntLike): Int {
-    return this.asInt(this.i64(op, this.node64(a), this.node64(b)));
-  }
-  private compare(op: readonly number[], a: IntLike, b: IntLike): Bool {
-    return this.asBool(this.i32(op, this.node64(a), this.node64(b)));
-  }
-  private wrap(value: IntLike): Node {
-    return this.i32(I32.wrap, this.node64(value));
-  }
-  private extend(node: Node): Node {
-    return this.i64(I64.extendU, node);
-  }
-
-  private memoryImmediate(align: number, offset: number): Uint8Array {
-    return new Bytes().unsigned(align).unsigned(offset).view();
-  }
-  private loadAt(op: number, type: WasmType, align: number, address: Node, offset: number): Node {
-    return this.code.node([op], type, [address], this.memoryImmediate(align, offset), false);
-  }
-  private storeAt(op: number, align: number, address: Node, offset: number, value: Node): void {
-    this.code.raw([op, ...this.memoryImmediate(align, offset)], address, value);
-  }
-  private loadState32(offset: number): Node {
-    return this.loadAt(0x28, 'i32', 2, this.cpu, offset);
-  }
-  private loadState64(offset: number): Node {
-    return this.loadAt(0x29, 'i64', 3, this.cpu, offset);
-  }
-  private storeState32(offset: number, value: Node): void {
-    this.storeAt(0x36, 2, this.cpu, offset, value);
-  }
-  private storeState64(offset: number, value: Node): void {
-    this.storeAt(0x37, 3, this.cpu, offset, value);
-  }
   private recordByte(offset: number): Node {
     return this.loadAt(0x2d, 'i32', 0, this.record, offset);
   }
@@ -242,109 +152,6 @@ export class InterpreterOps implements Ops {
     this.code.if(this.loadState32(L.S_FAULT), () => this.exitFault());
   }
 
-  // ---- values
-  int(v: number | bigint): Int {
-    return this.asInt(this.node64(v));
-  }
-  add(a: IntLike, b: IntLike): Int {
-    return this.op64(I64.add, a, b);
-  }
-  sub(a: IntLike, b: IntLike): Int {
-    return this.op64(I64.sub, a, b);
-  }
-  mul(a: IntLike, b: IntLike): Int {
-    return this.op64(I64.mul, a, b);
-  }
-  and(a: IntLike, b: IntLike): Int {
-    return this.op64(I64.and, a, b);
-  }
-  or(a: IntLike, b: IntLike): Int {
-    return this.op64(I64.or, a, b);
-  }
-  xor(a: IntLike, b: IntLike): Int {
-    return this.op64(I64.xor, a, b);
-  }
-  not(a: IntLike): Int {
-    return this.xor(a, -1n);
-  }
-  shl(a: IntLike, n: IntLike): Int {
-    return this.op64(I64.shl, a, n);
-  }
-  shr(a: IntLike, n: IntLike): Int {
-    return this.op64(I64.shrU, a, n);
-  }
-  sar(a: IntLike, n: IntLike): Int {
-    return this.op64(I64.shrS, a, n);
-  }
-  clz(a: IntLike): Int {
-    return this.asInt(this.i64(I64.clz, this.node64(a)));
-  }
-  ctz(a: IntLike): Int {
-    return this.asInt(this.i64(I64.ctz, this.node64(a)));
-  }
-  popcnt(a: IntLike): Int {
-    return this.asInt(this.i64(I64.popcnt, this.node64(a)));
-  }
-  zx(bits: number, a: IntLike): Int {
-    if (bits === 64) return this.asInt(this.node64(a));
-    return this.and(a, (1n << BigInt(bits)) - 1n);
-  }
-  sx(bits: Bits, a: IntLike): Int {
-    if (bits === 64) return this.asInt(this.node64(a));
-    const op = bits === 8 ? I64.extend8 : bits === 16 ? I64.extend16 : I64.extend32;
-    return this.asInt(this.i64(op, this.node64(a)));
-  }
-  eq(a: IntLike, b: IntLike): Bool {
-    return this.compare(I64.eq, a, b);
-  }
-  ne(a: IntLike, b: IntLike): Bool {
-    return this.compare(I64.ne, a, b);
-  }
-  ltu(a: IntLike, b: IntLike): Bool {
-    return this.compare(I64.ltU, a, b);
-  }
-  leu(a: IntLike, b: IntLike): Bool {
-    return this.compare(I64.leU, a, b);
-  }
-  lts(a: IntLike, b: IntLike): Bool {
-    return this.compare(I64.ltS, a, b);
-  }
-  les(a: IntLike, b: IntLike): Bool {
-    return this.compare(I64.leS, a, b);
-  }
-  bit(a: IntLike, n: number): Bool {
-    return this.asBool(this.wrap(this.and(this.shr(a, n), 1)));
-  }
-  bool(v: boolean): Bool {
-    return this.asBool(this.const32(v ? 1 : 0));
-  }
-  negate(a: Bool): Bool {
-    return this.asBool(this.i32(I32.eqz, this.boolNode(a)));
-  }
-  both(a: Bool, b: Bool): Bool {
-    return this.asBool(this.i32(I32.and, this.boolNode(a), this.boolNode(b)));
-  }
-  either(a: Bool, b: Bool): Bool {
-    return this.asBool(this.i32(I32.or, this.boolNode(a), this.boolNode(b)));
-  }
-  differ(a: Bool, b: Bool): Bool {
-    return this.asBool(this.i32(I32.xor, this.boolNode(a), this.boolNode(b)));
-  }
-  toInt(a: Bool): Int {
-    return this.asInt(this.extend(this.boolNode(a)));
-  }
-  select(c: Bool, a: IntLike, b: IntLike): Int {
-    return this.asInt(this.i64(SELECT, this.node64(a), this.node64(b), this.boolNode(c)));
-  }
-  variable(init: IntLike): Var {
-    return this.code.cell('i64', this.node64(init)) as unknown as Var;
-  }
-  get(v: Var): Int {
-    return this.asInt(this.code.read(v as unknown as Cell));
-  }
-  assign(v: Var, value: IntLike): void {
-    this.code.assign(v as unknown as Cell, this.node64(value));
-  }
   if(c: Bool, then: () => void, otherwise?: () => void): void {
     const before = this.left;
     this.code.if(this.boolNode(c), then, otherwise);
@@ -352,24 +159,6 @@ export class InterpreterOps implements Ops {
   }
 
   // ---- operands
-  private operand(i: number): { kind: string; width: number } {
-    const spec = this.form.encoding.operands[i];
-    if (!spec) throw new Error(`${this.form.encoding.text}: no operand ${i}`);
-    return { kind: spec.kind, width: this.form.widths[i]! };
-  }
-  width(i: number): Bits | 128 | 80 {
-    return (this.operand(i).width || this.bits) as Bits;
-  }
-  private intWidth(i: number): Bits {
-    const width = this.width(i);
-    if (width === 128 || width === 80)
-      throw new Error(`${this.form.encoding.text}: operand ${i} is not an integer`);
-    return width;
-  }
-  isMemory(i: number): boolean {
-    const { kind } = this.operand(i);
-    return kind === 'M' || kind === 'O' || ('EWQ'.includes(kind) && this.form.memory);
-  }
   /** Address of the register that is operand i: cpu + offset from the record, and a static offset to add. */
   private registerAddress(i: number): [Node, number] {
     const { kind } = this.operand(i);
@@ -616,9 +405,6 @@ export class InterpreterOps implements Ops {
   private storeAt2(op: number[], address: Node, offset: number, value: Node): void {
     this.code.raw([...op, ...this.memoryImmediate(0, offset)], address, value);
   }
-  private isMmx(i: number): boolean {
-    return 'PQN'.includes(this.operand(i).kind);
-  }
   readVec(i: number): Vec {
     if (this.isMemory(i)) {
       if (this.width(i) === 128) return this.loadVecFrom(this.vectorAddress(i, 'read'));
@@ -644,9 +430,6 @@ export class InterpreterOps implements Ops {
     );
     return this.asVec(this.code.read(result));
   }
-  private asVec(node: Node): Vec {
-    return node as unknown as Vec;
-  }
   writeVec(i: number, v: Vec): void {
     if (this.isMemory(i)) {
       if (this.width(i) === 128) this.storeVecTo(this.vectorAddress(i, 'write'), v);
@@ -661,17 +444,6 @@ export class InterpreterOps implements Ops {
   }
 
   // ---- memory
-  /** Condition that the TLB entry matches, and the host address if it does. */
-  private probeTlb(bytes: number, linear: Node, table: number): [Node, () => Node] {
-    const low = this.i32(I32.wrap, linear);
-    const index = this.i32(I32.and, this.i32(I32.shrU, low, this.const32(8)), this.const32(L.TLB_INDEX_MASK));
-    const entry = this.i32(I32.add, this.loadState32(table), index);
-    const tag = this.loadAt(0x29, 'i64', 3, entry, 0);
-    const last = bytes > 1 ? this.i64(I64.add, linear, this.node64(bytes - 1)) : linear;
-    const difference = this.i64(I64.and, this.i64(I64.xor, tag, last), this.node64(-0x1000n));
-    const matches = this.i32(I64.eqz, difference);
-    return [matches, () => this.i32(I32.add, low, this.loadAt(0x28, 'i32', 2, entry, 8))];
-  }
   private slowLoad(bits: Bits, linear: Node): Node {
     return this.code.node(this.import(`load${bits}`), 'i64', [this.cpu, linear], [], false);
   }
@@ -724,53 +496,6 @@ export class InterpreterOps implements Ops {
     );
   }
 
-  // ---- vectors
-  simd(op: string, ...args: (Vec | IntLike)[]): Vec {
-    const spec = simdOpcodes[op];
-    if (!spec) throw new Error(`unknown vector operation ${op}`);
-    if (spec.result !== 'v128') throw new Error(`${op} does not give a vector`);
-    const nodes = args.map((arg, i) => {
-      const type = spec.args[i];
-      if (type === 'v128') return this.vecNode(arg as Vec);
-      if (type === 'i32') return this.wrap(arg as IntLike);
-      return this.node64(arg as IntLike);
-    });
-    return this.asVec(this.code.node([0xfd, ...new Bytes().unsigned(spec.code).view()], 'v128', nodes));
-  }
-  shuffle(a: Vec, b: Vec, lanes: number[]): Vec {
-    return this.asVec(this.code.node([0xfd, 13], 'v128', [this.vecNode(a), this.vecNode(b)], lanes));
-  }
-  lane(bits: Bits, v: Vec, index: number): Int {
-    const vec = this.vecNode(v);
-    if (bits === 64) return this.asInt(this.code.node([0xfd, 29], 'i64', [vec], [index]));
-    const op = bits === 8 ? 22 : bits === 16 ? 25 : 27;
-    return this.asInt(this.extend(this.code.node([0xfd, op], 'i32', [vec], [index])));
-  }
-  withLane(bits: Bits, v: Vec, index: number, value: IntLike): Vec {
-    const op = bits === 8 ? 23 : bits === 16 ? 26 : bits === 32 ? 28 : 30;
-    const scalar = bits === 64 ? this.node64(value) : this.wrap(value);
-    return this.asVec(this.code.node([0xfd, op], 'v128', [this.vecNode(v), scalar], [index]));
-  }
-  splat(bits: Bits, value: IntLike): Vec {
-    const op = bits === 8 ? 15 : bits === 16 ? 16 : bits === 32 ? 17 : 18;
-    const scalar = bits === 64 ? this.node64(value) : this.wrap(value);
-    return this.asVec(this.code.node([0xfd, op], 'v128', [scalar]));
-  }
-  vec(low: IntLike, high: IntLike): Vec {
-    return this.withLane(64, this.splat(64, low), 1, high);
-  }
-  bitmask(bits: Bits, v: Vec): Int {
-    const op =
-      bits === 8
-        ? [0xfd, 100]
-        : bits === 16
-          ? [0xfd, 0x84, 1]
-          : bits === 32
-            ? [0xfd, 0xa4, 1]
-            : [0xfd, 0xc4, 1];
-    return this.asInt(this.extend(this.code.node(op, 'i32', [this.vecNode(v)])));
-  }
-
   // ---- registers
   reg(bits: Bits, n: number): Int {
     return this.asInt(this.loadAt(LOAD_I64[bits], 'i64', 0, this.cpu, L.S_GPR + 8 * n));
@@ -794,120 +519,11 @@ export class InterpreterOps implements Ops {
     this.storeVecState(this.cpu, L.S_XMM + L.XMM_BYTES * n, this.vecNode(v));
   }
 
-  // ---- flags (representation: layout.ts, S_FLAG_Z)
-  private setCarries(bits: Bits, carries: Int): void {
-    // The copy that is not shifted keeps AF at bit 3; it does not reach bits 62 and 63.
-    const moved = bits === 64 ? carries : this.or(this.shl(carries, 64 - bits), carries);
-    this.storeState64(L.S_FLAG_C, this.node64(moved));
+  protected override flagWord(word: number): Int {
+    return this.asInt(this.loadState64(word));
   }
-  private setResult(bits: Bits, r: IntLike): void {
-    const value = this.node64(this.sx(bits, r));
-    this.storeState64(L.S_FLAG_Z, value);
-    this.storeState64(L.S_FLAG_S, value);
-  }
-  flagsAdd(bits: Bits, a: IntLike, b: IntLike, r: IntLike): void {
-    this.setCarries(bits, this.or(this.and(a, b), this.and(this.or(a, b), this.not(r))));
-    this.setResult(bits, r);
-  }
-  flagsSub(bits: Bits, a: IntLike, b: IntLike, r: IntLike): void {
-    const notA = this.not(a);
-    this.setCarries(bits, this.or(this.and(notA, b), this.and(this.or(notA, b), r)));
-    this.setResult(bits, r);
-  }
-  flagsLogic(bits: Bits, r: IntLike): void {
-    this.storeState64(L.S_FLAG_C, this.node64(0));
-    this.setResult(bits, r);
-  }
-  private flagsStep(bits: Bits, a: IntLike, r: IntLike, overflow: bigint): void {
-    const carry = this.shr(this.asInt(this.loadState64(L.S_FLAG_C)), 63);
-    const of = this.toInt(this.eq(r, overflow));
-    const af = this.and(this.shr(this.xor(this.xor(a, 1), r), 1), 8);
-    const carries = this.or(this.or(this.shl(carry, 63), this.shl(this.xor(carry, of), 62)), af);
-    this.storeState64(L.S_FLAG_C, this.node64(carries));
-    this.setResult(bits, r);
-  }
-  flagsInc(bits: Bits, a: IntLike, r: IntLike): void {
-    this.flagsStep(bits, a, r, 1n << BigInt(bits - 1));
-  }
-  flagsDec(bits: Bits, a: IntLike, r: IntLike): void {
-    this.flagsStep(bits, a, r, (1n << BigInt(bits - 1)) - 1n);
-  }
-  private carryWord(cf: Bool, of: Bool): Int {
-    return this.or(this.shl(this.toInt(cf), 63), this.shl(this.toInt(this.differ(cf, of)), 62));
-  }
-  flagsResult(bits: Bits, r: IntLike, cf: Bool, of: Bool): void {
-    this.storeState64(L.S_FLAG_C, this.node64(this.carryWord(cf, of)));
-    this.setResult(bits, r);
-  }
-  setFlags(flags: Partial<Record<ArithmeticFlag, Bool>>): void {
-    if (flags.zf) this.storeState64(L.S_FLAG_Z, this.node64(this.toInt(this.negate(flags.zf))));
-    if (flags.sf || flags.pf) {
-      let s = flags.sf && flags.pf ? this.int(0) : this.asInt(this.loadState64(L.S_FLAG_S));
-      if (flags.sf) s = this.or(this.and(s, 0x7fffffffffffffffn), this.shl(this.toInt(flags.sf), 63));
-      if (flags.pf) s = this.or(this.and(s, -0x100n), this.toInt(this.negate(flags.pf)));
-      this.storeState64(L.S_FLAG_S, this.node64(s));
-    }
-    if (flags.cf || flags.of || flags.af) {
-      const old = this.asInt(this.loadState64(L.S_FLAG_C));
-      const af = flags.af ? this.shl(this.toInt(flags.af), 3) : this.and(old, 8);
-      if (!flags.cf && !flags.of) {
-        this.storeState64(L.S_FLAG_C, this.node64(this.or(this.and(old, -9n), af)));
-        return;
-      }
-      const cf = flags.cf ?? this.flag('cf');
-      const of = flags.of ?? this.flag('of');
-      this.storeState64(L.S_FLAG_C, this.node64(this.or(this.carryWord(cf, of), af)));
-    }
-  }
-  flag(name: ArithmeticFlag): Bool {
-    const c = (): Int => this.asInt(this.loadState64(L.S_FLAG_C));
-    switch (name) {
-      case 'cf':
-        return this.lts(c(), 0);
-      case 'of': {
-        const carries = c();
-        return this.lts(this.xor(carries, this.shl(carries, 1)), 0);
-      }
-      case 'af':
-        return this.bit(c(), 3);
-      case 'zf':
-        return this.asBool(this.i32(I64.eqz, this.loadState64(L.S_FLAG_Z)));
-      case 'sf':
-        return this.lts(this.asInt(this.loadState64(L.S_FLAG_S)), 0);
-      case 'pf':
-        return this.negate(
-          this.bit(this.popcnt(this.and(this.asInt(this.loadState64(L.S_FLAG_S)), 0xff)), 0),
-        );
-    }
-  }
-  condition(cc: ConditionCode): Bool {
-    const base = ((): Bool => {
-      switch (cc >> 1) {
-        case 0:
-          return this.flag('of');
-        case 1:
-          return this.flag('cf');
-        case 2:
-          return this.flag('zf');
-        case 3:
-          return this.either(this.flag('cf'), this.flag('zf'));
-        case 4:
-          return this.flag('sf');
-        case 5:
-          return this.flag('pf');
-        case 6:
-          return this.less();
-        default:
-          return this.either(this.flag('zf'), this.less());
-      }
-    })();
-    return cc & 1 ? this.negate(base) : base;
-  }
-  /** SF != OF in one sign test. */
-  private less(): Bool {
-    const carries = this.asInt(this.loadState64(L.S_FLAG_C));
-    const s = this.asInt(this.loadState64(L.S_FLAG_S));
-    return this.lts(this.xor(s, this.xor(carries, this.shl(carries, 1))), 0);
+  protected override setFlagWord(word: number, value: Int): void {
+    this.storeState64(word, this.node64(value));
   }
 
   // ---- control
