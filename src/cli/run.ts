@@ -4,6 +4,7 @@ import {
   parseClock,
   parseCpus,
   parseEngine,
+  parseHeat,
   parseMemory,
   parseSerial,
   parseTimeout,
@@ -19,6 +20,7 @@ interface RunOptions {
   memory: string;
   cpus: string;
   engine: string;
+  heat?: string;
   serial: string;
   debugExit?: boolean;
   timeout?: string;
@@ -46,6 +48,7 @@ export function runCommand(): Command {
     .option('--memory <size>', 'memory of the machine', '512M')
     .option('--cpus <n>', 'virtual CPUs', '1')
     .option('--engine <name>', 'auto, interpret, translate or reference', 'auto')
+    .option('--heat <n>', 'executions after which code is translated; 0: at once')
     .option('--serial <place>', 'serial port 1: stdio, none or file:PATH', 'stdio')
     .option('--debug-exit', 'a 4-byte write of v to port 0xf4 ends with status (v << 1 | 1) & 255')
     .option('--timeout <seconds>', 'stop after so many seconds, with status 124')
@@ -75,6 +78,7 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     memoryBytes: parseMemory(options.memory),
     cpus: parseCpus(options.cpus),
     engine: parseEngine(options.engine),
+    heat: options.heat === undefined ? null : parseHeat(options.heat),
     serial: parseSerial(options.serial),
     debugExit: options.debugExit === true,
     timeoutSeconds: options.timeout === undefined ? 0 : parseTimeout(options.timeout),

@@ -2,19 +2,22 @@ import { Decoder } from '../isa/decoder.js';
 import { instructions } from '../isa/instructions.js';
 import type { BoardAccess } from './cpu.js';
 import { CodeCache } from './interpreter/code-cache.js';
-import { planHandlers } from './interpreter/generate.js';
+import { planHandlers, type HandlerPlan } from './interpreter/generate.js';
 import { InterpreterProcessor, type InterpreterRun } from './interpreter/interpreter.js';
 import * as L from './layout.js';
 import type { Processor } from './processor.js';
 import { ReferenceProcessor } from './reference/reference.js';
+import { TranslatingProcessor } from './translator/translating-processor.js';
+import { Translator } from './translator/translator.js';
 import { loadRuntime, type RuntimeExports } from './runtime-module.js';
 
 const WASM_PAGE = 0x10000;
 const MiB = 0x100000;
 const BLOCK_TABLE_ENTRIES = 1 << 18;
 const SCRATCH_BYTES = 0x1000;
+const DEFAULT_HEAT = 500;
 
-export type EngineKind = 'reference' | 'interpret';
+export type EngineKind = 'reference' | 'interpret' | 'translate';
 
 export interface EngineOptions {
   readonly kind: EngineKind;
@@ -28,6 +31,8 @@ export interface EngineOptions {
   readonly interpreter: WebAssembly.Module;
   /** Room for decoded code, in bytes. */
   readonly codeBytes?: number;
+  /** Executions after which a block is translated; 1: at once. */
+  readonly heat?: number;
   /** CPUID features that the CPU model has. */
   readonly available?: (cpuid: string) => boolean;
 }
@@ -41,6 +46,8 @@ export class Engine {
   readonly processors: readonly Processor[];
   readonly cache: CodeCache;
   readonly decoder: Decoder;
+  /** With kind `translate`. */
+  translator: Translator | null = null;
 
   constructor(options: EngineOptions) {
     const { cpus, lowBytes, highBytes, board } = options;
@@ -78,33 +85,44 @@ export class Engine {
       decode: (cpu, host, physical, limit) => cache!.decode(cpu, host, physical, limit),
     });
     const { runtime } = this;
-    this.cache = cache = new CodeCache(
-      this.memory,
-      this.decoder,
-      planHandlers(this.decoder.set.forms),
-      runtime,
-      {
-        start: arena,
-        end: arenaEnd,
-        scratch,
-      },
-    );
+    const plan = planHandlers(this.decoder.set.forms);
+    this.cache = cache = new CodeCache(this.memory, this.decoder, plan, runtime, {
+      start: arena,
+      end: arenaEnd,
+      scratch,
+    });
 
-    let run: InterpreterRun | null = null;
-    if (options.kind === 'interpret') {
-      const instance = new WebAssembly.Instance(options.interpreter, {
-        env: { memory: this.memory },
-        runtime: runtime.all,
-      });
-      run = instance.exports['run'] as InterpreterRun;
-    }
+    const makeProcessor = this.processorMaker(options, plan);
     this.processors = Array.from({ length: cpus }, (_, index) => {
-      const processor = run
-        ? new InterpreterProcessor(index, this.memory, runtime, board, run, this.cache)
-        : new ReferenceProcessor(index, this.memory, runtime, board, this.decoder);
+      const processor = makeProcessor(index);
       runtime.resetCpu(processor.pointer, index);
       return processor;
     });
+  }
+
+  private processorMaker(options: EngineOptions, plan: HandlerPlan): (index: number) => Processor {
+    const { memory, runtime, cache, decoder } = this;
+    const { board, kind } = options;
+    if (kind === 'reference')
+      return (index) => new ReferenceProcessor(index, memory, runtime, board, decoder);
+    const hot = { heat: (_cpu: number, _record: number): void => {} };
+    const { exports } = new WebAssembly.Instance(options.interpreter, {
+      env: { memory },
+      runtime: runtime.all,
+      translator: { heat: (cpu: number, record: number) => hot.heat(cpu, record) },
+    });
+    const run = exports['run'] as InterpreterRun;
+    if (kind === 'interpret')
+      return (index) => new InterpreterProcessor(index, memory, runtime, board, run, cache);
+    const interrupt = (): void => {
+      for (let i = 0; i < options.cpus; i++) runtime.newGeneration(L.CPU_BASE + i * L.CPU_BYTES);
+    };
+    const host = { memory, runtime: runtime.all, interpreter: exports, interrupt };
+    const translator = new Translator(host, cache, decoder, plan);
+    this.translator = translator;
+    hot.heat = translator.heat;
+    cache.heat = Math.max(1, options.heat ?? DEFAULT_HEAT);
+    return (index) => new TranslatingProcessor(index, memory, runtime, board, run, cache, translator);
   }
 
   /** RAM was written from outside the CPUs (DMA, loading): code there is decoded anew. `physical` and `length` in bytes, within RAM. */

@@ -218,6 +218,19 @@ export const S_FAULT_COUNT = 0xf08;
 /** u32 count and 64 entries of 32 bytes: CPUID leaves: leaf, subleaf (or -1 any), eax, ebx, ecx, edx. Written from the CPU model. */
 export const S_CPUID_COUNT = 0xe80;
 export const S_CPUID = 0x1000;
+/**
+ * u32: FLAGS_ kind: how the three flag words are to be read. FLAGS_WORDS whenever anything but translated code runs. The
+ * others leave the work to who needs it: S_FLAG_S = a, S_FLAG_C = b, S_FLAG_Z = result of an addition or subtraction.
+ */
+export const S_FLAG_KIND = 0xe88;
+export const FLAGS_WORDS = 0;
+/** FLAGS_SUB + 0, 1, 2, 3: of 8, 16, 32, 64 bits. */
+export const FLAGS_SUB = 1;
+export const FLAGS_ADD = 5;
+/** u32: calls of translated code within each other. */
+export const S_DEPTH = 0xe8c;
+/** i64: instructions retired by translated code, for the statistics. */
+export const S_TRANSLATED = 0xe90;
 export const CPUID_BYTES = 32;
 
 // TLBs: 3 (S_MMU) x {read, write} x TLB_ENTRIES x 16 bytes {i64 tag = linear page or -1 | ..., u32 addend, u32 TLB_ flags}

@@ -36,6 +36,8 @@ export interface RuntimeExports {
   updateMode(cpu: number): void;
   getEflags(cpu: number): number;
   setEflags(cpu: number, value: number, mask: number): void;
+  /** No entry of the jump cache holds any more. */
+  newGeneration(cpu: number): void;
   flushTlb(cpu: number, keepGlobal: boolean): void;
   /** Any export by name. */
   helper(name: string): (cpu: number, ...args: bigint[]) => bigint | void;

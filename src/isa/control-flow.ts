@@ -1,16 +1,26 @@
-import type { Form } from './forms.js';
 import { operandWidth } from './encoding.js';
+import type { Form } from './forms.js';
 import type { Ops } from './ops.js';
 
-const LEAVING = new Set(['jump', 'jumpRelative', 'branch', 'transfer']);
+/** How executing a form can leave the straight line of code. */
+export interface ControlFlow {
+  /** `none`; to operand J always or on a condition; to a computed address; by the processor itself (interrupt, far transfer). */
+  readonly kind: 'none' | 'relative' | 'branch' | 'computed' | 'transfer';
+  /** A near CALL: the address behind it is pushed. */
+  readonly isCall: boolean;
+  /** A string instruction that may be executed again. */
+  readonly repeats: boolean;
+}
 
-/**
- * Whether executing the form can leave the straight line of code: found by running its effect on operations that only
- * watch what is called (all sides of every condition).
- */
-export function leavesStraightLine(form: Form): boolean {
-  if (form.encoding.attributes.has('end')) return true;
-  let leaves = false;
+const KINDS = { transfer: 'transfer', branch: 'branch', jumpRelative: 'relative', jump: 'computed' } as const;
+
+const known = new WeakMap<Form, ControlFlow>();
+
+/** Found by running the form's effect on operations that only watch what is called (all sides of every condition). */
+export function controlFlowOf(form: Form): ControlFlow {
+  const before = known.get(form);
+  if (before) return before;
+  const called = new Set<string>();
   const value = {};
   const facts: Record<string, unknown> = {
     bits: form.bits,
@@ -30,7 +40,7 @@ export function leavesStraightLine(form: Form): boolean {
       get(_target, name: string) {
         if (name in facts) return facts[name];
         return (...args: unknown[]) => {
-          if (LEAVING.has(name)) leaves = true;
+          called.add(name);
           for (const arg of args) if (typeof arg === 'function') (arg as (v: unknown) => void)(value);
           return value;
         };
@@ -38,5 +48,17 @@ export function leavesStraightLine(form: Form): boolean {
     },
   ) as Ops;
   form.encoding.instruction.effect(watcher);
-  return leaves;
+  const leaving = (Object.keys(KINDS) as (keyof typeof KINDS)[]).find((name) => called.has(name));
+  const flow: ControlFlow = {
+    kind: leaving ? KINDS[leaving] : 'none',
+    isCall: called.has('push') && (leaving === 'jumpRelative' || leaving === 'jump'),
+    repeats: called.has('repeat'),
+  };
+  known.set(form, flow);
+  return flow;
+}
+
+/** Whether the form ends a block: it leaves the straight line, or changes what the code behind it depends on. */
+export function leavesStraightLine(form: Form): boolean {
+  return form.encoding.attributes.has('end') || controlFlowOf(form).kind !== 'none';
 }

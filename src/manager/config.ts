@@ -11,6 +11,8 @@ export interface MachineConfig {
   readonly memoryBytes: number;
   readonly cpus: number;
   readonly engine: EngineChoice;
+  /** Executions after which code is translated; null: the engine's choice. */
+  readonly heat: number | null;
   readonly serial: SerialChoice;
   readonly debugExit: boolean;
   /** Seconds until the machine is stopped; 0: never. */
@@ -53,6 +55,14 @@ export function parseEngine(text: string): EngineChoice {
   if (!engine)
     throw new UserError(`--engine ${text}: there is no such engine; choose from ${ENGINES.join(', ')}`);
   return engine;
+}
+
+/** 0 and 1 both mean: translated before it is executed a second time. */
+export function parseHeat(text: string): number {
+  const heat = Number(text);
+  if (!Number.isInteger(heat) || heat < 0 || heat > 0xffff)
+    throw new UserError(`--heat ${text}: not a number of executions from 0 to 65535`);
+  return heat;
 }
 
 export function parseSerial(text: string): SerialChoice {

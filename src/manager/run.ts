@@ -18,10 +18,6 @@ const EXIT_TIMEOUT = 124;
 
 /** Runs a machine in this process until it ends; gives the exit status of the command. */
 export async function runMachine(config: MachineConfig): Promise<number> {
-  if (config.engine === 'translate')
-    throw new UserError(
-      '--engine translate: the translator is not there yet; use interpret, or leave the option out',
-    );
   const kernel = { name: config.kernel, bytes: readNamedFile('--kernel', config.kernel) };
   const modules = config.initrd.map((path) => ({
     name: path,
@@ -36,7 +32,8 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     const machine = new VirtualMachine({
       memoryBytes: config.memoryBytes,
       cpus: config.cpus,
-      engine: config.engine === 'reference' ? 'reference' : 'interpret',
+      engine: config.engine === 'auto' ? 'translate' : config.engine,
+      ...(config.heat === null ? {} : { heat: config.heat }),
       cpuModel: cpuModel(config.cpuModel),
       virtualClock: config.clock === 'virtual',
       debugExit: config.debugExit,

@@ -1,9 +1,7 @@
 /**
- * Boots a guest in the interpreter and in the reference evaluator side by side, with virtual time, and stops at the first
- * difference of registers or memory:
+ * Boots a guest in two engines side by side, with virtual time, and stops at the first difference of registers or memory:
  *
- *   node dist/testing/lockstep.js [--guest amd64|i386] [--instructions N] [--step N]
- *
+ *   node dist/testing/lockstep.js [--guest amd64|i386] [--engines interpret,reference] [--heat N] [--instructions N] [--step N]
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -20,6 +18,8 @@ import { VirtualMachine } from '../vm/virtual-machine.js';
 const { values } = parseArgs({
   options: {
     guest: { type: 'string', default: 'amd64' },
+    engines: { type: 'string', default: 'interpret,reference' },
+    heat: { type: 'string', default: '1' },
     instructions: { type: 'string', default: '2000000' },
     step: { type: 'string', default: '1000' },
   },
@@ -32,6 +32,7 @@ function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMac
     memoryBytes: MEMORY,
     cpus: 1,
     engine,
+    heat: Number(values.heat),
     cpuModel: findCpuModel('default'),
     virtualClock: true,
     debugExit: false,
@@ -73,15 +74,13 @@ const memoryHash = (vm: VirtualMachine): string =>
 const guest = await debianGuest(
   values.guest === 'i386' ? { arch: 'i386', flavour: '686' } : { arch: 'amd64', flavour: 'generic' },
 );
-const pair = [
-  machine('interpret', guest.kernel, guest.initrd),
-  machine('reference', guest.kernel, guest.initrd),
-] as const;
+const engines = values.engines.split(',') as EngineKind[];
+const pair = engines.map((engine) => machine(engine, guest.kernel, guest.initrd));
 const total = Number(values.instructions);
 const step = Number(values.step);
 let same = true;
-while (same && pair[0].engine.processors[0]!.retired() < total) {
-  const before = describeCpu(pair[1].engine, pair[1].engine.processors[0]!);
+while (same && pair[0]!.engine.processors[0]!.retired() < total) {
+  const before = describeCpu(pair[1]!.engine, pair[1]!.engine.processors[0]!);
   for (const vm of pair) vm.scheduler.step(step);
   const [a, b] = pair.map(stateOf);
   if (a === b) continue;
@@ -93,6 +92,6 @@ const [hashA, hashB] = pair.map(memoryHash);
 if (same && hashA !== hashB) console.log('The engines differ in memory');
 same &&= hashA === hashB;
 console.log(
-  `${pair[0].engine.processors[0]!.retired()} instructions of ${values.guest}: ${same ? 'no difference' : 'a difference'}`,
+  `${pair[0]!.engine.processors[0]!.retired()} instructions of ${values.guest}: ${same ? 'no difference' : 'a difference'}`,
 );
 process.exitCode = same ? 0 : 1;

@@ -3,6 +3,7 @@ import { installCpuModel, type CpuModel } from '../engine/cpu-model.js';
 import { Engine, type EngineKind } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import type { Processor } from '../engine/processor.js';
+import type { Translator } from '../engine/translator/translator.js';
 import { PcBoard } from '../devices/pc-board.js';
 import { setUpAsBios } from '../devices/power-on-setup.js';
 import type { SerialBackend } from '../devices/serial/uart16550.js';
@@ -23,6 +24,8 @@ export interface VirtualMachineOptions {
   readonly memoryBytes: number;
   readonly cpus: number;
   readonly engine: EngineKind;
+  /** With engine `translate`: executions after which code is translated. */
+  readonly heat?: number;
   readonly cpuModel: CpuModel;
   readonly virtualClock: boolean;
   readonly debugExit: boolean;
@@ -59,6 +62,8 @@ export interface MachineCounts {
   readonly cpus: readonly { instructions: number; interrupts: number; halts: number; faults: number }[];
   readonly exits: CpuCounts;
   readonly decodedInstructions: number;
+  /** What the translator made. */
+  readonly translator: Translator['counts'] | null;
 }
 
 /** A PC: CPUs, board and firmware, joined and ready to boot a kernel directly. */
@@ -78,6 +83,7 @@ export class VirtualMachine {
     let board: PcBoard | null = null;
     this.engine = new Engine({
       kind: options.engine,
+      ...(options.heat === undefined ? {} : { heat: options.heat }),
       cpus,
       lowBytes: layout.lowBytes,
       highBytes: layout.highBytes,
@@ -201,7 +207,7 @@ export class VirtualMachine {
       processors.reduce((total, processor) => total + processor.counts[key], 0);
     return {
       instructions,
-      tiers: { [this.options.engine]: instructions },
+      tiers: this.tiers(instructions),
       cpus,
       exits: {
         portReads: sum('portReads'),
@@ -213,7 +219,19 @@ export class VirtualMachine {
         faults: cpus.reduce((total, cpu) => total + cpu.faults, 0),
       },
       decodedInstructions: cache.decodedInstructions,
+      translator: this.engine.translator?.counts ?? null,
     };
+  }
+
+  private tiers(instructions: number): MachineCounts['tiers'] {
+    const { engine, options } = this;
+    if (options.engine !== 'translate') return { [options.engine]: instructions };
+    const view = new DataView(engine.memory.buffer);
+    const translate = engine.processors.reduce(
+      (sum, { pointer }) => sum + Number(view.getBigInt64(pointer + L.S_TRANSLATED, true)),
+      0,
+    );
+    return { interpret: instructions - translate, translate };
   }
 
   /** Guest RAM, for hashing. */

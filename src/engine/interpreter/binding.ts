@@ -1,6 +1,7 @@
 import type { Form } from '../../isa/forms.js';
 import { helpers, transferHelpers, type HelperName, type TransferName } from '../../isa/helpers.js';
 import type { Bits, Bool, FaultName, Int, IntLike, Ops, StateField, Vec } from '../../isa/ops.js';
+import { bindingImports, helperSignature } from '../imports.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
 import { Bytes } from '../wasm/bytes.js';
@@ -10,12 +11,11 @@ import {
   ATOMIC_CMPXCHG,
   ATOMIC_LOAD,
   EffectRecorder,
-  I32,
-  I64,
   LOAD_I64,
   STORE_I64,
 } from '../wasm/effect-recorder.js';
-import type { ModuleWriter, Signature, WasmType } from '../wasm/module.js';
+import { I32, I64 } from '../wasm/opcodes.js';
+import type { ModuleWriter } from '../wasm/module.js';
 import * as R from './record.js';
 
 const VECTORS: Record<FaultName, number> = {
@@ -23,32 +23,6 @@ const VECTORS: Record<FaultName, number> = {
   '#PF': 14, '#MF': 16, '#AC': 17, '#XM': 19,
 }; // prettier-ignore
 const WITH_ERROR_CODE = new Set<FaultName>(['#TS', '#NP', '#SS', '#GP', '#PF', '#AC']);
-
-/** Runtime functions that only the bindings call, beside the helpers of definitions. */
-export const bindingImports: Record<string, Signature> = {
-  load8: { params: ['i32', 'i64'], results: ['i64'] },
-  load16: { params: ['i32', 'i64'], results: ['i64'] },
-  load32: { params: ['i32', 'i64'], results: ['i64'] },
-  load64: { params: ['i32', 'i64'], results: ['i64'] },
-  store8: { params: ['i32', 'i64', 'i64'], results: [] },
-  store16: { params: ['i32', 'i64', 'i64'], results: [] },
-  store32: { params: ['i32', 'i64', 'i64'], results: [] },
-  store64: { params: ['i32', 'i64', 'i64'], results: [] },
-  loadSlot: { params: ['i32', 'i32', 'i64'], results: [] },
-  storeSlot: { params: ['i32', 'i32', 'i64'], results: [] },
-  probeWrite: { params: ['i32', 'i64', 'i32'], results: [] },
-  effectiveAddress: { params: ['i32', 'i32', 'i32', 'i32'], results: ['i64'] },
-  effectiveAddressBeyond: { params: ['i32', 'i32', 'i64', 'i32', 'i32'], results: ['i64'] },
-  segmentLinear: { params: ['i32', 'i32', 'i64', 'i32', 'i32'], results: ['i64'] },
-  repeatAgain: { params: ['i32', 'i32'], results: [] },
-};
-
-export function helperSignature(args: number, result: boolean): Signature {
-  return {
-    params: ['i32', ...Array.from({ length: args }, () => 'i64' as WasmType)],
-    results: result ? ['i64'] : [],
-  };
-}
 
 /** Ways out of a handler. */
 export interface Exits {

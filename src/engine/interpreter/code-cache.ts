@@ -8,6 +8,7 @@ import * as R from './record.js';
 /** Longest block, in instructions. */
 const MAX_BLOCK = 48;
 const PAGE = 0x1000;
+const RESERVE = 0x40000;
 const CHUNK_SHIFT = 7;
 /** Page byte offset reserve behind PAGE_BASE that keeps displacement + offset in 32 bits. */
 const FAR = 0x10000;
@@ -29,8 +30,12 @@ export interface CodeCacheHost {
 /** Decoded blocks in the shared memory, found by the runtime's `lookup`, made here, dropped when their bytes change. */
 export class CodeCache {
   private readonly view: DataView;
+  /** Executions after which a block counts as hot; 0: never. */
+  heat = 0;
+  /** Called when code of a page (its address in memory) is no longer what it was. */
+  onInvalid: (page: number) => void = () => {};
   private readonly bytes: Uint8Array;
-  private readonly decoded = new Decoded();
+  private decoded = new Decoded();
   private readonly across = new Uint8Array(32);
   private next: number;
   /** First block of each page that has any, by address of the page. */
@@ -51,22 +56,97 @@ export class CodeCache {
     this.next = arena.start;
   }
 
+  get memory(): DataView {
+    return this.view;
+  }
+
+  /** Page and offset in it of the block at `record`; null if it is not kept, or reaches into another page. */
+  placeOf(record: number): { page: number; offset: number } | null {
+    const { view } = this;
+    if (record === this.arena.scratch || view.getUint32(record + R.B_SECOND, true) !== 0) return null;
+    const page = view.getUint32(record + R.B_PAGE, true);
+    return page === 0 ? null : { page, offset: view.getUint16(record + R.R_NEXT, true) };
+  }
+
+  /** Records of the blocks of a page that were decoded for a mode, by offset. */
+  headsOf(page: number, mode: number): Map<number, number> {
+    const { view } = this;
+    const heads = new Map<number, number>();
+    for (let block = this.pages.get(page) ?? 0; block !== 0; block = view.getUint32(block + R.B_CHAIN, true))
+      if (view.getUint16(block + R.B_MODE, true) === mode && view.getUint32(block + R.B_SECOND, true) === 0)
+        heads.set(view.getUint16(block + R.R_NEXT, true), block);
+    return heads;
+  }
+
+  /** Record of the block at an offset of a page, decoded if it was not yet; 0 if it reaches into the next page. */
+  headAt(page: number, offset: number, mode: number): number {
+    const known = this.headsOf(page, mode).get(offset);
+    if (known !== undefined) return known;
+    const start = this.next;
+    const made = this.build(0, page + offset, -1n, start, MAX_BLOCK, BigInt(offset), mode);
+    if (made === 0) return 0;
+    this.next = made;
+    this.insert(page + offset, mode, start);
+    return start;
+  }
+
+  /** Lets a region take over at a block's head; false if another one has. */
+  enterRegion(head: number, region: number, entry: number, longest: number): boolean {
+    const { view } = this;
+    if (view.getUint16(head + R.R_HANDLER, true) !== R.HANDLER_BLOCK) return false;
+    view.setUint16(head + R.B_REGION, region, true);
+    view.setUint16(head + R.B_ENTRY, entry, true);
+    view.setUint16(head + R.B_LONGEST, longest, true);
+    view.setUint16(head + R.R_HANDLER, R.HANDLER_REGION, true);
+    return true;
+  }
+
+  leaveRegion(head: number, region: number): void {
+    const { view } = this;
+    if (view.getUint16(head + R.R_HANDLER, true) !== R.HANDLER_REGION) return;
+    if (view.getUint16(head + R.B_REGION, true) !== region) return;
+    view.setUint16(head + R.R_HANDLER, R.HANDLER_BLOCK, true);
+    view.setUint16(head + R.B_HEAT, this.heat, true);
+  }
+
+  /** Record of one instruction that stands alone, as the last of its block. */
+  recordFor(decoded: Decoded, mode: number, page: number, offset: number): number {
+    const record = this.next;
+    this.next += R.RECORD_BYTES;
+    const own = this.decoded;
+    this.decoded = decoded;
+    this.writeRecord(record, mode, offset);
+    this.decoded = own;
+    this.view.setUint8(record + R.R_LEFT, 1);
+    this.guard(page, offset, Math.min(offset + decoded.length, PAGE) - 1);
+    return record;
+  }
+
+  /** Room for a translation's records; what was decoded may be dropped to make it. */
+  reserve(): void {
+    if (this.arena.end - this.next < RESERVE) this.flush();
+  }
+
   /** Instructions in the block decoded last. */
   lastLength = 0;
 
   /** The `decode` import of the runtime: a block kept for later, or with a limit one that is used once, to stop at an exact instruction. */
   readonly decode = (cpu: number, hostAddress: number, physical: number, limit: number): number => {
     const host = hostAddress >>> 0;
+    const linear = this.view.getBigUint64(cpu + L.S_LOOKUP, true);
+    const mode = this.view.getUint32(cpu + L.S_MODE, true);
     if (limit !== 0) {
       const { scratch } = this.arena;
-      return this.build(cpu, host, BigInt(physical), scratch, Math.min(limit, MAX_BLOCK)) === 0 ? 0 : scratch;
+      return this.build(cpu, host, BigInt(physical), scratch, Math.min(limit, MAX_BLOCK), linear, mode) === 0
+        ? 0
+        : scratch;
     }
     if (this.arena.end - this.next < (MAX_BLOCK + 4) * R.RECORD_BYTES) this.flush();
     const start = this.next;
-    const made = this.build(cpu, host, BigInt(physical), start, MAX_BLOCK);
+    const made = this.build(cpu, host, BigInt(physical), start, MAX_BLOCK, linear, mode);
     if (made === 0) return 0;
     this.next = made;
-    if (host !== 0) this.insert(host, this.view.getUint32(cpu + L.S_MODE, true), start);
+    if (host !== 0) this.insert(host, mode, start);
     return start;
   };
 
@@ -107,6 +187,7 @@ export class CodeCache {
   /** Marks every record of the page's blocks stale: whoever is about to run one looks up again. */
   private invalidate(page: number): void {
     const { view } = this;
+    this.onInvalid(page);
     let block = this.pages.get(page) ?? 0;
     this.pages.delete(page);
     while (block !== 0) {
@@ -169,13 +250,19 @@ export class CodeCache {
   }
 
   /**
-   * Decodes from S_LOOKUP on into records at `start`; gives the address behind them, 0 if the very first byte cannot
+   * Decodes from `linear` on (without a CPU: in one page only) into records at `start`; gives the address behind them, 0 if the very first byte cannot
    * be fetched (S_FAULT is set).
    */
-  private build(cpu: number, host: number, physical: bigint, start: number, limit: number): number {
+  private build(
+    cpu: number,
+    host: number,
+    physical: bigint,
+    start: number,
+    limit: number,
+    linear: bigint,
+    mode: number,
+  ): number {
     const { view, decoded } = this;
-    const linear = view.getBigUint64(cpu + L.S_LOOKUP, true);
-    const mode = view.getUint32(cpu + L.S_MODE, true);
     const decoderMode = { long: (mode & L.MODE_LONG) !== 0, default32: (mode & L.MODE_CS32) !== 0 };
     const page = (host & ~(PAGE - 1)) >>> 0;
     const first = Number(linear & 0xfffn);
@@ -197,6 +284,7 @@ export class CodeCache {
       if (result === DecodeResult.NeedMore) {
         // It goes on in the next page: a block of its own, tied to both pages.
         if (count > 0) break;
+        if (cpu === 0) return 0;
         const next = this.host.translateCode(cpu, (linear & ~0xfffn) + 0x1000n);
         if (next < 0n) return 0;
         const nextHost = this.host.ramAddress(next);
@@ -229,6 +317,8 @@ export class CodeCache {
     this.bytes.fill(0, start, start + R.RECORD_BYTES);
     view.setUint16(start + R.R_HANDLER, R.HANDLER_BLOCK, true);
     view.setUint16(start + R.B_COUNT, count, true);
+    view.setUint16(start + R.B_HEAT, this.heat, true);
+    view.setUint16(start + R.B_MODE, mode, true);
     view.setUint32(start + R.B_SECOND, second, true);
     view.setUint32(start + R.B_PAGE, page, true);
     view.setUint16(start + R.R_NEXT, first, true);

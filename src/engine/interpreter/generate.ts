@@ -1,17 +1,21 @@
 import type { Instruction } from '../../isa/definition.js';
 import { enumerateForms, type Form } from '../../isa/forms.js';
 import { helpers, transferHelpers } from '../../isa/helpers.js';
+import { bindingImports, helperSignature } from '../imports.js';
 import * as L from '../layout.js';
 import { Bytes } from '../wasm/bytes.js';
 import { Code, Label, Locals } from '../wasm/code.js';
 import { ModuleWriter, type Signature } from '../wasm/module.js';
-import { bindingImports, helperSignature, InterpreterOps, STATUS_FAULT, STATUS_NEXT } from './binding.js';
+import { InterpreterOps, STATUS_FAULT, STATUS_NEXT } from './binding.js';
 import * as R from './record.js';
 
 const LOOKUP: Signature = { params: ['i32'], results: ['i32'] };
 const AT_RECORD: Signature = { params: ['i32', 'i32'], results: [] };
 const OUT_OF_LINE: Signature = { params: ['i32', 'i32'], results: ['i32'] };
 const RUN: Signature = { params: ['i32', 'i32'], results: [] };
+const CALL: Signature = { params: ['i32', 'i64', 'i64'], results: ['i32'] };
+const HEAT: Signature = { params: ['i32', 'i32'], results: [] };
+const CPU_ONLY: Signature = { params: ['i32'], results: [] };
 
 /** Forms whose handlers are cases of the main loop; the others are functions called from it, which keeps the loop small enough to compile well. */
 function isInline(form: Form): boolean {
@@ -27,6 +31,7 @@ export interface HandlerPlan {
   readonly handlers: Uint16Array;
   readonly inline: readonly Form[];
   readonly outOfLine: readonly Form[];
+  readonly firstOutOfLine: number;
 }
 
 /** Numbers the handlers: those of the main loop first. */
@@ -36,7 +41,7 @@ export function planHandlers(forms: readonly Form[]): HandlerPlan {
   const handlers = new Uint16Array(forms.length);
   inline.forEach((form, i) => (handlers[form.id] = R.FIRST_FORM_HANDLER + i));
   outOfLine.forEach((form, i) => (handlers[form.id] = R.FIRST_FORM_HANDLER + inline.length + i));
-  return { handlers, inline, outOfLine };
+  return { handlers, inline, outOfLine, firstOutOfLine: R.FIRST_FORM_HANDLER + inline.length };
 }
 
 /**
@@ -50,6 +55,9 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   const lookup = module.import('runtime', 'lookup', LOOKUP);
   const faultAt = module.import('runtime', 'faultAt', AT_RECORD);
   const staleAt = module.import('runtime', 'staleAt', AT_RECORD);
+  const notice = module.import('runtime', 'notice', CPU_ONLY);
+  const settleFlags = module.import('runtime', 'settleFlags', CPU_ONLY);
+  const heat = module.import('translator', 'heat', HEAT);
   for (const [name, signature] of Object.entries(bindingImports)) module.import('runtime', name, signature);
   for (const [name, { args, result }] of Object.entries({ ...helpers, ...transferHelpers }) as [
     string,
@@ -67,6 +75,7 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
     return module.define(OUT_OF_LINE, locals.types, body.view());
   });
   module.table(functions);
+  module.exportTable('table');
 
   const body = new Bytes();
   const locals = new Locals(2);
@@ -78,7 +87,7 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   next.level = 1;
   resolve.level = 2;
   fault.level = 3;
-  const PENDING_CASES = R.FIRST_FORM_HANDLER + plan.inline.length;
+  const PENDING_CASES = plan.firstOutOfLine;
   const branch = (level: number, label: Label): void => void body.u8(0x0c).unsigned(level - label.level);
   const getCpu = [0x20, 0];
   const getRecord = [0x20, 1];
@@ -109,25 +118,51 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   body.unsigned(PENDING_CASES);
 
   const caseLevel = (i: number): number => 4 + (PENDING_CASES - 1 - i);
+  const own64 = own.take('i64');
+  const startBlock = (level: number): void => {
+    // if (budget - count < 0 || pending) stop
+    const budget = own64;
+    body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET));
+    body.raw(getRecord).raw([0x33, 1]).raw(u(R.B_COUNT)).raw([0x7d]);
+    body.raw([0x22]).unsigned(budget).raw([0x42, 0, 0x53]);
+    body.raw(getCpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x72, 0x04, 0x40]);
+    storeNextRip();
+    body.raw([0x0f, 0x0b]);
+    body.raw(getCpu).raw([0x20]).unsigned(budget).raw([0x37, 3]).raw(u(L.S_BUDGET));
+    advance();
+    branch(level, next);
+  };
+  /** The region of the record (parameter 1), from the entry that it names. */
+  const callRegion = (): void => {
+    body.raw(getCpu).raw(getRecord).raw([0x2f, 1]).raw(u(R.B_ENTRY));
+    body.raw(getRecord).raw([0x2f, 1]).raw(u(R.B_REGION)).u8(0x11).unsigned(module.type(RUN)).u8(0);
+  };
   const special: Record<number, (level: number) => void> = {
     [R.HANDLER_BLOCK]: (level) => {
-      // if (budget - count < 0 || pending) stop
-      body
-        .raw(getCpu)
-        .raw([0x29, 3])
-        .raw(u(L.S_BUDGET))
-        .raw(getRecord)
-        .raw([0x33, 1])
-        .raw(u(R.B_COUNT))
-        .raw([0x7d]);
+      body.raw(getRecord).raw(getRecord).raw([0x2f, 1]).raw(u(R.B_HEAT)).raw([0x41, 1, 0x6b]);
+      body.raw([0x22]).unsigned(status).raw([0x3b, 1]).raw(u(R.B_HEAT));
+      body.raw([0x20]).unsigned(status).raw([0x45, 0x04, 0x40]);
+      body.raw(getCpu).raw(getRecord).u8(0x10).unsigned(heat).u8(0x0b);
+      startBlock(level);
+    },
+    [R.HANDLER_REGION]: (level) => {
       const budget = own64;
-      body.raw([0x22]).unsigned(budget).raw([0x42, 0, 0x53]);
-      body.raw(getCpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x72, 0x04, 0x40]);
-      storeNextRip();
-      body.raw([0x0f, 0x0b]);
-      body.raw(getCpu).raw([0x20]).unsigned(budget).raw([0x37, 3]).raw(u(L.S_BUDGET));
-      advance();
-      branch(level, next);
+      body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x22]).unsigned(budget);
+      body.raw(getRecord).raw([0x33, 1]).raw(u(R.B_LONGEST)).raw([0x59]);
+      body.raw(getCpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x45, 0x71, 0x04, 0x40]);
+      callRegion();
+      // what it retired, for the statistics
+      body.raw(getCpu).raw(getCpu).raw([0x29, 3]).raw(u(L.S_TRANSLATED)).raw([0x20]).unsigned(budget);
+      body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x7d, 0x7c, 0x37, 3]).raw(u(L.S_TRANSLATED));
+      body.raw(getCpu).raw([0x28, 2]).raw(u(L.S_FLAG_KIND)).raw([0x04, 0x40]);
+      body.raw(getCpu).u8(0x10).unsigned(settleFlags).u8(0x0b);
+      // Nothing done: its first instruction needs the interpreter.
+      body.raw([0x20]).unsigned(budget).raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x52, 0x04, 0x40]);
+      branch(level + 2, resolve);
+      body.u8(0x0b);
+
+      body.u8(0x0b);
+      startBlock(level);
     },
     [R.HANDLER_STALE]: (level) => {
       body.raw(getCpu).raw(getRecord).u8(0x10).unsigned(staleAt);
@@ -154,7 +189,6 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
       branch(level, fault);
     },
   };
-  const own64 = own.take('i64');
   for (let i = 0; i < PENDING_CASES; i++) {
     body.u8(0x0b);
     const level = caseLevel(i);
@@ -193,7 +227,121 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   branch(1, next);
   body.u8(0x0b);
 
+  module.export('instruction', defineInstruction(module, PENDING_CASES, faultAt, notice));
+  module.export('call', defineCall(module));
   const run = module.define(RUN, ['i32', ...own.types], body.view());
   module.export('run', run);
   return module.finish();
+}
+
+/**
+ * `instruction(cpu, record)`: for translated code, one instruction whose handler is out of line. Not 0: the next one
+ * follows it, and nothing is pending; else S_RIP tells where it goes on.
+ */
+function defineInstruction(
+  module: ModuleWriter,
+  firstOutOfLine: number,
+  faultAt: number,
+  notice: number,
+): number {
+  const STATUS = 2;
+  const KEY = 3;
+  const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
+  const cpu = [0x20, 0];
+  const record = [0x20, 1];
+  const nextIp = (): void => {
+    body.raw(cpu).raw([0x29, 3]).raw(u(L.S_PAGE_BASE));
+    body.raw(record).raw([0x2f, 1]).raw(u(R.R_NEXT)).raw([0xad, 0x7c]);
+  };
+  const body = new Bytes();
+  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x21, KEY]);
+  body.raw(cpu).raw(record);
+  body.raw(record).raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(firstOutOfLine).u8(0x6b);
+  body.u8(0x11).unsigned(module.type(OUT_OF_LINE)).u8(0).raw([0x21, STATUS]);
+  body.raw([0x20, STATUS, 0x45, 0x04, 0x40]).raw(cpu);
+  nextIp();
+  body.raw([0x37, 3]).raw(u(L.S_RIP)).u8(0x0b);
+  body.raw([0x20, STATUS, 0x41, STATUS_FAULT, 0x46, 0x04, 0x40]);
+  body.raw(cpu).raw(record).u8(0x10).unsigned(faultAt).raw([0x41, 0, 0x0f, 0x0b]);
+  body.raw(cpu).u8(0x10).unsigned(notice);
+  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_RIP));
+  nextIp();
+  body.raw([0x51]);
+  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x20, KEY, 0x46, 0x71]);
+  body.raw(cpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x45, 0x71]);
+  return module.define(OUT_OF_LINE, ['i32', 'i32'], body.view());
+}
+
+/** Guest calls in translated code nest this deep; deeper ones go back to the interpreter's loop first. */
+const MOST_DEPTH = 400;
+
+/**
+ * `call(cpu, target, back)`: for translated code, runs what is translated from `target` on. Not 0: it came to `back`, with
+ * the same translation of addresses; else S_RIP tells where it goes on.
+ */
+function defineCall(module: ModuleWriter): number {
+  const BACK = 2;
+  const RIP = 1;
+  const JUMP = 3;
+  const RECORD = 4;
+  const KEY = 5;
+  const DEPTH = 6;
+  const BASE = 7;
+  const BUDGET = 8;
+  const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
+  const cpu = [0x20, 0];
+  const leaveUnless = (): void => void body.raw([0x45, 0x0d, 1]);
+  const body = new Bytes();
+  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x21, KEY]);
+  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_DEPTH)).raw([0x21, DEPTH]);
+  body.raw(cpu).raw([0x20, RIP, 0x37, 3]).raw(u(L.S_RIP));
+  body.raw([0x02, 0x40, 0x03, 0x40]);
+  body.raw([0x20, DEPTH, 0x41]).signed(MOST_DEPTH).raw([0x49]);
+  leaveUnless();
+  // jump = cpu + S_JUMPS + ((rip ^ rip >> 12) & (JUMP_ENTRIES - 1)) * 16
+  body
+    .raw([0x20, RIP, 0x20, RIP, 0x42, 12, 0x88, 0x85, 0xa7, 0x41])
+    .signed(L.JUMP_ENTRIES - 1)
+    .raw([0x71]);
+  body.raw([0x41, 4, 0x74]).raw(cpu).raw([0x6a, 0x21, JUMP]);
+  body.raw([0x20, JUMP, 0x29, 3]).raw(u(L.S_JUMPS)).raw([0x20, RIP, 0x51]);
+  leaveUnless();
+  body
+    .raw([0x20, JUMP, 0x28, 2])
+    .raw(u(L.S_JUMPS + 8))
+    .raw(cpu)
+    .raw([0x28, 2])
+    .raw(u(L.S_JUMP_KEY))
+    .raw([0x46]);
+  leaveUnless();
+  body
+    .raw([0x20, JUMP, 0x28, 2])
+    .raw(u(L.S_JUMPS + 12))
+    .raw([0x22, RECORD]);
+  body.raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(R.HANDLER_REGION).raw([0x46]);
+  leaveUnless();
+  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x22, BUDGET, 0x20, RECORD, 0x33, 1]);
+  body.raw(u(R.B_LONGEST)).raw([0x59]);
+  leaveUnless();
+  body.raw(cpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x0d, 1]);
+  // as `enter` of runtime/lookup.ts
+  body.raw(cpu).raw([0x20, RIP, 0x20, RECORD, 0x2f, 1]).raw(u(R.R_NEXT)).raw([0xad, 0x7d, 0x22, BASE]);
+  body.raw([0x37, 3]).raw(u(L.S_PAGE_BASE));
+  body.raw(cpu).raw([0x20, BASE, 0x42]).signed(0x10000).raw([0x7c, 0x37, 3]).raw(u(L.S_PAGE_BASE_FAR));
+  body.raw(cpu).raw([0x20, RECORD, 0x28, 2]).raw(u(R.B_PAGE)).raw([0x36, 2]).raw(u(L.S_CODE_PAGE));
+  body.raw(cpu).raw([0x20, DEPTH, 0x41, 1, 0x6a, 0x36, 2]).raw(u(L.S_DEPTH));
+  body
+    .raw(cpu)
+    .raw([0x20, RECORD, 0x2f, 1])
+    .raw(u(R.B_ENTRY))
+    .raw([0x20, RECORD, 0x2f, 1])
+    .raw(u(R.B_REGION));
+  body.u8(0x11).unsigned(module.type(RUN)).u8(0);
+  body.raw(cpu).raw([0x20, DEPTH, 0x36, 2]).raw(u(L.S_DEPTH));
+  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_RIP)).raw([0x22, RIP, 0x20, BACK, 0x52, 0x04, 0x40]);
+  // Nothing done: its first instruction needs the interpreter.
+  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x20, BUDGET, 0x51, 0x0d, 2, 0x0c, 1, 0x0b]);
+  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x20, KEY, 0x46, 0x0f]);
+  body.raw([0x0b, 0x0b, 0x41, 0]);
+  return module.define(CALL, ['i32', 'i32', 'i32', 'i32', 'i64', 'i64'], body.view());
 }

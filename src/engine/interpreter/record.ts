@@ -41,12 +41,20 @@ export const R_ASIZE = 31;
 // The record at the head of each block
 /** u16 instructions in the block. */
 export const B_COUNT = 4;
+/** u16 executions until the block counts as hot; counts down. */
+export const B_HEAT = 6;
 /** u32 address in memory of the second page, for a block whose only instruction crosses into it; else 0. */
 export const B_SECOND = 8;
 /** u32 next block of the same page in the list that invalidation follows. */
 export const B_CHAIN = 12;
 /** u32 address in memory of the page that the block lies in. */
 export const B_PAGE = 16;
+/** u16 MODE_ bits that the block was decoded for. */
+export const B_MODE = 26;
+/** With HANDLER_REGION: u16 place of the region in the table, u16 entry, u16 most instructions up to its next look at the budget. */
+export const B_REGION = 20;
+export const B_ENTRY = 24;
+export const B_LONGEST = 22;
 
 /** Handlers that are no instructions. */
 export const HANDLER_BLOCK = 0;
@@ -56,4 +64,6 @@ export const HANDLER_STALE = 1;
 export const HANDLER_FALL = 2;
 /** Raises the fault whose vector is in R_IMM: undefined instructions and the like. */
 export const HANDLER_RAISE = 3;
-export const FIRST_FORM_HANDLER = 4;
+/** Head of a block that translated code takes over. */
+export const HANDLER_REGION = 4;
+export const FIRST_FORM_HANDLER = 5;

@@ -1,4 +1,4 @@
-import { S_EFLAGS, S_FLAG_C, S_FLAG_S, S_FLAG_Z } from '../layout';
+import { FLAGS_ADD, FLAGS_SUB, FLAGS_WORDS, S_EFLAGS, S_FLAG_C, S_FLAG_KIND, S_FLAG_S, S_FLAG_Z } from '../layout';
 
 const CF: u32 = 1;
 const PF: u32 = 4;
@@ -46,4 +46,20 @@ export function setSubFlags(cpu: u32, a: i64, b: i64, bytes: u32): void {
   store<i64>(cpu + S_FLAG_Z, result);
   store<i64>(cpu + S_FLAG_S, result);
   store<i64>(cpu + S_FLAG_C, bits == 64 ? borrows : (borrows << up) | (borrows & 8));
+}
+
+/** Turns what translated code left of an addition or subtraction into the three flag words. */
+export function settleFlags(cpu: u32): void {
+  const kind = load<u32>(cpu + S_FLAG_KIND);
+  if (kind == FLAGS_WORDS) return;
+  store<u32>(cpu + S_FLAG_KIND, FLAGS_WORDS);
+  const a = load<i64>(cpu + S_FLAG_S);
+  const b = load<i64>(cpu + S_FLAG_C);
+  const r = load<i64>(cpu + S_FLAG_Z);
+  const up: i64 = 64 - (8 << <i64>((kind - <u32>FLAGS_SUB) & 3));
+  const carries = kind >= <u32>FLAGS_ADD ? (a & b) | ((a | b) & ~r) : (~a & b) | ((~a | b) & r);
+  const result = (r << up) >> up;
+  store<i64>(cpu + S_FLAG_Z, result);
+  store<i64>(cpu + S_FLAG_S, result);
+  store<i64>(cpu + S_FLAG_C, up == 0 ? carries : (carries << up) | carries);
 }

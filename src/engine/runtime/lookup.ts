@@ -3,7 +3,7 @@ import {
   S_BUDGET, S_CODE_PAGE, S_EFLAGS, S_FAULT_COUNT, S_JUMPS, S_JUMP_KEY, S_LINE, S_LINK_FROM, S_LOOKUP, S_MODE, S_NMI_BLOCKED, S_PAGE_BASE,
   S_PAGE_BASE_FAR, S_PENDING, S_RECORD, S_RETIRED_END, S_RIP, S_SEG, S_SHADOW, S_SHADOW_NEXT, SEG_BASE, SEG_BYTES, SEG_LIMIT,
 } from '../layout'; // prettier-ignore
-import { B_PAGE, B_SECOND, HANDLER_BLOCK, R_HANDLER, R_LEFT, R_LENGTH, R_NEXT, R_SEGMENT } from '../interpreter/record';
+import { B_PAGE, B_SECOND, HANDLER_BLOCK, HANDLER_REGION, R_HANDLER, R_LEFT, R_LENGTH, R_NEXT, R_SEGMENT } from '../interpreter/record';
 import { deliverFault } from './exception';
 import { GP, raiseWithError, STACK } from './fault';
 import { decode } from './host';
@@ -63,7 +63,7 @@ export function lookup(cpu: u32): u32 {
   const jump = cpu + S_JUMPS + ((<u32>(rip ^ (rip >> 12)) & (JUMP_ENTRIES - 1)) << 4);
   if (load<i64>(jump) == rip && load<u32>(jump + 8) == key) {
     const record = load<u32>(jump + 12);
-    if (load<u16>(record + R_HANDLER) == HANDLER_BLOCK) return enter(cpu, record, rip);
+    if (isHead(record)) return enter(cpu, record, rip);
   }
   const physical = fetchAddress(cpu, rip);
   if (physical < 0) return 0;
@@ -113,6 +113,14 @@ export function fetchAddress(cpu: u32, rip: i64): i64 {
   return physical;
 }
 
+/** Whether the record still begins a block: it is not stale. */
+// @ts-ignore: decorator
+@inline
+function isHead(record: u32): bool {
+  const handler = load<u16>(record + R_HANDLER);
+  return handler == HANDLER_BLOCK || handler == HANDLER_REGION;
+}
+
 function find(cpu: u32, host: u32, mode: u32, linear: i64): u32 {
   const table = load<u32>(G_BLOCKS);
   const mask = load<u32>(G_BLOCKS_MASK);
@@ -121,7 +129,7 @@ function find(cpu: u32, host: u32, mode: u32, linear: i64): u32 {
   while (load<u32>(entry) != 0) {
     if (load<u32>(entry) == host && load<u32>(entry + 4) == mode) {
       const record = load<u32>(entry + 8);
-      if (load<u16>(record + R_HANDLER) != HANDLER_BLOCK) return 0;
+      if (!isHead(record)) return 0;
       const second = load<u32>(record + B_SECOND);
       if (second == 0) return record;
       const physical = translateCode(cpu, (linear & ~0xfff) + 0x1000);

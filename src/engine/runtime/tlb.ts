@@ -163,7 +163,7 @@ export function resetTlb(cpu: u32): void {
 }
 
 /** The next generation of the jump cache: none of its entries matches any more. Generation 0 is that of empty entries. */
-function newGeneration(cpu: u32): void {
+export function newGeneration(cpu: u32): void {
   const key = load<u32>(cpu + S_JUMP_KEY);
   let next = (key | MODE_BITS) + 1;
   if (next == 0) {

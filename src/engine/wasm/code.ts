@@ -1,11 +1,18 @@
 import { Bytes } from './bytes.js';
 import type { WasmType } from './module.js';
 
+let nodes = 0;
+
 /** One WebAssembly operation and its operands. */
 export class Node {
+  readonly id = nodes++;
   uses = 0;
+  /** A value is below 2^width. */
+  width = 64;
   /** Local that holds the value once emitted, or -1. */
   local = -1;
+  /** The value is what this had when the node was made. */
+  cell: Cell | null = null;
   constructor(
     readonly opcode: readonly number[],
     readonly type: WasmType | 'void',
@@ -20,8 +27,10 @@ export class Node {
 
 /** A local that is assigned more than once. */
 export class Cell {
-  local = -1;
-  constructor(readonly type: WasmType) {}
+  constructor(
+    readonly type: WasmType,
+    public local = -1,
+  ) {}
 }
 
 /** A place that code can leave to; `level` is the nesting depth of its block, set by whoever emits that block. */
@@ -35,7 +44,7 @@ type Statement =
   | { kind: 'if'; condition: Node; then: Statement[]; otherwise: Statement[] }
   | { kind: 'loop'; label: Label; body: Statement[] }
   | { kind: 'block'; label: Label; body: Statement[] }
-  | { kind: 'branch'; label: Label }
+  | { kind: 'branch'; label: Label; condition: Node | null }
   | { kind: 'raw'; bytes: readonly number[]; args: Node[] };
 
 const leb = (value: number): Uint8Array => new Bytes().unsigned(value).view();
@@ -61,14 +70,11 @@ export class Code {
   constant(type: 'i32' | 'i64', value: bigint): Node {
     const bytes =
       type === 'i32' ? new Bytes().signed(Number(BigInt.asIntN(32, value))) : new Bytes().signed64(value);
-    return new Node(
-      [type === 'i32' ? 0x41 : 0x42],
-      type,
-      [],
-      bytes.view(),
-      true,
-      BigInt.asUintN(type === 'i32' ? 32 : 64, value),
-    );
+    const bits = type === 'i32' ? 32 : 64;
+    const pattern = BigInt.asUintN(bits, value);
+    const node = new Node([type === 'i32' ? 0x41 : 0x42], type, [], bytes.view(), true, pattern);
+    node.width = pattern >> 32n === 0n ? 32 - Math.clz32(Number(pattern)) : 64;
+    return node;
   }
 
   /** A parameter: read anywhere, never assigned by this code except through `setParameter`. */
@@ -85,7 +91,7 @@ export class Code {
   /** The value that the cell has now. */
   read(cell: Cell): Node {
     const node = new Node([0x20], cell.type, [], [], false);
-    (node as { cell?: Cell }).cell = cell;
+    node.cell = cell;
     this.statements.push({ kind: 'node', node });
     return node;
   }
@@ -116,8 +122,21 @@ export class Code {
     this.statements.push({ kind: 'loop', label, body: this.nested(() => body(label)) });
   }
 
-  branch(label: Label): void {
-    this.statements.push({ kind: 'branch', label });
+  /** To `label`, if the condition (i32) is not zero. */
+  branch(label: Label, condition: Node | null = null): void {
+    if (condition) condition.uses++;
+    this.statements.push({ kind: 'branch', label, condition });
+  }
+
+  /** Counts a use by `emitValue`. */
+  use(node: Node): Node {
+    node.uses++;
+    return node;
+  }
+
+  /** Emits a value of this code, behind all of it. */
+  emitValue(node: Node, out: Bytes, locals: Locals): void {
+    this.emitUse(node, out, locals);
   }
 
   /** Any instruction without result, with operands. */
@@ -131,6 +150,7 @@ export class Code {
    * out locals by type.
    */
   emit(out: Bytes, level: number, locals: Locals): void {
+    prune(this.root);
     this.emitList(this.root, out, level, locals);
   }
 
@@ -140,6 +160,7 @@ export class Code {
         case 'node': {
           const { node } = statement;
           if (node.pure && node.uses <= 1) break;
+          if (node.cell && node.uses === 0) break;
           this.emitNode(node, out, locals);
           if (node.type === 'void') break;
           if (node.uses === 0) out.u8(0x1a);
@@ -172,7 +193,8 @@ export class Code {
           out.u8(0x0b);
           break;
         case 'branch':
-          out.u8(0x0c).unsigned(level - statement.label.level);
+          if (statement.condition) this.emitUse(statement.condition, out, locals);
+          out.u8(statement.condition ? 0x0d : 0x0c).unsigned(level - statement.label.level);
           break;
         case 'raw':
           for (const arg of statement.args) this.emitUse(arg, out, locals);
@@ -188,9 +210,8 @@ export class Code {
   }
 
   private emitNode(node: Node, out: Bytes, locals: Locals): void {
-    const cell = (node as { cell?: Cell }).cell;
-    if (cell) {
-      out.u8(0x20).unsigned(cell.local);
+    if (node.cell) {
+      out.u8(0x20).unsigned(node.cell.local);
       return;
     }
     for (const arg of node.args) this.emitUse(arg, out, locals);
@@ -198,15 +219,28 @@ export class Code {
   }
 }
 
+/** Takes back the uses by values that nobody uses. */
+function prune(list: readonly Statement[]): void {
+  for (let i = list.length - 1; i >= 0; i--) {
+    const statement = list[i]!;
+    if (statement.kind === 'if') {
+      prune(statement.otherwise);
+      prune(statement.then);
+    } else if (statement.kind === 'loop' || statement.kind === 'block') prune(statement.body);
+    else if (statement.kind === 'node' && statement.node.pure && statement.node.uses === 0)
+      for (const arg of statement.node.args) arg.uses--;
+  }
+}
+
 /** Gives out locals of a function; `reset` lets the next piece of code use them again. */
 export class Locals {
-  private readonly pools = new Map<WasmType, { all: number[]; used: number }>();
+  private readonly pools = new Map<WasmType, { all: number[]; used: number; kept: number }>();
   readonly types: WasmType[] = [];
   constructor(private readonly parameters: number) {}
 
   take(type: WasmType): number {
     let pool = this.pools.get(type);
-    if (!pool) this.pools.set(type, (pool = { all: [], used: 0 }));
+    if (!pool) this.pools.set(type, (pool = { all: [], used: 0, kept: 0 }));
     if (pool.used === pool.all.length) {
       this.types.push(type);
       pool.all.push(this.parameters + this.types.length - 1);
@@ -214,7 +248,12 @@ export class Locals {
     return pool.all[pool.used++]!;
   }
 
+  /** What was taken so far stays taken. */
+  keep(): void {
+    for (const pool of this.pools.values()) pool.kept = pool.used;
+  }
+
   reset(): void {
-    for (const pool of this.pools.values()) pool.used = 0;
+    for (const pool of this.pools.values()) pool.used = pool.kept;
   }
 }

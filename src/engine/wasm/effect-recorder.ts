@@ -2,20 +2,17 @@ import type { Form } from '../../isa/forms.js';
 import type { ArithmeticFlag, Bits, Bool, ConditionCode, Int, IntLike, Var, Vec } from '../../isa/ops.js';
 import * as L from '../layout.js';
 import { Bytes } from './bytes.js';
-import { Code, type Cell, type Node } from './code.js';
+import { Code, Node, type Cell } from './code.js';
+import { fold32, fold64, widthOf } from './folding.js';
 import type { WasmType } from './module.js';
+import { I32, I64 } from './opcodes.js';
 import { simdOpcodes } from './simd-opcodes.js';
 
-/** WebAssembly opcodes used below (core specification, 5.4). */
-export const I32 = { eqz: [0x45], eq: [0x46], ne: [0x47], ltU: [0x49], geU: [0x4f], add: [0x6a], sub: [0x6b], and: [0x71], or: [0x72], xor: [0x73], shl: [0x74], shrU: [0x76], wrap: [0xa7] }; // prettier-ignore
-export const I64 = {
-  eqz: [0x50], eq: [0x51], ne: [0x52], ltS: [0x53], ltU: [0x54], leS: [0x57], leU: [0x58],
-  clz: [0x79], ctz: [0x7a], popcnt: [0x7b], add: [0x7c], sub: [0x7d], mul: [0x7e], and: [0x83], or: [0x84], xor: [0x85],
-  shl: [0x86], shrS: [0x87], shrU: [0x88], extendU: [0xad], extend8: [0xc2], extend16: [0xc3], extend32: [0xc4],
-}; // prettier-ignore
 const SELECT = [0x1b];
 export const LOAD_I64: Record<Bits, number> = { 8: 0x31, 16: 0x33, 32: 0x35, 64: 0x29 };
 export const STORE_I64: Record<Bits, number> = { 8: 0x3c, 16: 0x3d, 32: 0x3e, 64: 0x37 };
+/** Bits that i64.load8_u, load16_u and load32_u give. */
+const LOADED_WIDTH: Partial<Record<number, number>> = { 0x31: 8, 0x33: 16, 0x35: 32 };
 /** i64.atomic.load / rmw.cmpxchg of 8, 16, 32, 64 bits (threads proposal). */
 export const ATOMIC_LOAD: Record<Bits, number> = { 8: 0x14, 16: 0x15, 32: 0x16, 64: 0x11 };
 export const ATOMIC_CMPXCHG: Record<Bits, number> = { 8: 0x4c, 16: 0x4d, 32: 0x4e, 64: 0x49 };
@@ -48,10 +45,17 @@ export abstract class EffectRecorder {
 
   // ---- node making
   protected i32(op: readonly number[], ...args: Node[]): Node {
+    const known = fold32(op, args);
+    if (known !== null) return this.code.constant('i32', known);
     return this.code.node(op, 'i32', args);
   }
   protected i64(op: readonly number[], ...args: Node[]): Node {
-    return this.code.node(op, 'i64', args);
+    const known = fold64(op, args);
+    if (known instanceof Node) return known;
+    if (known !== null) return this.code.constant('i64', known);
+    const node = this.code.node(op, 'i64', args);
+    node.width = widthOf(op, args);
+    return node;
   }
   protected const32(value: number): Node {
     return this.code.constant('i32', BigInt(value));
@@ -93,7 +97,9 @@ export abstract class EffectRecorder {
     return new Bytes().unsigned(align).unsigned(offset).view();
   }
   protected loadAt(op: number, type: WasmType, align: number, address: Node, offset: number): Node {
-    return this.code.node([op], type, [address], this.memoryImmediate(align, offset), false);
+    const node = this.code.node([op], type, [address], this.memoryImmediate(align, offset), false);
+    node.width = LOADED_WIDTH[op] ?? 64;
+    return node;
   }
   protected storeAt(op: number, align: number, address: Node, offset: number, value: Node): void {
     this.code.raw([op, ...this.memoryImmediate(align, offset)], address, value);
@@ -153,11 +159,13 @@ export abstract class EffectRecorder {
     return this.asInt(this.i64(I64.popcnt, this.node64(a)));
   }
   zx(bits: number, a: IntLike): Int {
-    if (bits === 64) return this.asInt(this.node64(a));
+    const node = this.node64(a);
+    if (node.width <= bits) return this.asInt(node);
     return this.and(a, (1n << BigInt(bits)) - 1n);
   }
   sx(bits: Bits, a: IntLike): Int {
     if (bits === 64) return this.asInt(this.node64(a));
+    if (this.node64(a).width < bits) return this.asInt(this.node64(a));
     const op = bits === 8 ? I64.extend8 : bits === 16 ? I64.extend16 : I64.extend32;
     return this.asInt(this.i64(op, this.node64(a)));
   }
@@ -198,7 +206,9 @@ export abstract class EffectRecorder {
     return this.asBool(this.i32(I32.xor, this.boolNode(a), this.boolNode(b)));
   }
   toInt(a: Bool): Int {
-    return this.asInt(this.extend(this.boolNode(a)));
+    const node = this.extend(this.boolNode(a));
+    if (node.constant === null) node.width = 1;
+    return this.asInt(node);
   }
   select(c: Bool, a: IntLike, b: IntLike): Int {
     return this.asInt(this.i64(SELECT, this.node64(a), this.node64(b), this.boolNode(c)));

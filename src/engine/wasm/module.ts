@@ -20,7 +20,7 @@ export class ModuleWriter {
   private readonly typeBytes: Bytes[] = [];
   private readonly imports: { module: string; name: string; type: number }[] = [];
   private readonly functions: DefinedFunction[] = [];
-  private readonly exported: { name: string; index: number }[] = [];
+  private readonly exported: { name: string; kind: number; index: number }[] = [];
   private elements: readonly number[] = [];
 
   type(signature: Signature): number {
@@ -52,7 +52,12 @@ export class ModuleWriter {
   }
 
   export(name: string, index: number): void {
-    this.exported.push({ name, index });
+    this.exported.push({ name, kind: 0, index });
+  }
+
+  /** Lets others put functions into table 0. */
+  exportTable(name: string): void {
+    this.exported.push({ name, kind: 1, index: 0 });
   }
 
   /** Functions of table 0, from element 0 on. */
@@ -84,7 +89,7 @@ export class ModuleWriter {
       section(4, new Bytes().unsigned(1).u8(0x70).u8(0).unsigned(this.elements.length));
 
     const exports = new Bytes().unsigned(this.exported.length);
-    for (const { name, index } of this.exported) exports.text(name).u8(0).unsigned(index);
+    for (const { name, kind, index } of this.exported) exports.text(name).u8(kind).unsigned(index);
     section(7, exports);
 
     if (this.elements.length > 0) {

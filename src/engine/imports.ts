@@ -1,0 +1,28 @@
+import type { Signature, WasmType } from './wasm/module.js';
+
+/** Runtime functions that only the bindings call, beside the helpers of definitions. */
+export const bindingImports: Record<string, Signature> = {
+  load8: { params: ['i32', 'i64'], results: ['i64'] },
+  load16: { params: ['i32', 'i64'], results: ['i64'] },
+  load32: { params: ['i32', 'i64'], results: ['i64'] },
+  load64: { params: ['i32', 'i64'], results: ['i64'] },
+  store8: { params: ['i32', 'i64', 'i64'], results: [] },
+  store16: { params: ['i32', 'i64', 'i64'], results: [] },
+  store32: { params: ['i32', 'i64', 'i64'], results: [] },
+  store64: { params: ['i32', 'i64', 'i64'], results: [] },
+  loadSlot: { params: ['i32', 'i32', 'i64'], results: [] },
+  storeSlot: { params: ['i32', 'i32', 'i64'], results: [] },
+  probeWrite: { params: ['i32', 'i64', 'i32'], results: [] },
+  effectiveAddress: { params: ['i32', 'i32', 'i32', 'i32'], results: ['i64'] },
+  effectiveAddressBeyond: { params: ['i32', 'i32', 'i64', 'i32', 'i32'], results: ['i64'] },
+  segmentLinear: { params: ['i32', 'i32', 'i64', 'i32', 'i32'], results: ['i64'] },
+  settleFlags: { params: ['i32'], results: [] },
+  repeatAgain: { params: ['i32', 'i32'], results: [] },
+};
+
+export function helperSignature(args: number, result: boolean): Signature {
+  return {
+    params: ['i32', ...Array.from({ length: args }, () => 'i64' as WasmType)],
+    results: result ? ['i64'] : [],
+  };
+}

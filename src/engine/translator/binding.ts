@@ -1,0 +1,838 @@
+import { BASE_RIP, HIGH_BYTE, NO_REGISTER, type Decoded } from '../../isa/decoder.js';
+import { helpers, type HelperName } from '../../isa/helpers.js';
+import { sseHelpers } from '../../isa/helpers/sse.js';
+import { x87Helpers } from '../../isa/helpers/x87.js';
+import type {
+  ArithmeticFlag,
+  Bits,
+  Bool,
+  ConditionCode,
+  Int,
+  IntLike,
+  Ops,
+  StateField,
+  Var,
+  Vec,
+} from '../../isa/ops.js';
+import { bindingImports, helperSignature } from '../imports.js';
+import { registerOffset } from '../interpreter/code-cache.js';
+import * as L from '../layout.js';
+import { stateFields } from '../state-fields.js';
+import { Bytes } from '../wasm/bytes.js';
+import { Code, type Cell, type Node } from '../wasm/code.js';
+import {
+  ALIGN,
+  ATOMIC_CMPXCHG,
+  ATOMIC_LOAD,
+  EffectRecorder,
+  LOAD_I64,
+  STORE_I64,
+} from '../wasm/effect-recorder.js';
+import type { ModuleWriter } from '../wasm/module.js';
+import { I32, I64 } from '../wasm/opcodes.js';
+import type { FlagState } from './flag-state.js';
+import { CPU, type RegionFrame } from './frame.js';
+
+/** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
+export class NotTranslatable extends Error {}
+
+/** How a block's last instruction leaves it. */
+export type Leaving =
+  /** To operand J, if `condition` (none: always). */
+  { kind: 'relative'; condition: Node | null; target: Node } | { kind: 'computed'; target: Node };
+
+const RSP = 4;
+const RBP = 5;
+const FLAG_WIDTHS: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
+const DIV_U = [0x80];
+const DIV_S = [0x7f];
+const REM_U = [0x82];
+const REM_S = [0x81];
+/** Helpers that touch nothing that a region keeps in locals. */
+const PLAIN_HELPERS = new Set<string>([
+  ...Object.keys(sseHelpers),
+  ...Object.keys(x87Helpers),
+  'pdep',
+  'pext',
+  'crc32',
+]);
+PLAIN_HELPERS.delete('maskmov');
+const READ_STATE = new Set<StateField>([
+  'fcw',
+  'fsw',
+  'ftw',
+  'fop',
+  'fip',
+  'fdp',
+  'mxcsr',
+  'fsBase',
+  'gsBase',
+  'cr4',
+]);
+const WRITTEN_STATE = new Set<StateField>(['fcw', 'fsw', 'ftw', 'fop', 'fip', 'fdp']);
+
+/** What is known while one block is recorded: values of registers and flags. */
+export class BlockRecorder {
+  readonly code = new Code();
+  /** Value of each general register where it is known. */
+  readonly values: (Node | null)[] = Array.from({ length: 16 }, () => null);
+  flags: FlagState = { op: 'unknown' };
+  /** The frame's flags are those of `flags`. */
+  synced = true;
+  /** What the frame's kind is known to be. */
+  kind: number | null = null;
+  base: Node | null = null;
+}
+
+/** Binds a definition to WebAssembly whose operands are constants and whose registers are locals. */
+export class TranslatorOps extends EffectRecorder implements Ops {
+  leaving: Leaving | null = null;
+  /** Values that registers had before this instruction changed them: for leaving within it. */
+  private readonly before = new Map<number, Node>();
+  private whereSet = false;
+  private flagsChanged = false;
+  private nested = 0;
+  private changedNested = false;
+
+  constructor(
+    private readonly decoded: Decoded,
+    private readonly block: BlockRecorder,
+    private readonly frame: RegionFrame,
+    private readonly module: ModuleWriter,
+    /** MODE_ bits of the region. */
+    private readonly mode: number,
+    /** Offset in the page of the instruction, and of the one behind it. */
+    private readonly start: number,
+    private readonly next: number,
+    /** Instructions of the block from this one on. */
+    private readonly left: number,
+  ) {
+    super(decoded.form!, block.code, block.code.parameter(CPU, 'i32'));
+  }
+
+  bind(): void {
+    const { attributes, instruction } = this.form.encoding;
+    if (attributes.has('cpl0')) throw new NotTranslatable();
+    const floating = ['x87', 'mmx', 'sse', 'x87nw'].find((name) => attributes.has(name));
+    if (floating) {
+      if (this.mode & L.MODE_FPU_CHECK) throw new NotTranslatable();
+      if (floating === 'x87' || floating === 'mmx')
+        this.exitIf(this.i32(I32.and, this.loadState32(L.S_FSW), this.const32(0x80)));
+    }
+    instruction.effect(this);
+  }
+
+  // ---- leaving
+  private exitIf(condition: Node): void {
+    if (condition.constant === 0n) return;
+    if (this.flagsChanged || this.changedNested) throw new NotTranslatable();
+    this.syncFlags();
+    if (!this.whereSet) {
+      this.code.assign(this.frame.where, this.const32(this.start | (this.left << 16)));
+      this.whereSet = true;
+    }
+    if (this.before.size === 0) {
+      this.code.branch(this.frame.exit, condition);
+      return;
+    }
+    if (this.nested > 0) throw new NotTranslatable();
+    this.code.if(condition, () => {
+      for (const [n, value] of this.before) this.code.assign(this.frame.gpr[n]!, value);
+      this.code.branch(this.frame.exit);
+    });
+  }
+  /** A helper raised a fault: the interpreter will raise it again. */
+  private exitIfFaulted(): void {
+    const fault = this.loadState32(L.S_FAULT);
+    if (this.flagsChanged || this.changedNested || this.nested > 0) throw new NotTranslatable();
+    this.syncFlags();
+    this.code.if(fault, () => {
+      this.storeState32(L.S_FAULT, this.const32(0));
+      for (const [n, value] of this.before) this.code.assign(this.frame.gpr[n]!, value);
+      this.code.assign(this.frame.where, this.const32(this.start | (this.left << 16)));
+      this.code.branch(this.frame.exit);
+    });
+  }
+  raise(): void {
+    this.exitIf(this.const32(1));
+  }
+  raiseIf(c: Bool): void {
+    this.exitIf(this.boolNode(c));
+  }
+  raiseIfNotProtected(): void {
+    if (!(this.mode & L.MODE_PROTECTED)) this.raise();
+  }
+  requireCpl0(): void {
+    if (this.mode & L.MODE_CPL3) this.raise();
+  }
+  if(c: Bool, then: () => void, otherwise?: () => void): void {
+    const condition = this.boolNode(c);
+    if (condition.constant !== null) {
+      if (condition.constant !== 0n) then();
+      else otherwise?.();
+      return;
+    }
+    const { block } = this;
+    // Both sides start and end with all in the frame.
+    this.syncFlags();
+    const flags = block.flags;
+    const kind = block.kind;
+    const values = [...block.values];
+    const base = block.base;
+    const changed = new Set<number>();
+    let flagsTouched = false;
+    const whereSet = this.whereSet;
+    const side = (body: () => void) => (): void => {
+      this.nested++;
+      body();
+      this.nested--;
+      this.syncFlags();
+      flagsTouched ||= block.flags !== flags;
+      block.values.forEach((value, n) => {
+        if (value !== values[n] && this.writtenNow.has(n)) changed.add(n);
+        block.values[n] = values[n]!;
+      });
+      block.flags = flags;
+      block.kind = kind;
+      block.base = base;
+      this.whereSet = whereSet;
+    };
+    this.code.if(condition, side(then), otherwise ? side(otherwise) : undefined);
+    for (const n of changed) block.values[n] = null;
+    if (changed.size > 0) this.changedNested = true;
+    if (flagsTouched) {
+      block.flags = { op: 'unknown' };
+      block.kind = null;
+      block.synced = true;
+    }
+  }
+  private readonly writtenNow = new Set<number>();
+
+  // ---- variables
+  variable(init: IntLike): Var {
+    return this.code.cell('i64', this.node64(init)) as unknown as Var;
+  }
+  get(v: Var): Int {
+    return this.asInt(this.code.read(v as unknown as Cell));
+  }
+  assign(v: Var, value: IntLike): void {
+    this.code.assign(v as unknown as Cell, this.node64(value));
+  }
+
+  // ---- general registers
+  private general(n: number): Node {
+    const known = this.block.values[n];
+    if (known) return known;
+    this.frame.used.add(n);
+    const node = this.code.read(this.frame.gpr[n]!);
+    this.block.values[n] = node;
+    return node;
+  }
+  private setGeneral(n: number, value: Node): void {
+    if (!this.before.has(n)) this.before.set(n, this.general(n));
+    if (this.nested > 0) this.changedNested = true;
+    this.writtenNow.add(n);
+    this.frame.used.add(n);
+    this.frame.written.add(n);
+    this.code.assign(this.frame.gpr[n]!, value);
+    this.block.values[n] = value;
+  }
+  reg(bits: Bits, n: number): Int {
+    return this.zx(bits, this.asInt(this.general(n)));
+  }
+  setReg(bits: Bits, n: number, value: IntLike): void {
+    const low = this.zx(bits, this.asInt(this.node64(value)));
+    if (bits >= 32) {
+      this.setGeneral(n, this.node64(low));
+      return;
+    }
+    const rest = this.and(this.asInt(this.general(n)), ~((1n << BigInt(bits)) - 1n));
+    this.setGeneral(n, this.node64(this.or(rest, low)));
+  }
+  private readByteRegister(register: number): Int {
+    if (register < HIGH_BYTE) return this.reg(8, register);
+    return this.zx(8, this.shr(this.asInt(this.general(register - HIGH_BYTE)), 8));
+  }
+  private writeByteRegister(register: number, value: IntLike): void {
+    if (register < HIGH_BYTE) {
+      this.setReg(8, register, value);
+      return;
+    }
+    const n = register - HIGH_BYTE;
+    const rest = this.and(this.asInt(this.general(n)), ~0xff00n);
+    this.setGeneral(n, this.node64(this.or(rest, this.shl(this.zx(8, value), 8))));
+  }
+
+  // ---- operands
+  private registerNumber(i: number): number {
+    const spec = this.form.encoding.operands[i]!;
+    return spec.kind === 'fixed' ? spec.value : this.decoded.registers[i]!;
+  }
+  private immediate(i: number): Int {
+    const { decoded } = this;
+    const kinds = this.form.encoding.operands.map((o) => o.kind);
+    const all = kinds.flatMap((kind, n) => (kind === 'I' || kind === 'J' ? [n] : []));
+    if (all.indexOf(i) === 1) return this.int(decoded.immediate2 >>> 0);
+    if (all.length > 1) return this.int(decoded.immediate >>> 0);
+    return this.int(
+      BigInt.asUintN(64, (BigInt(decoded.immediateHigh) << 32n) | BigInt(decoded.immediate >>> 0)),
+    );
+  }
+  read(i: number): Int {
+    const { kind } = this.operand(i);
+    if (kind === 'const') return this.int(this.form.encoding.operands[i]!.value);
+    if (kind === 'I' || kind === 'J') return this.immediate(i);
+    if ('SCDTAXY'.includes(kind)) {
+      if ('SCDT'.includes(kind)) return this.int(this.decoded.registers[i]!);
+      throw new NotTranslatable();
+    }
+    const bits = this.intWidth(i);
+    if (this.isMemory(i)) return this.load(bits, this.address(i));
+    if (kind !== 'fixed' && !'EGRZB'.includes(kind)) {
+      const node = this.loadAt(
+        LOAD_I64[bits],
+        'i64',
+        0,
+        this.cpu,
+        registerOffset(kind, this.decoded.registers[i]!),
+      );
+      return this.asInt(node);
+    }
+    const n = this.registerNumber(i);
+    return bits === 8 ? this.readByteRegister(n) : this.reg(bits, n);
+  }
+  write(i: number, value: IntLike): void {
+    const bits = this.intWidth(i);
+    if (this.isMemory(i)) {
+      this.store(bits, this.address(i), value);
+      return;
+    }
+    const { kind } = this.operand(i);
+    if (kind !== 'fixed' && !'EGRZB'.includes(kind)) {
+      const offset = registerOffset(kind, this.decoded.registers[i]!);
+      this.storeAt(STORE_I64[bits], 0, this.cpu, offset, this.node64(value));
+      return;
+    }
+    const n = this.registerNumber(i);
+    if (bits === 8) this.writeByteRegister(n, value);
+    else this.setReg(bits, n, value);
+  }
+  update(i: number, f: (old: Int) => IntLike): Int {
+    if (this.isMemory(i)) return this.updateAt(this.intWidth(i), this.address(i), f);
+    const old = this.read(i);
+    this.write(i, f(old));
+    return old;
+  }
+  updateAt(bits: Bits, at: IntLike, f: (old: Int) => IntLike): Int {
+    const linear = this.node64(at);
+    const [matches, address] = this.probeTlb(bits / 8, linear, L.S_TLB_WRITE);
+    this.exitIf(this.i32(I32.eqz, matches));
+    if (this.locked && bits > 8)
+      this.exitIf(this.i32(I32.and, this.wrap(this.asInt(linear)), this.const32(bits / 8 - 1)));
+    const host = address();
+    if (!this.locked) {
+      const old = this.loadAt(LOAD_I64[bits], 'i64', 0, host, 0);
+      this.storeAt(STORE_I64[bits], 0, host, 0, this.node64(f(this.asInt(old))));
+      return this.asInt(old);
+    }
+    const result = this.code.cell('i64', this.node64(0));
+    this.code.loop((again) => {
+      this.nested++;
+      const seen = this.code.node(
+        [0xfe, ATOMIC_LOAD[bits]],
+        'i64',
+        [host],
+        this.memoryImmediate(ALIGN[bits], 0),
+        false,
+      );
+      seen.width = bits;
+      this.code.assign(result, seen);
+      const value = this.zx(bits, f(this.asInt(seen)));
+      const now = this.code.node(
+        [0xfe, ATOMIC_CMPXCHG[bits]],
+        'i64',
+        [host, seen, this.node64(value)],
+        this.memoryImmediate(ALIGN[bits], 0),
+        false,
+      );
+      this.code.branch(again, this.i32(I64.ne, now, seen));
+      this.nested--;
+    });
+    const old = this.code.read(result);
+    old.width = bits;
+    return this.asInt(old);
+  }
+  probeWrite(linear: IntLike, bytes: number): void {
+    const [matches] = this.probeTlb(bytes, this.node64(linear), L.S_TLB_WRITE);
+    this.exitIf(this.i32(I32.eqz, matches));
+  }
+  restoring(_n: number, _before: Int, body: () => void): void {
+    body();
+  }
+
+  // ---- addresses
+  private pageBase(): Node {
+    return (this.block.base ??= this.code.read(this.frame.base));
+  }
+  private rawOffset(): Int {
+    const { base, index, scale, displacement } = this.decoded;
+    let sum: Int;
+    if (base === BASE_RIP) sum = this.add(this.asInt(this.pageBase()), displacement + this.next);
+    else {
+      const start = base === NO_REGISTER ? this.int(0) : this.asInt(this.general(base));
+      const scaled = index === NO_REGISTER ? this.int(0) : this.shl(this.asInt(this.general(index)), scale);
+      sum = this.add(this.add(start, scaled), displacement);
+    }
+    return sum;
+  }
+  private inSegment(offset: Int): Int {
+    const { segment, asize } = this.decoded;
+    if (this.mode & L.MODE_LONG) {
+      const masked = this.zx(asize as Bits, offset);
+      if (segment !== L.FS && segment !== L.GS) return masked;
+      const base = this.loadState64(L.S_SEG + L.SEG_BYTES * segment + L.SEG_BASE);
+      return this.add(masked, this.asInt(base));
+    }
+    if (asize !== 32 || segment === L.FS || segment === L.GS) throw new NotTranslatable();
+    return this.zx(32, offset);
+  }
+  offset(i: number): Int {
+    if (this.operand(i).kind === 'O') throw new NotTranslatable();
+    return this.zx(this.decoded.asize as Bits, this.rawOffset());
+  }
+  address(i: number): Int {
+    if (this.operand(i).kind !== 'O') return this.inSegment(this.rawOffset());
+    const { immediate, immediateHigh } = this.decoded;
+    return this.inSegment(
+      this.int(BigInt.asUintN(64, (BigInt(immediateHigh) << 32n) | BigInt(immediate >>> 0))),
+    );
+  }
+  addressBeyond(_i: number, distance: IntLike): Int {
+    return this.inSegment(this.add(this.rawOffset(), distance));
+  }
+  linear(): Int {
+    throw new NotTranslatable();
+  }
+  farSelector(): Int {
+    throw new NotTranslatable();
+  }
+  segment(): Int {
+    return this.int(this.decoded.segment);
+  }
+
+  // ---- memory
+  load(bits: Bits, linear: IntLike): Int {
+    const [matches, address] = this.probeTlb(bits / 8, this.node64(linear), L.S_TLB_READ);
+    this.exitIf(this.i32(I32.eqz, matches));
+    return this.asInt(this.loadAt(LOAD_I64[bits], 'i64', 0, address(), 0));
+  }
+  store(bits: Bits, linear: IntLike, value: IntLike): void {
+    const what = this.node64(value);
+    const [matches, address] = this.probeTlb(bits / 8, this.node64(linear), L.S_TLB_WRITE);
+    this.exitIf(this.i32(I32.eqz, matches));
+    this.storeAt(STORE_I64[bits], 0, address(), 0, what);
+  }
+  loadVec(linear: IntLike): Vec {
+    const [matches, address] = this.probeTlb(16, this.node64(linear), L.S_TLB_READ);
+    this.exitIf(this.i32(I32.eqz, matches));
+    return this.asVec(this.loadVecState(address(), 0));
+  }
+  storeVec(linear: IntLike, v: Vec): void {
+    const [matches, address] = this.probeTlb(16, this.node64(linear), L.S_TLB_WRITE);
+    this.exitIf(this.i32(I32.eqz, matches));
+    this.storeVecState(address(), 0, this.vecNode(v));
+  }
+  private loadVecState(address: Node, offset: number): Node {
+    return this.code.node([0xfd, 0], 'v128', [address], this.memoryImmediate(0, offset), false);
+  }
+  private storeVecState(address: Node, offset: number, value: Node): void {
+    this.code.raw([0xfd, 11, ...this.memoryImmediate(0, offset)], address, value);
+  }
+
+  // ---- vectors
+  private vectorAddress(i: number): Int {
+    const linear = this.address(i);
+    if (!this.form.encoding.attributes.has('unaligned')) this.raiseIf(this.ne(this.and(linear, 15), 0));
+    return linear;
+  }
+  slot(i: number): Int {
+    if (!this.isMemory(i)) return this.int(registerOffset(this.operand(i).kind, this.decoded.registers[i]!));
+    const temp = L.S_TEMP + 16 * i;
+    if (this.width(i) === 128)
+      this.storeVecState(this.cpu, temp, this.vecNode(this.loadVec(this.vectorAddress(i))));
+    else {
+      this.storeState64(temp, this.node64(this.read(i)));
+      this.storeState64(temp + 8, this.node64(0));
+    }
+    return this.int(temp);
+  }
+  readVec(i: number): Vec {
+    if (this.isMemory(i)) {
+      if (this.width(i) === 128) return this.loadVec(this.vectorAddress(i));
+      return this.vec(this.read(i), 0);
+    }
+    const offset = registerOffset(this.operand(i).kind, this.decoded.registers[i]!);
+    if (this.isMmx(i))
+      return this.asVec(
+        this.code.node([0xfd, 93], 'v128', [this.cpu], this.memoryImmediate(0, offset), false),
+      );
+    return this.asVec(this.loadVecState(this.cpu, offset));
+  }
+  writeVec(i: number, v: Vec): void {
+    if (this.isMemory(i)) {
+      if (this.width(i) === 128) this.storeVec(this.vectorAddress(i), v);
+      else this.write(i, this.lane(this.intWidth(i), v, 0));
+      return;
+    }
+    const offset = registerOffset(this.operand(i).kind, this.decoded.registers[i]!);
+    if (this.isMmx(i)) {
+      this.storeState64(offset, this.node64(this.lane(64, v, 0)));
+      this.storeAt(STORE_I64[16], 0, this.cpu, offset + 8, this.node64(0xffff));
+    } else this.storeVecState(this.cpu, offset, this.vecNode(v));
+  }
+  xmm(n: number): Vec {
+    return this.asVec(this.loadVecState(this.cpu, L.S_XMM + L.XMM_BYTES * n));
+  }
+  setXmm(n: number, v: Vec): void {
+    this.storeVecState(this.cpu, L.S_XMM + L.XMM_BYTES * n, this.vecNode(v));
+  }
+
+  // ---- other state
+  state(field: StateField): Int {
+    if (!READ_STATE.has(field) && !field.endsWith('Selector')) throw new NotTranslatable();
+    const { offset, bytes } = stateFields[field];
+    return this.asInt(bytes === 8 ? this.loadState64(offset) : this.extend(this.loadState32(offset)));
+  }
+  setState(field: StateField, value: IntLike): void {
+    if (!WRITTEN_STATE.has(field)) throw new NotTranslatable();
+    const { offset, bytes } = stateFields[field];
+    if (bytes === 8) this.storeState64(offset, this.node64(value));
+    else this.storeState32(offset, this.wrap(value));
+  }
+
+  // ---- flags
+  private setFlagState(state: FlagState): void {
+    this.block.flags = state;
+    this.block.synced = false;
+    this.flagsChanged = true;
+    this.frame.usesFlags = true;
+  }
+  /** Puts the flags into the frame, unless they are there. */
+  syncFlags(): void {
+    const { block, frame } = this;
+    if (block.synced) return;
+    const { flags } = block;
+    let kind = L.FLAGS_WORDS;
+    const put = (z: Node, s: Node, c: Node): void => {
+      this.code.assign(frame.flags.z, z);
+      this.code.assign(frame.flags.s, s);
+      this.code.assign(frame.flags.c, c);
+    };
+    if (flags.op === 'add' || flags.op === 'sub') {
+      kind = (flags.op === 'add' ? L.FLAGS_ADD : L.FLAGS_SUB) + FLAG_WIDTHS[flags.bits];
+      put(flags.r, flags.a, flags.b);
+    } else if (flags.op === 'logic') put(flags.r, flags.r, this.node64(0));
+    else if (flags.op === 'words') put(flags.z, flags.s, flags.c());
+    if (block.kind !== kind) this.code.assign(frame.kind, this.const32(kind));
+    block.kind = kind;
+    block.synced = true;
+  }
+  /** The flags as three words, whatever they were known as. */
+  private words(): { z: Node; s: Node; c: () => Node } {
+    const { block, frame } = this;
+    const { flags } = block;
+    switch (flags.op) {
+      case 'words':
+        return flags;
+      case 'logic':
+        return { z: flags.r, s: flags.r, c: () => this.node64(0) };
+      case 'add':
+      case 'sub': {
+        const { a, b, r, bits } = flags;
+        const result = this.node64(this.sx(bits, this.asInt(r)));
+        return {
+          z: result,
+          s: result,
+          c: () => this.carries(flags.op, bits, this.asInt(a), this.asInt(b), this.asInt(r)),
+        };
+      }
+      case 'unknown': {
+        this.frame.usesFlags = true;
+        if (block.kind !== L.FLAGS_WORDS)
+          this.code.if(this.code.read(frame.kind), () => {
+            const offsets = [L.S_FLAG_Z, L.S_FLAG_S, L.S_FLAG_C];
+            const cells = [frame.flags.z, frame.flags.s, frame.flags.c];
+            cells.forEach((cell, i) => this.storeState64(offsets[i]!, this.code.read(cell)));
+            this.storeState32(L.S_FLAG_KIND, this.code.read(frame.kind));
+            this.code.raw(this.import('settleFlags'), this.cpu);
+            cells.forEach((cell, i) => this.code.assign(cell, this.loadState64(offsets[i]!)));
+            this.code.assign(frame.kind, this.const32(L.FLAGS_WORDS));
+          });
+        const [z, s, c] = [frame.flags.z, frame.flags.s, frame.flags.c].map((cell) => this.code.read(cell));
+        const words = { op: 'words', z: z!, s: s!, c: () => c! } as const;
+        block.kind = L.FLAGS_WORDS;
+        // Within a condition the other side knows nothing of it.
+        if (this.nested === 0) block.flags = words;
+        return words;
+      }
+    }
+  }
+  private carries(op: 'add' | 'sub', bits: Bits, a: Int, b: Int, r: Int): Node {
+    const carries =
+      op === 'add'
+        ? this.or(this.and(a, b), this.and(this.or(a, b), this.not(r)))
+        : this.or(this.and(this.not(a), b), this.and(this.or(this.not(a), b), r));
+    return this.node64(bits === 64 ? carries : this.or(this.shl(carries, 64 - bits), carries));
+  }
+  protected override flagWord(word: number): Int {
+    const words = this.words();
+    return this.asInt(word === L.S_FLAG_Z ? words.z : word === L.S_FLAG_S ? words.s : words.c());
+  }
+  protected override setFlagWord(word: number, value: Int): void {
+    const words = this.words();
+    const node = this.node64(value);
+    this.setFlagState({
+      op: 'words',
+      z: word === L.S_FLAG_Z ? node : words.z,
+      s: word === L.S_FLAG_S ? node : words.s,
+      c: word === L.S_FLAG_C ? () => node : words.c,
+    });
+  }
+  /** Whether r is the sum or difference of just a and b. */
+  private isPlain(op: readonly number[], r: Node, a: Node, b: Node): boolean {
+    let node = r;
+    if (node.opcode === I64.and && node.args[1]!.constant !== null) node = node.args[0]!;
+    return node.opcode === op && node.args[0] === a && same(node.args[1]!, b);
+  }
+  override flagsAdd(bits: Bits, a: IntLike, b: IntLike, r: IntLike): void {
+    const [x, y, z] = [this.node64(a), this.node64(b), this.node64(r)];
+    this.setFlagState({ op: 'add', bits, a: x, b: y, r: z, plain: this.isPlain(I64.add, z, x, y) });
+  }
+  override flagsSub(bits: Bits, a: IntLike, b: IntLike, r: IntLike): void {
+    const [x, y, z] = [this.node64(a), this.node64(b), this.node64(r)];
+    const plain = this.isPlain(I64.sub, z, x, y) || y.constant === 0n;
+    this.setFlagState({ op: 'sub', bits, a: x, b: y, r: z, plain });
+  }
+  override flagsLogic(bits: Bits, r: IntLike): void {
+    this.setFlagState({ op: 'logic', r: this.node64(this.sx(bits, r)) });
+  }
+  override flagsResult(bits: Bits, r: IntLike, cf: Bool, of: Bool): void {
+    const result = this.node64(this.sx(bits, r));
+    this.setFlagState({
+      op: 'words',
+      z: result,
+      s: result,
+      c: () => this.node64(this.carryWord(cf, of)),
+      cf: () => cf,
+    });
+  }
+  protected override flagsStep(bits: Bits, a: IntLike, r: IntLike, overflow: bigint): void {
+    const cf = this.flag('cf');
+    const result = this.node64(this.sx(bits, r));
+    const c = (): Node => {
+      const carry = this.toInt(cf);
+      const of = this.toInt(this.eq(r, overflow));
+      const af = this.and(this.shr(this.xor(this.xor(a, 1), r), 1), 8);
+      return this.node64(this.or(this.or(this.shl(carry, 63), this.shl(this.xor(carry, of), 62)), af));
+    };
+    this.setFlagState({ op: 'words', z: result, s: result, c, cf: () => cf });
+  }
+  override setFlags(flags: Partial<Record<ArithmeticFlag, Bool>>): void {
+    const old = this.words();
+    let z = old.z;
+    let s = this.asInt(old.s);
+    if (flags.zf) z = this.node64(this.toInt(this.negate(flags.zf)));
+    if (flags.sf && flags.pf) s = this.int(0);
+    if (flags.sf) s = this.or(this.and(s, 0x7fffffffffffffffn), this.shl(this.toInt(flags.sf), 63));
+    if (flags.pf) s = this.or(this.and(s, -0x100n), this.toInt(this.negate(flags.pf)));
+    const { cf, of, af } = flags;
+    let c = old.c;
+    if (cf || of || af)
+      c = (): Node => {
+        const carries = this.asInt(old.c());
+        const oldCf = (): Bool => this.lts(carries, 0);
+        const oldOf = (): Bool => this.lts(this.xor(carries, this.shl(carries, 1)), 0);
+        const kept = af ? this.shl(this.toInt(af), 3) : this.and(carries, 8);
+        if (!cf && !of) return this.node64(this.or(this.and(carries, -9n), kept));
+        return this.node64(this.or(this.carryWord(cf ?? oldCf(), of ?? oldOf()), kept));
+      };
+    this.setFlagState({ op: 'words', z, s: this.node64(s), c, ...(cf ? { cf: () => cf } : {}) });
+  }
+  override flag(name: ArithmeticFlag): Bool {
+    const { flags } = this.block;
+    if (name === 'cf') {
+      if (flags.op === 'logic') return this.bool(false);
+      if (flags.op === 'words' && flags.cf) return flags.cf();
+      if (flags.op === 'sub' && flags.plain) return this.ltu(this.asInt(flags.a), this.asInt(flags.b));
+      if (flags.op === 'add' && flags.plain) return this.ltu(this.asInt(flags.r), this.asInt(flags.a));
+    }
+    if (name === 'of' && flags.op === 'logic') return this.bool(false);
+    if (name === 'zf') {
+      if (flags.op === 'sub' && flags.plain) return this.eq(this.asInt(flags.a), this.asInt(flags.b));
+      if (flags.op === 'sub' || flags.op === 'add') return this.eq(this.asInt(flags.r), 0);
+    }
+    return super.flag(name);
+  }
+  override condition(cc: ConditionCode): Bool {
+    const { flags } = this.block;
+    const negated = (cc & 1) !== 0;
+    const base = cc & ~1;
+    if (flags.op === 'sub' && flags.plain) {
+      const [a, b] = [this.asInt(flags.a), this.asInt(flags.b)];
+      if (base === 6) return negated ? this.ltu(b, a) : this.leu(a, b);
+      if (base === 12 || base === 14) {
+        const [x, y] = [this.sx(flags.bits, a), this.sx(flags.bits, b)];
+        if (base === 12) return negated ? this.les(y, x) : this.lts(x, y);
+        return negated ? this.lts(y, x) : this.les(x, y);
+      }
+      if (base === 2) return negated ? this.leu(b, a) : this.ltu(a, b);
+      if (base === 4) return negated ? this.ne(a, b) : this.eq(a, b);
+    }
+    if (flags.op === 'logic') {
+      const r = this.asInt(flags.r);
+      if (base === 4 || base === 6) return negated ? this.ne(r, 0) : this.eq(r, 0);
+      if (base === 8 || base === 12) return negated ? this.les(0, r) : this.lts(r, 0);
+      if (base === 14) return negated ? this.lts(0, r) : this.les(r, 0);
+    }
+    return super.condition(cc);
+  }
+
+  // ---- control
+  nextIp(): Int {
+    const ip = this.add(this.asInt(this.pageBase()), this.next);
+    return this.mode & L.MODE_LONG ? ip : this.zx(32, ip);
+  }
+  private relativeTarget(): Int {
+    const operand = this.form.encoding.operands.findIndex((o) => o.kind === 'J');
+    return this.zx(this.bits, this.add(this.nextIp(), this.immediate(operand)));
+  }
+  checkJump(target: IntLike): void {
+    if (this.bits !== 64) return;
+    // With 57-bit addresses the interpreter looks closer.
+    const extended = this.sar(this.shl(target, 64 - 48), 64 - 48);
+    this.exitIf(this.boolNode(this.ne(extended, target)));
+  }
+  jump(target: IntLike): void {
+    if (this.bits === 16) throw new NotTranslatable();
+    this.checkJump(target);
+    this.leaving = { kind: 'computed', target: this.code.use(this.node64(target)) };
+  }
+  jumpRelative(): void {
+    this.leaveTo(null);
+  }
+  branch(c: Bool): void {
+    this.leaveTo(this.boolNode(c));
+  }
+  private leaveTo(condition: Node | null): void {
+    if (this.bits === 16) throw new NotTranslatable();
+    const target = this.relativeTarget();
+    if (condition) this.code.use(condition);
+    this.leaving = { kind: 'relative', condition, target: this.code.use(this.node64(target)) };
+  }
+
+  // ---- stack
+  private stackBits(): 32 | 64 {
+    return this.mode & L.MODE_LONG ? 64 : 32;
+  }
+  push(bits: Bits, value: IntLike): void {
+    const size = this.stackBits();
+    const top = this.zx(size, this.sub(this.reg(size, RSP), bits / 8));
+    this.store(bits, top, value);
+    this.setReg(size, RSP, top);
+  }
+  pop(bits: Bits): Int {
+    const size = this.stackBits();
+    const top = this.reg(size, RSP);
+    const value = this.load(bits, top);
+    this.setReg(size, RSP, this.zx(size, this.add(top, bits / 8)));
+    return value;
+  }
+
+  // ---- helpers
+  private import(name: string): number[] {
+    const signature = bindingImports[name];
+    if (!signature) throw new Error(`no binding import ${name}`);
+    return [0x10, ...new Bytes().unsigned(this.module.import('runtime', name, signature)).view()];
+  }
+  call(name: HelperName, ...args: IntLike[]): Int {
+    switch (name) {
+      case 'stackFromFrame':
+        this.setReg(this.stackBits(), RSP, this.reg(this.stackBits(), RBP));
+        return this.int(0);
+      case 'dropStack':
+        this.setReg(this.stackBits(), RSP, this.add(this.reg(this.stackBits(), RSP), args[0]!));
+        return this.int(0);
+      case 'umulh':
+        return this.highProduct(args[0]!, args[1]!);
+      case 'imulh':
+        return this.signedHighProduct(args[0]!, args[1]!);
+      case 'divide':
+      case 'idivide':
+        return this.divide(name === 'idivide', args);
+      case 'remainder':
+        return this.remainder!;
+    }
+    if (!PLAIN_HELPERS.has(name)) throw new NotTranslatable();
+    const helper = (helpers as Record<string, { args: number; result: boolean; faults: boolean }>)[name]!;
+    if (this.nested > 0) throw new NotTranslatable();
+    const nodes = [this.cpu, ...args.map((a) => this.node64(a))];
+    const index = this.module.import('runtime', name, helperSignature(helper.args, helper.result));
+    const call = [0x10, ...new Bytes().unsigned(index).view()];
+    if (!helper.result) {
+      this.code.raw(call, ...nodes);
+      if (helper.faults) this.exitIfFaulted();
+      return this.int(0);
+    }
+    const result = this.code.node(call, 'i64', nodes, [], false);
+    if (helper.faults) this.exitIfFaulted();
+    return this.asInt(result);
+  }
+  private highProduct(a: IntLike, b: IntLike): Int {
+    const low = 0xffffffffn;
+    const [al, ah, bl, bh] = [this.and(a, low), this.shr(a, 32), this.and(b, low), this.shr(b, 32)];
+    const t = this.add(this.mul(ah, bl), this.shr(this.mul(al, bl), 32));
+    const w = this.add(this.and(t, low), this.mul(al, bh));
+    return this.add(this.add(this.mul(ah, bh), this.shr(t, 32)), this.shr(w, 32));
+  }
+  private signedHighProduct(a: IntLike, b: IntLike): Int {
+    const high = this.highProduct(a, b);
+    return this.sub(this.sub(high, this.and(this.sar(a, 63), b)), this.and(this.sar(b, 63), a));
+  }
+  private remainder: Int | null = null;
+  /** Division whose dividend fits into 64 bits; others, and those that fault, are left to the interpreter. */
+  private divide(signed: boolean, [, high, low, divisor]: IntLike[]): Int {
+    const { bits } = this;
+    const by = signed ? this.sx(bits, divisor!) : this.asInt(this.node64(divisor!));
+    this.exitIf(this.boolNode(this.eq(by, 0)));
+    let dividend: Int;
+    if (bits === 64) {
+      dividend = this.asInt(this.node64(low!));
+      this.exitIf(this.boolNode(this.ne(high!, signed ? this.sar(dividend, 63) : 0)));
+      if (signed) this.exitIf(this.boolNode(this.both(this.eq(by, -1n), this.eq(dividend, 1n << 63n))));
+    } else {
+      const whole = this.or(this.shl(high!, bits), low!);
+      dividend =
+        signed && bits < 32 ? this.sx((2 * bits) as Bits, this.zx((2 * bits) as Bits, whole)) : whole;
+      if (signed && bits === 32)
+        this.exitIf(this.boolNode(this.both(this.eq(by, -1n), this.eq(dividend, 1n << 63n))));
+    }
+    // It traps in WebAssembly where it faults here, so it may not be moved before the tests.
+    const op = (code: readonly number[]): Int =>
+      this.asInt(this.code.node(code, 'i64', [this.node64(dividend), this.node64(by)], [], false));
+    const quotient = op(signed ? DIV_S : DIV_U);
+    if (bits < 64) {
+      const cut = signed ? this.sx(bits, quotient) : this.zx(bits, quotient);
+      this.exitIf(this.boolNode(this.ne(cut, quotient)));
+    }
+    this.remainder = op(signed ? REM_S : REM_U);
+    return this.zx(bits, quotient);
+  }
+  transfer(): void {
+    throw new NotTranslatable();
+  }
+  repeat(): void {
+    throw new NotTranslatable();
+  }
+}
+
+const same = (a: Node, b: Node): boolean => a === b || (a.constant !== null && a.constant === b.constant);

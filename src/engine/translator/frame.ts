@@ -1,0 +1,41 @@
+import { Cell, Label, Locals } from '../wasm/code.js';
+
+const GENERAL_REGISTERS = 16;
+/** Parameters of a region's function. */
+export const CPU = 0;
+export const ENTRY = 1;
+
+/** The locals in which a region keeps the state of the CPU, and its ways out. */
+export class RegionFrame {
+  readonly locals = new Locals(2);
+  readonly gpr: readonly Cell[];
+  /** The three flag words, to be read as `kind` (S_FLAG_KIND) says. */
+  readonly flags: { readonly z: Cell; readonly s: Cell; readonly c: Cell };
+  readonly kind: Cell;
+  /** Instruction pointer of the page's first byte. */
+  readonly base: Cell;
+  readonly budget: Cell;
+  /** Of the instruction that may leave: offset in the page, and instructions of its block not done << 16. */
+  readonly where: Cell;
+  /** Instruction pointer to leave with. */
+  readonly rip: Cell;
+  /** Leaves at `where`, and with `rip`. */
+  readonly exit = new Label();
+  readonly leave = new Label();
+  /** General registers that the region uses, and those that it changes. */
+  readonly used = new Set<number>();
+  readonly written = new Set<number>();
+  usesFlags = false;
+
+  constructor() {
+    const take = (type: 'i32' | 'i64'): Cell => new Cell(type, this.locals.take(type));
+    this.budget = take('i64');
+    this.base = take('i64');
+    this.rip = take('i64');
+    this.flags = { z: take('i64'), s: take('i64'), c: take('i64') };
+    this.gpr = Array.from({ length: GENERAL_REGISTERS }, () => take('i64'));
+    this.kind = take('i32');
+    this.where = take('i32');
+    this.locals.keep();
+  }
+}

@@ -1,0 +1,366 @@
+import * as L from '../layout.js';
+import { Bytes } from '../wasm/bytes.js';
+import type { Cell } from '../wasm/code.js';
+import type { ModuleWriter, Signature } from '../wasm/module.js';
+import { BlockRecorder, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
+import type { BasicBlock, RegionInstruction } from './blocks.js';
+import { withEntries, type RegionGraph } from './entries.js';
+import { CPU, ENTRY, RegionFrame } from './frame.js';
+import { irreducibleEdges, loopsOf, type Successors } from './graph.js';
+import { Structure } from './structure.js';
+
+const REGION: Signature = { params: ['i32', 'i32'], results: [] };
+/** Exports of the interpreter that regions use, and `settleFlags` of the runtime. */
+const CALL: Signature = { params: ['i32', 'i64', 'i64'], results: ['i32'] };
+const INSTRUCTION: Signature = { params: ['i32', 'i32'], results: ['i32'] };
+const SETTLE: Signature = { params: ['i32'], results: [] };
+
+const LOAD32 = 0x28;
+const LOAD64 = 0x29;
+const STORE32 = 0x36;
+const STORE64 = 0x37;
+const GET = 0x20;
+const SET = 0x21;
+const RETURN = 0x0f;
+const IF = [0x04, 0x40];
+const ELSE = 0x05;
+const END = 0x0b;
+const FAR = 0x10000;
+
+export interface RegionEntry {
+  /** Offset in the page. */
+  readonly offset: number;
+  /** Most instructions from here to the next look at the budget. */
+  readonly longest: number;
+}
+
+/** Could not be translated as asked: the instruction at this offset must be treated otherwise. */
+export class Refused extends Error {
+  constructor(readonly instruction: RegionInstruction) {
+    super();
+  }
+}
+
+/** One region: recorded by the constructor, emitted by `define`. */
+export class Region {
+  readonly entries: readonly RegionEntry[];
+  private readonly frame = new RegionFrame();
+  private readonly recorded: { code: BlockRecorder; leaving: Leaving | null }[];
+  private readonly blockAt: ReadonlyMap<number, number>;
+  /** Edges that would make a loop with two heads: they leave the region. */
+  private readonly cut = new Set<string>();
+  private readonly graph: RegionGraph;
+  private readonly checked = new Set<number>();
+  private readonly body = new Bytes();
+  private readonly imports: { call: number; instruction: number; settle: number };
+
+  /** `recordOf` gives the decoded record of an instruction that its handler runs. */
+  constructor(
+    private readonly blocks: readonly BasicBlock[],
+    private readonly module: ModuleWriter,
+    private readonly mode: number,
+    private readonly recordOf: (instruction: RegionInstruction) => number,
+  ) {
+    this.imports = {
+      call: module.import('interpreter', 'call', CALL),
+      instruction: module.import('interpreter', 'instruction', INSTRUCTION),
+      settle: module.import('runtime', 'settleFlags', SETTLE),
+    };
+    this.blockAt = new Map(blocks.map(({ start }, i) => [start, i]));
+    for (;;) {
+      const found = irreducibleEdges(this.successors());
+      if (found.length === 0) break;
+      for (const [from, to] of found) this.cut.add(`${from},${to}`);
+    }
+    const successors = this.successors();
+    const reached = reachable(successors);
+    for (const head of loopsOf(successors).keys()) this.checked.add(head);
+    blocks.forEach(({ ending }, from) => {
+      if (!reached.has(from) || (ending.kind !== 'call' && ending.kind !== 'callout')) return;
+      const next = this.target(from, ending.next);
+      if (next !== null) this.checked.add(next);
+    });
+    const entries = [0, ...[...this.checked].filter((block) => block !== 0)];
+    this.graph = withEntries(successors, entries);
+    const longest = this.longestPaths(successors);
+    this.entries = entries.map((block) => ({ offset: blocks[block]!.start, longest: longest(block) }));
+    this.recorded = blocks.map((block, i) =>
+      reached.has(i) ? this.record(block) : { code: new BlockRecorder(), leaving: null },
+    );
+  }
+
+  /** Block at an offset, unless the way there leaves the region. */
+  private target(from: number, offset: number | null): number | null {
+    if (offset === null) return null;
+    const to = this.blockAt.get(offset);
+    return to === undefined || this.cut.has(`${from},${to}`) ? null : to;
+  }
+
+  private successors(): Successors {
+    return this.blocks.map(({ ending }, from) => {
+      const offsets =
+        ending.kind === 'goto'
+          ? [ending.to]
+          : ending.kind === 'jump'
+            ? [ending.taken]
+            : ending.kind === 'branch'
+              ? [ending.taken, ending.next]
+              : ending.kind === 'computed'
+                ? []
+                : [ending.next];
+      return offsets.map((offset) => this.target(from, offset)).filter((to) => to !== null);
+    });
+  }
+
+  private longestPaths(successors: Successors): (block: number) => number {
+    const known = new Map<number, number>();
+    const longest = (block: number): number => {
+      let length = known.get(block);
+      if (length !== undefined) return length;
+      length = 0;
+      for (const to of successors[block]!) if (!this.checked.has(to)) length = Math.max(length, longest(to));
+      length += this.blocks[block]!.instructions.length;
+      known.set(block, length);
+      return length;
+    };
+    return longest;
+  }
+
+  private record(block: BasicBlock): { code: BlockRecorder; leaving: Leaving | null } {
+    const code = new BlockRecorder();
+    const list = block.ending.kind === 'callout' ? block.instructions.slice(0, -1) : block.instructions;
+    let ops: TranslatorOps | null = null;
+    list.forEach((instruction, i) => {
+      const { decoded, start, next } = instruction;
+      const left = block.instructions.length - i;
+      ops = new TranslatorOps(decoded, code, this.frame, this.module, this.mode, start, next, left);
+      try {
+        ops.bind();
+      } catch (error) {
+        if (error instanceof NotTranslatable) throw new Refused(instruction);
+        throw error;
+      }
+    });
+    // What comes behind finds the flags in the frame.
+    (ops as TranslatorOps | null)?.syncFlags();
+    return { code, leaving: (ops as TranslatorOps | null)?.leaving ?? null };
+  }
+
+  // ---- emission
+  /** Index of the region's function (cpu, entry number). */
+  define(): number {
+    const { frame, body } = this;
+    const { exit, leave } = frame;
+    this.stateLoad(LOAD64, L.S_PAGE_BASE, frame.base);
+    this.reload();
+    body.raw([0x02, 0x40, 0x02, 0x40]);
+    leave.level = 1;
+    exit.level = 2;
+    const labelled = new Set<number>();
+    this.graph.nodes.forEach((node) => {
+      if (node.kind !== 'block') for (const to of node.targets.values()) labelled.add(to);
+    });
+    const structure = new Structure(this.graph.successors, labelled, body, (node, level, goTo) =>
+      this.emitNode(node, level, goTo, structure),
+    );
+    structure.emitAll(2);
+    body.u8(END);
+    // exit: rip = base + (where & 0xffff), budget += where >> 16
+    this.get(frame.base);
+    this.get(frame.where);
+    body.raw([0x41]).signed(0xffff).raw([0x71, 0xad, 0x7c]);
+    this.set(frame.rip);
+    this.get(frame.budget);
+    this.get(frame.where);
+    body.raw([0x41, 16, 0x76, 0xad, 0x7c]);
+    this.set(frame.budget);
+    body.u8(END);
+    this.spill();
+    this.stateStore(STORE64, L.S_RIP, frame.rip);
+    return this.module.define(REGION, frame.locals.types, body.view());
+  }
+
+  private get(cell: Cell): void {
+    this.body.u8(GET).unsigned(cell.local);
+  }
+  private set(cell: Cell): void {
+    this.body.u8(SET).unsigned(cell.local);
+  }
+  private stateLoad(op: number, offset: number, cell: Cell): void {
+    this.body.raw([GET, CPU, op, op === LOAD32 ? 2 : 3]).unsigned(offset);
+    this.set(cell);
+  }
+  private stateStore(op: number, offset: number, cell: Cell): void {
+    this.body.raw([GET, CPU]);
+    this.get(cell);
+    this.body.raw([op, op === STORE32 ? 2 : 3]).unsigned(offset);
+  }
+
+  /** Loads what the region keeps in locals from the CPU's state. */
+  private reload(): void {
+    const { frame } = this;
+    this.stateLoad(LOAD64, L.S_BUDGET, frame.budget);
+    for (const n of frame.used) this.stateLoad(LOAD64, L.S_GPR + 8 * n, frame.gpr[n]!);
+    if (!frame.usesFlags) return;
+    this.stateLoad(LOAD64, L.S_FLAG_Z, frame.flags.z);
+    this.stateLoad(LOAD64, L.S_FLAG_S, frame.flags.s);
+    this.stateLoad(LOAD64, L.S_FLAG_C, frame.flags.c);
+    this.stateLoad(LOAD32, L.S_FLAG_KIND, frame.kind);
+  }
+
+  /** Stores what the region may have changed. */
+  private spill(): void {
+    const { frame } = this;
+    this.stateStore(STORE64, L.S_BUDGET, frame.budget);
+    for (const n of frame.written) this.stateStore(STORE64, L.S_GPR + 8 * n, frame.gpr[n]!);
+    if (!frame.usesFlags) return;
+    this.stateStore(STORE64, L.S_FLAG_Z, frame.flags.z);
+    this.stateStore(STORE64, L.S_FLAG_S, frame.flags.s);
+    this.stateStore(STORE64, L.S_FLAG_C, frame.flags.c);
+    this.stateStore(STORE32, L.S_FLAG_KIND, frame.kind);
+  }
+
+  private emitNode(
+    number: number,
+    level: number,
+    goTo: (to: number, level: number) => void,
+    structure: Structure,
+  ): void {
+    const node = this.graph.nodes[number]!;
+    if (node.kind === 'block') {
+      this.emitBlock(node.block, level, goTo);
+      return;
+    }
+    const { body } = this;
+    /** `otherwise` is a depth. */
+    const table = (at: number, otherwise: number): void => {
+      body.raw([GET, ENTRY, 0x0e]).unsigned(this.entries.length + 1);
+      for (let entry = 0; entry <= this.entries.length; entry++) {
+        const to = node.targets.get(entry);
+        body.unsigned(to === undefined ? otherwise : structure.depth(to, at));
+      }
+      body.unsigned(otherwise);
+    };
+    if (node.kind === 'root') {
+      table(level, structure.depth(node.targets.get(1)!, level));
+      return;
+    }
+    // Entries that are not inside of the loop go on behind the `if`, to its head.
+    body.raw([GET, ENTRY]).raw(IF);
+    table(level + 1, 0);
+    body.u8(END);
+    goTo(this.graph.successors[number]![0]!, level);
+  }
+
+  private emitBlock(block: number, level: number, goTo: (to: number, level: number) => void): void {
+    const { frame, body } = this;
+    const { start, instructions, ending } = this.blocks[block]!;
+    const { code, leaving } = this.recorded[block]!;
+    const entry = this.entries.findIndex(({ offset }) => offset === start);
+    if (this.graph.dispatches && entry >= 0) body.raw([0x41, 0, SET, ENTRY]);
+    if (this.checked.has(block)) this.emitCheck(start, this.entries[entry]!.longest, level);
+    this.get(frame.budget);
+    body.raw([0x42]).signed(instructions.length).raw([0x7d]);
+    this.set(frame.budget);
+    frame.locals.reset();
+    code.code.emit(body, level, frame.locals);
+
+    const way = (offset: number | null, at: number): void => {
+      const to = this.target(block, offset);
+      if (to !== null) {
+        // Edges to a loop's head may go by its dispatch.
+        const node = this.graph.successors[this.graph.ofBlock[block]!]!.find(
+          (candidate) => this.reaches(candidate) === to,
+        )!;
+        goTo(node, at);
+      } else if (offset !== null) this.emitExit(offset, at);
+      else this.emitLeave(at, () => code.code.emitValue(leaving!.target, body, frame.locals));
+    };
+    switch (ending.kind) {
+      case 'goto':
+        way(ending.to, level);
+        break;
+      case 'jump':
+        way(ending.taken, level);
+        break;
+      case 'branch':
+        code.code.emitValue(
+          (leaving as { condition: import('../wasm/code.js').Node }).condition,
+          body,
+          frame.locals,
+        );
+        body.raw(IF);
+        way(ending.taken, level + 1);
+        body.u8(ELSE);
+        way(ending.next, level + 1);
+        body.u8(END);
+        break;
+      case 'computed':
+        this.emitLeave(level, () => code.code.emitValue(leaving!.target, body, frame.locals));
+        break;
+      case 'call':
+        this.spill();
+        body.raw([GET, CPU]);
+        code.code.emitValue(leaving!.target, body, frame.locals);
+        this.get(frame.base);
+        body.raw([0x42]).signed(ending.next).raw([0x7c]);
+        body.u8(0x10).unsigned(this.imports.call).raw([0x45]).raw(IF).raw([RETURN, END]);
+        this.reload();
+        way(ending.next, level);
+        break;
+      case 'callout':
+        this.emitCallout(instructions[instructions.length - 1]!);
+        way(ending.next, level);
+        break;
+    }
+  }
+
+  /** The block that a node is, or is the dispatch of. */
+  private reaches(node: number): number {
+    const found = this.graph.nodes[node]!;
+    return found.kind === 'block' ? found.block : this.reaches(this.graph.successors[node]![0]!);
+  }
+
+  private emitExit(offset: number, level: number): void {
+    this.body.raw([0x41]).signed(offset);
+    this.set(this.frame.where);
+    this.body.u8(0x0c).unsigned(level - this.frame.exit.level);
+  }
+
+  private emitLeave(level: number, target: () => void): void {
+    target();
+    this.set(this.frame.rip);
+    this.body.u8(0x0c).unsigned(level - this.frame.leave.level);
+  }
+
+  /** Leaves if the budget may not last to the next check, or something is pending. */
+  private emitCheck(offset: number, longest: number, level: number): void {
+    const { body, frame } = this;
+    body.raw([0x41]).signed(offset);
+    this.set(frame.where);
+    this.get(frame.budget);
+    body.raw([0x42]).signed(longest).raw([0x53, GET, CPU, 0xfe, 0x10, 2]).unsigned(L.S_PENDING);
+    body.raw([0x72, 0x0d]).unsigned(level - frame.exit.level);
+  }
+
+  /** The instruction's own handler runs it on the state in memory. */
+  private emitCallout(instruction: RegionInstruction): void {
+    const { body, frame } = this;
+    this.spill();
+    body.raw([GET, CPU, LOAD32, 2]).unsigned(L.S_FLAG_KIND).raw(IF);
+    body.raw([GET, CPU, 0x10]).unsigned(this.imports.settle).u8(END);
+    this.stateStore(STORE64, L.S_PAGE_BASE, frame.base);
+    body.raw([GET, CPU]);
+    this.get(frame.base);
+    body.raw([0x42]).signed(FAR).raw([0x7c, STORE64, 3]).unsigned(L.S_PAGE_BASE_FAR);
+    body.raw([GET, CPU, 0x41]).signed(this.recordOf(instruction)).u8(0x10).unsigned(this.imports.instruction);
+    body.raw([0x45]).raw(IF).raw([RETURN, END]);
+    this.reload();
+  }
+}
+
+function reachable(successors: Successors): Set<number> {
+  const seen = new Set([0]);
+  for (const node of seen) for (const to of successors[node]!) seen.add(to);
+  return seen;
+}

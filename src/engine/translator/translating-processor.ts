@@ -1,0 +1,27 @@
+import type { BoardAccess } from '../cpu.js';
+import type { CodeCache } from '../interpreter/code-cache.js';
+import { InterpreterProcessor, type InterpreterRun } from '../interpreter/interpreter.js';
+import * as L from '../layout.js';
+import type { RuntimeExports } from '../runtime-module.js';
+import type { Translator } from './translator.js';
+
+/** A CPU whose hot code runs as WebAssembly made for it, the rest in the interpreter. */
+export class TranslatingProcessor extends InterpreterProcessor {
+  constructor(
+    index: number,
+    memory: WebAssembly.Memory,
+    runtime: RuntimeExports,
+    board: BoardAccess,
+    interpret: InterpreterRun,
+    cache: CodeCache,
+    private readonly translator: Translator,
+  ) {
+    super(index, memory, runtime, board, interpret, cache);
+  }
+
+  protected override execute(): void {
+    this.translator.translate();
+    this.setU32(L.S_DEPTH, 0);
+    super.execute();
+  }
+}

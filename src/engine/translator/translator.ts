@@ -1,0 +1,172 @@
+import type { Decoder } from '../../isa/decoder.js';
+import type { Form } from '../../isa/forms.js';
+import { controlFlowOf } from '../../isa/control-flow.js';
+import type { CodeCache } from '../interpreter/code-cache.js';
+import type { HandlerPlan } from '../interpreter/generate.js';
+import * as L from '../layout.js';
+import { ModuleWriter } from '../wasm/module.js';
+import { findBlocks, type RegionInstruction, type Treatment } from './blocks.js';
+import { Refused, Region } from './region.js';
+
+/** Modes in which code is translated: 64-bit, and flat 32-bit protected mode. */
+const FLAT32 = L.MODE_CS32 | L.MODE_SS32 | L.MODE_FLAT | L.MODE_PROTECTED;
+
+/** Regions of one module. */
+const MOST_AT_ONCE = 64;
+
+export interface TranslatorHost {
+  readonly memory: WebAssembly.Memory;
+  readonly runtime: WebAssembly.Exports;
+  /** Exports of the interpreter. */
+  readonly interpreter: WebAssembly.Exports;
+  /** No translated code goes on as it is: all of it asks again where addresses lead. */
+  readonly interrupt: () => void;
+}
+
+interface Wanted {
+  readonly page: number;
+  readonly offset: number;
+  readonly mode: number;
+}
+
+interface Installed {
+  readonly slot: number;
+  readonly page: number;
+  readonly heads: readonly number[];
+}
+
+/** Makes WebAssembly of hot code, and takes it back when the code changes. */
+export class Translator {
+  private wanted: Wanted[] = [];
+  private readonly regions = new Map<number, Installed[]>();
+  private readonly freeSlots: number[] = [];
+  private readonly bytes: Uint8Array;
+  /** Forms that only their handlers run. */
+  private readonly refused = new Set<Form>();
+  /** For the statistics. */
+  readonly counts = { regions: 0, instructions: 0, modules: 0, bytes: 0, dropped: 0, milliseconds: 0 };
+
+  constructor(
+    private readonly host: TranslatorHost,
+    private readonly cache: CodeCache,
+    private readonly decoder: Decoder,
+    private readonly plan: HandlerPlan,
+  ) {
+    this.bytes = new Uint8Array(host.memory.buffer);
+    cache.onInvalid = (page) => this.drop(page);
+  }
+
+  /** The block of this record is hot. */
+  readonly heat = (cpu: number, record: number): void => {
+    const view = this.cache.memory;
+    const mode = view.getUint32(cpu + L.S_MODE, true);
+    if (!(mode & L.MODE_LONG) && (mode & (FLAT32 | L.MODE_VM86)) !== FLAT32) return;
+    const place = this.cache.placeOf(record);
+    if (place) this.wanted.push({ ...place, mode });
+  };
+
+  /** Translates what has become hot. */
+  translate(): void {
+    if (this.wanted.length === 0) return;
+    const started = performance.now();
+    this.cache.reserve();
+    const wanted = this.wanted.splice(0, MOST_AT_ONCE);
+    const module = new ModuleWriter();
+    const made: { region: Region; wanted: Wanted }[] = [];
+    for (const want of wanted) {
+      const region = this.regionOf(want, module);
+      if (region) made.push({ region, wanted: want });
+    }
+    if (made.length > 0) this.install(module, made);
+    this.counts.milliseconds += performance.now() - started;
+  }
+
+  private regionOf({ page, offset, mode }: Wanted, module: ModuleWriter): Region | null {
+    const executed = this.cache.headsOf(page, mode);
+    if (executed.get(offset) === undefined) return null;
+    const exits = new Set<number>();
+    const callouts = new Set<number>();
+    const treatment: Treatment = {
+      executed: (at) => executed.has(at),
+      of: (instruction) => {
+        const { decoded, start } = instruction;
+        const form = decoded.form!;
+        if (exits.has(start)) return 'exit';
+        if (callouts.has(start) || this.refused.has(form) || isHandlers(form)) return this.byHandler(form);
+        return 'translate';
+      },
+    };
+    const decoderMode = { long: (mode & L.MODE_LONG) !== 0, default32: (mode & L.MODE_CS32) !== 0 };
+    for (;;) {
+      const blocks = findBlocks(this.bytes, page, offset, decoderMode, this.decoder, treatment);
+      if (blocks.length === 0) return null;
+      try {
+        const recordOf = (instruction: RegionInstruction): number =>
+          this.cache.recordFor(instruction.decoded, mode, page, instruction.start);
+        const region = new Region(blocks, module, mode, recordOf);
+        this.counts.instructions += blocks.reduce((sum, block) => sum + block.instructions.length, 0);
+        return region;
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        const { decoded, start } = error.instruction;
+        if (this.byHandler(decoded.form!) === 'callout') callouts.add(start);
+        else exits.add(start);
+      }
+    }
+  }
+
+  /** How an instruction that is not translated is run: handlers in the interpreter's loop cannot be called. */
+  private byHandler(form: Form): 'callout' | 'exit' {
+    const handler = this.plan.handlers[form.id]!;
+    return handler >= this.plan.firstOutOfLine ? 'callout' : 'exit';
+  }
+
+  private install(writer: ModuleWriter, made: readonly { region: Region; wanted: Wanted }[]): void {
+    const { host, counts } = this;
+    made.forEach(({ region }, i) => writer.export(`r${i}`, region.define()));
+    const bytes = writer.finish();
+    const module = new WebAssembly.Module(bytes);
+    const { exports } = new WebAssembly.Instance(module, {
+      env: { memory: host.memory },
+      runtime: host.runtime,
+      interpreter: host.interpreter,
+    });
+    counts.modules++;
+    counts.bytes += bytes.length;
+    made.forEach(({ region, wanted: { page, mode } }, i) => {
+      const table = host.interpreter['table'] as WebAssembly.Table;
+      const slot = this.freeSlots.pop() ?? table.grow(1);
+      table.set(slot, exports[`r${i}`]);
+      const heads = region.entries.flatMap(({ offset, longest }, n) => {
+        const head = this.cache.headAt(page, offset, mode);
+        if (head === 0 || !this.cache.enterRegion(head, slot, n + 1, longest)) return [];
+        return [head];
+      });
+      const list = this.regions.get(page);
+      if (list) list.push({ slot, page, heads });
+      else this.regions.set(page, [{ slot, page, heads }]);
+      counts.regions++;
+    });
+  }
+
+  private drop(page: number): void {
+    const list = this.regions.get(page);
+    if (!list) return;
+    this.regions.delete(page);
+    for (const { slot, heads } of list) {
+      for (const head of heads) this.cache.leaveRegion(head, slot);
+      this.freeSlots.push(slot);
+      this.counts.dropped++;
+    }
+    this.host.interrupt();
+  }
+}
+
+/** Whether the instruction changes more than registers and memory, so that its handler runs it. */
+function isHandlers(form: Form): boolean {
+  const { attributes, instruction } = form.encoding;
+  const flow = controlFlowOf(form);
+  return (
+    attributes.has('end') || flow.kind === 'transfer' || flow.repeats || instruction.name.startsWith('UD')
+  );
+}
