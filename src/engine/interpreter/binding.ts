@@ -4,7 +4,7 @@ import type { Bits, Bool, FaultName, Int, IntLike, Ops, StateField, Vec } from '
 import { bindingImports, helperSignature } from '../imports.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
-import { Bytes } from '../wasm/bytes.js';
+import { unsignedBytes } from '../wasm/bytes.js';
 import { Code, type Label, type Node } from '../wasm/code.js';
 import {
   ALIGN,
@@ -97,7 +97,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
   private import(name: string): number[] {
     const signature = bindingImports[name];
     if (!signature) throw new Error(`no binding import ${name}`);
-    return [0x10, ...new Bytes().unsigned(this.module.import('runtime', name, signature)).view()];
+    return [0x10, ...unsignedBytes(this.module.import('runtime', name, signature))];
   }
   private noteRecord(): void {
     this.storeState32(L.S_RECORD, this.record);
@@ -618,10 +618,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     this.code.if(this.loadState32(L.S_CPL), () => this.raise('#GP', 0));
   }
   private helperCall(name: string, args: number, result: boolean): number[] {
-    return [
-      0x10,
-      ...new Bytes().unsigned(this.module.import('runtime', name, helperSignature(args, result))).view(),
-    ];
+    return [0x10, ...unsignedBytes(this.module.import('runtime', name, helperSignature(args, result)))];
   }
   call(name: HelperName, ...args: IntLike[]): Int {
     const helper = (helpers as Record<string, { args: number; result: boolean; faults: boolean }>)[name];

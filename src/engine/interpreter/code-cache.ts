@@ -109,6 +109,11 @@ export class CodeCache {
     view.setUint16(head + R.B_HEAT, this.heat, true);
   }
 
+  /** The block counts as just decoded. */
+  cool(head: number): void {
+    this.view.setUint16(head + R.B_HEAT, this.heat, true);
+  }
+
   /** Record of one instruction that stands alone, as the last of its block. */
   recordFor(decoded: Decoded, mode: number, page: number, offset: number): number {
     const record = this.next;

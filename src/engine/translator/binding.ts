@@ -18,7 +18,7 @@ import { bindingImports, helperSignature } from '../imports.js';
 import { registerOffset } from '../interpreter/code-cache.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
-import { Bytes } from '../wasm/bytes.js';
+import { unsignedBytes } from '../wasm/bytes.js';
 import { Code, type Cell, type Node } from '../wasm/code.js';
 import {
   ALIGN,
@@ -752,7 +752,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   private import(name: string): number[] {
     const signature = bindingImports[name];
     if (!signature) throw new Error(`no binding import ${name}`);
-    return [0x10, ...new Bytes().unsigned(this.module.import('runtime', name, signature)).view()];
+    return [0x10, ...unsignedBytes(this.module.import('runtime', name, signature))];
   }
   call(name: HelperName, ...args: IntLike[]): Int {
     switch (name) {
@@ -777,7 +777,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (this.nested > 0) throw new NotTranslatable();
     const nodes = [this.cpu, ...args.map((a) => this.node64(a))];
     const index = this.module.import('runtime', name, helperSignature(helper.args, helper.result));
-    const call = [0x10, ...new Bytes().unsigned(index).view()];
+    const call = [0x10, ...unsignedBytes(index)];
     if (!helper.result) {
       this.code.raw(call, ...nodes);
       if (helper.faults) this.exitIfFaulted();

@@ -110,11 +110,12 @@ export function findBlocks(
 }
 
 function endingOf(
-  { next, decoded, flow, ...rest }: RegionInstruction,
+  instruction: RegionInstruction,
   treatment: Treatment,
   inPage: (offset: number) => number | null,
 ): Ending | null {
-  if (treatment.of({ next, decoded, flow, ...rest }) === 'callout') return { kind: 'callout', next };
+  const { next, decoded, flow } = instruction;
+  if (treatment.of(instruction) === 'callout') return { kind: 'callout', next };
   switch (flow.kind) {
     case 'relative':
       return flow.isCall ? { kind: 'call', next } : { kind: 'jump', taken: inPage(next + decoded.immediate) };

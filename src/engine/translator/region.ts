@@ -44,6 +44,8 @@ export class Refused extends Error {
 /** One region: recorded by the constructor, emitted by `define`. */
 export class Region {
   readonly entries: readonly RegionEntry[];
+  /** Offsets of its blocks. */
+  readonly offsets: readonly number[];
   private readonly frame = new RegionFrame();
   private readonly recorded: { code: BlockRecorder; leaving: Leaving | null }[];
   private readonly blockAt: ReadonlyMap<number, number>;
@@ -66,6 +68,7 @@ export class Region {
       instruction: module.import('interpreter', 'instruction', INSTRUCTION),
       settle: module.import('runtime', 'settleFlags', SETTLE),
     };
+    this.offsets = blocks.map(({ start }) => start);
     this.blockAt = new Map(blocks.map(({ start }, i) => [start, i]));
     for (;;) {
       const found = irreducibleEdges(this.successors());

@@ -29,6 +29,12 @@ interface Wanted {
   readonly mode: number;
 }
 
+interface Made {
+  readonly region: Region;
+  readonly wanted: Wanted;
+  readonly heads: ReadonlyMap<number, number>;
+}
+
 interface Installed {
   readonly slot: number;
   readonly page: number;
@@ -72,17 +78,29 @@ export class Translator {
     this.cache.reserve();
     const wanted = this.wanted.splice(0, MOST_AT_ONCE);
     const module = new ModuleWriter();
-    const made: { region: Region; wanted: Wanted }[] = [];
+    const made: Made[] = [];
+    const covered = new Set<string>();
     for (const want of wanted) {
-      const region = this.regionOf(want, module);
-      if (region) made.push({ region, wanted: want });
+      // The blocks of a loop become hot together: the first one's region has the others.
+      if (covered.has(`${want.page},${want.mode},${want.offset}`)) continue;
+      const heads = this.cache.headsOf(want.page, want.mode);
+      const region = this.regionOf(want, heads, module);
+      for (const offset of region?.offsets ?? []) {
+        covered.add(`${want.page},${want.mode},${offset}`);
+        this.cache.cool(heads.get(offset)!);
+      }
+      if (region) made.push({ region, wanted: want, heads });
     }
     if (made.length > 0) this.install(module, made);
     this.counts.milliseconds += performance.now() - started;
   }
 
-  private regionOf({ page, offset, mode }: Wanted, module: ModuleWriter): Region | null {
-    const executed = this.cache.headsOf(page, mode);
+  /** `executed`: records of the blocks of the page that were executed, by offset. */
+  private regionOf(
+    { page, offset, mode }: Wanted,
+    executed: ReadonlyMap<number, number>,
+    module: ModuleWriter,
+  ): Region | null {
     if (executed.get(offset) === undefined) return null;
     const exits = new Set<number>();
     const callouts = new Set<number>();
@@ -121,7 +139,7 @@ export class Translator {
     return handler >= this.plan.firstOutOfLine ? 'callout' : 'exit';
   }
 
-  private install(writer: ModuleWriter, made: readonly { region: Region; wanted: Wanted }[]): void {
+  private install(writer: ModuleWriter, made: readonly Made[]): void {
     const { host, counts } = this;
     made.forEach(({ region }, i) => writer.export(`r${i}`, region.define()));
     const bytes = writer.finish();
@@ -133,12 +151,12 @@ export class Translator {
     });
     counts.modules++;
     counts.bytes += bytes.length;
-    made.forEach(({ region, wanted: { page, mode } }, i) => {
+    made.forEach(({ region, wanted: { page, mode }, heads: known }, i) => {
       const table = host.interpreter['table'] as WebAssembly.Table;
       const slot = this.freeSlots.pop() ?? table.grow(1);
       table.set(slot, exports[`r${i}`]);
       const heads = region.entries.flatMap(({ offset, longest }, n) => {
-        const head = this.cache.headAt(page, offset, mode);
+        const head = known.get(offset) ?? this.cache.headAt(page, offset, mode);
         if (head === 0 || !this.cache.enterRegion(head, slot, n + 1, longest)) return [];
         return [head];
       });

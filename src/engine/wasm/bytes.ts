@@ -1,3 +1,12 @@
+const encoded = new Map<number, readonly number[]>();
+
+/** An unsigned number below 2^32 in LEB128. Do not change the array: it is kept. */
+export function unsignedBytes(value: number): readonly number[] {
+  let bytes = encoded.get(value);
+  if (!bytes) encoded.set(value, (bytes = [...new Bytes().unsigned(value).view()]));
+  return bytes;
+}
+
 /** A growing byte string with WebAssembly's number encodings (core specification, 5.2). */
 export class Bytes {
   private data = new Uint8Array(256);
@@ -17,9 +26,13 @@ export class Bytes {
   }
 
   raw(bytes: ArrayLike<number>): this {
-    this.reserve(bytes.length);
-    this.data.set(bytes, this.length);
-    this.length += bytes.length;
+    const { length } = bytes;
+    this.reserve(length);
+    const { data } = this;
+    // Most are short; `set` has a cost of its own.
+    if (length > 16) data.set(bytes, this.length);
+    else for (let i = 0; i < length; i++) data[this.length + i] = bytes[i]!;
+    this.length += length;
     return this;
   }
 

@@ -1,7 +1,11 @@
-import { Bytes } from './bytes.js';
+import { unsignedBytes, type Bytes } from './bytes.js';
 import type { WasmType } from './module.js';
 
 let nodes = 0;
+const NONE: readonly never[] = [];
+const GET = [0x20];
+const I32_CONST = [0x41];
+const I64_CONST = [0x42];
 
 /** One WebAssembly operation and its operands. */
 export class Node {
@@ -47,8 +51,6 @@ type Statement =
   | { kind: 'branch'; label: Label; condition: Node | null }
   | { kind: 'raw'; bytes: readonly number[]; args: Node[] };
 
-const leb = (value: number): Uint8Array => new Bytes().unsigned(value).view();
-
 /** Records straight-line code with structured control, then emits it: values used more than once get a local. */
 export class Code {
   private statements: Statement[] = [];
@@ -58,7 +60,7 @@ export class Code {
     opcode: readonly number[],
     type: WasmType | 'void',
     args: readonly Node[],
-    immediate: ArrayLike<number> = [],
+    immediate: ArrayLike<number> = NONE,
     pure = true,
   ): Node {
     for (const arg of args) arg.uses++;
@@ -68,18 +70,16 @@ export class Code {
   }
 
   constant(type: 'i32' | 'i64', value: bigint): Node {
-    const bytes =
-      type === 'i32' ? new Bytes().signed(Number(BigInt.asIntN(32, value))) : new Bytes().signed64(value);
     const bits = type === 'i32' ? 32 : 64;
     const pattern = BigInt.asUintN(bits, value);
-    const node = new Node([type === 'i32' ? 0x41 : 0x42], type, [], bytes.view(), true, pattern);
+    const node = new Node(type === 'i32' ? I32_CONST : I64_CONST, type, NONE, NONE, true, pattern);
     node.width = pattern >> 32n === 0n ? 32 - Math.clz32(Number(pattern)) : 64;
     return node;
   }
 
   /** A parameter: read anywhere, never assigned by this code except through `setParameter`. */
   parameter(index: number, type: WasmType): Node {
-    return new Node([0x20], type, [], leb(index), true, null);
+    return new Node(GET, type, NONE, unsignedBytes(index), true, null);
   }
 
   cell(type: WasmType, init: Node): Cell {
@@ -90,7 +90,7 @@ export class Code {
 
   /** The value that the cell has now. */
   read(cell: Cell): Node {
-    const node = new Node([0x20], cell.type, [], [], false);
+    const node = new Node(GET, cell.type, NONE, NONE, false);
     node.cell = cell;
     this.statements.push({ kind: 'node', node });
     return node;
@@ -212,6 +212,12 @@ export class Code {
   private emitNode(node: Node, out: Bytes, locals: Locals): void {
     if (node.cell) {
       out.u8(0x20).unsigned(node.cell.local);
+      return;
+    }
+    const { constant } = node;
+    if (constant !== null) {
+      if (node.type === 'i32') out.u8(0x41).signed(Number(BigInt.asIntN(32, constant)));
+      else out.u8(0x42).signed64(constant);
       return;
     }
     for (const arg of node.args) this.emitUse(arg, out, locals);

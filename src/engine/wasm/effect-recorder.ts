@@ -1,7 +1,7 @@
 import type { Form } from '../../isa/forms.js';
 import type { ArithmeticFlag, Bits, Bool, ConditionCode, Int, IntLike, Var, Vec } from '../../isa/ops.js';
 import * as L from '../layout.js';
-import { Bytes } from './bytes.js';
+import { unsignedBytes } from './bytes.js';
 import { Code, Node, type Cell } from './code.js';
 import { fold32, fold64, widthOf } from './folding.js';
 import type { WasmType } from './module.js';
@@ -17,6 +17,8 @@ const LOADED_WIDTH: Partial<Record<number, number>> = { 0x31: 8, 0x33: 16, 0x35:
 export const ATOMIC_LOAD: Record<Bits, number> = { 8: 0x14, 16: 0x15, 32: 0x16, 64: 0x11 };
 export const ATOMIC_CMPXCHG: Record<Bits, number> = { 8: 0x4c, 16: 0x4d, 32: 0x4e, 64: 0x49 };
 export const ALIGN: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
+
+const memoryImmediates = new Map<number, readonly number[]>();
 
 /** The operations of an effect that do not depend on where operands, registers and flags are: they become WebAssembly. */
 export abstract class EffectRecorder {
@@ -93,8 +95,11 @@ export abstract class EffectRecorder {
     return this.i64(I64.extendU, node);
   }
 
-  protected memoryImmediate(align: number, offset: number): Uint8Array {
-    return new Bytes().unsigned(align).unsigned(offset).view();
+  protected memoryImmediate(align: number, offset: number): readonly number[] {
+    const key = align * 2 ** 32 + offset;
+    let bytes = memoryImmediates.get(key);
+    if (!bytes) memoryImmediates.set(key, (bytes = [align, ...unsignedBytes(offset)]));
+    return bytes;
   }
   protected loadAt(op: number, type: WasmType, align: number, address: Node, offset: number): Node {
     const node = this.code.node([op], type, [address], this.memoryImmediate(align, offset), false);
@@ -233,7 +238,7 @@ export abstract class EffectRecorder {
       if (type === 'i32') return this.wrap(arg as IntLike);
       return this.node64(arg as IntLike);
     });
-    return this.asVec(this.code.node([0xfd, ...new Bytes().unsigned(spec.code).view()], 'v128', nodes));
+    return this.asVec(this.code.node([0xfd, ...unsignedBytes(spec.code)], 'v128', nodes));
   }
   shuffle(a: Vec, b: Vec, lanes: number[]): Vec {
     return this.asVec(this.code.node([0xfd, 13], 'v128', [this.vecNode(a), this.vecNode(b)], lanes));
