@@ -15,7 +15,8 @@ const WASM_PAGE = 0x10000;
 const MiB = 0x100000;
 const BLOCK_TABLE_ENTRIES = 1 << 18;
 const SCRATCH_BYTES = 0x1000;
-const DEFAULT_HEAT = 500;
+/** Measured: translating earlier costs more than it gives (docs/translator.md). */
+const DEFAULT_HEAT = 4000;
 
 export type EngineKind = 'reference' | 'interpret' | 'translate';
 

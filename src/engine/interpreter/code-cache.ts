@@ -56,6 +56,11 @@ export class CodeCache {
     this.next = arena.start;
   }
 
+  /** Address in memory of guest physical 0. */
+  get ramBase(): number {
+    return this.view.getUint32(L.G_RAM, true);
+  }
+
   get memory(): DataView {
     return this.view;
   }

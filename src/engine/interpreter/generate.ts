@@ -13,6 +13,8 @@ const LOOKUP: Signature = { params: ['i32'], results: ['i32'] };
 const AT_RECORD: Signature = { params: ['i32', 'i32'], results: [] };
 const OUT_OF_LINE: Signature = { params: ['i32', 'i32'], results: ['i32'] };
 const RUN: Signature = { params: ['i32', 'i32'], results: [] };
+/** Translated code: CPU, entry number, instruction pointer of the page's first byte. */
+const REGION: Signature = { params: ['i32', 'i32', 'i64'], results: [] };
 const CALL: Signature = { params: ['i32', 'i64', 'i64'], results: ['i32'] };
 const HEAT: Signature = { params: ['i32', 'i32'], results: [] };
 const CPU_ONLY: Signature = { params: ['i32'], results: [] };
@@ -135,7 +137,8 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   /** The region of the record (parameter 1), from the entry that it names. */
   const callRegion = (): void => {
     body.raw(getCpu).raw(getRecord).raw([0x2f, 1]).raw(u(R.B_ENTRY));
-    body.raw(getRecord).raw([0x2f, 1]).raw(u(R.B_REGION)).u8(0x11).unsigned(module.type(RUN)).u8(0);
+    body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_PAGE_BASE));
+    body.raw(getRecord).raw([0x2f, 1]).raw(u(R.B_REGION)).u8(0x11).unsigned(module.type(REGION)).u8(0);
   };
   const special: Record<number, (level: number) => void> = {
     [R.HANDLER_BLOCK]: (level) => {
@@ -286,8 +289,7 @@ function defineCall(module: ModuleWriter): number {
   const RECORD = 4;
   const KEY = 5;
   const DEPTH = 6;
-  const BASE = 7;
-  const BUDGET = 8;
+  const BUDGET = 7;
   const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
   const cpu = [0x20, 0];
   const leaveUnless = (): void => void body.raw([0x45, 0x0d, 1]);
@@ -324,24 +326,16 @@ function defineCall(module: ModuleWriter): number {
   body.raw(u(R.B_LONGEST)).raw([0x59]);
   leaveUnless();
   body.raw(cpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x0d, 1]);
-  // as `enter` of runtime/lookup.ts
-  body.raw(cpu).raw([0x20, RIP, 0x20, RECORD, 0x2f, 1]).raw(u(R.R_NEXT)).raw([0xad, 0x7d, 0x22, BASE]);
-  body.raw([0x37, 3]).raw(u(L.S_PAGE_BASE));
-  body.raw(cpu).raw([0x20, BASE, 0x42]).signed(0x10000).raw([0x7c, 0x37, 3]).raw(u(L.S_PAGE_BASE_FAR));
-  body.raw(cpu).raw([0x20, RECORD, 0x28, 2]).raw(u(R.B_PAGE)).raw([0x36, 2]).raw(u(L.S_CODE_PAGE));
   body.raw(cpu).raw([0x20, DEPTH, 0x41, 1, 0x6a, 0x36, 2]).raw(u(L.S_DEPTH));
-  body
-    .raw(cpu)
-    .raw([0x20, RECORD, 0x2f, 1])
-    .raw(u(R.B_ENTRY))
-    .raw([0x20, RECORD, 0x2f, 1])
-    .raw(u(R.B_REGION));
-  body.u8(0x11).unsigned(module.type(RUN)).u8(0);
+  body.raw(cpu).raw([0x20, RECORD, 0x2f, 1]).raw(u(R.B_ENTRY));
+  body.raw([0x20, RIP, 0x20, RECORD, 0x2f, 1]).raw(u(R.R_NEXT)).raw([0xad, 0x7d]);
+  body.raw([0x20, RECORD, 0x2f, 1]).raw(u(R.B_REGION));
+  body.u8(0x11).unsigned(module.type(REGION)).u8(0);
   body.raw(cpu).raw([0x20, DEPTH, 0x36, 2]).raw(u(L.S_DEPTH));
   body.raw(cpu).raw([0x29, 3]).raw(u(L.S_RIP)).raw([0x22, RIP, 0x20, BACK, 0x52, 0x04, 0x40]);
   // Nothing done: its first instruction needs the interpreter.
   body.raw(cpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x20, BUDGET, 0x51, 0x0d, 2, 0x0c, 1, 0x0b]);
   body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x20, KEY, 0x46, 0x0f]);
   body.raw([0x0b, 0x0b, 0x41, 0]);
-  return module.define(CALL, ['i32', 'i32', 'i32', 'i32', 'i64', 'i64'], body.view());
+  return module.define(CALL, ['i32', 'i32', 'i32', 'i32', 'i64'], body.view());
 }

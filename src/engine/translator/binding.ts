@@ -14,7 +14,7 @@ import type {
   Var,
   Vec,
 } from '../../isa/ops.js';
-import { bindingImports, helperSignature } from '../imports.js';
+import { helperSignature } from '../imports.js';
 import { registerOffset } from '../interpreter/code-cache.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
@@ -82,6 +82,8 @@ export class BlockRecorder {
   /** What the frame's kind is known to be. */
   kind: number | null = null;
   base: Node | null = null;
+  /** Bit mask of general registers that the block changes. */
+  written = 0;
 }
 
 /** Binds a definition to WebAssembly whose operands are constants and whose registers are locals. */
@@ -126,32 +128,39 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   private exitIf(condition: Node): void {
     if (condition.constant === 0n) return;
     if (this.flagsChanged || this.changedNested) throw new NotTranslatable();
-    this.syncFlags();
+    const costly = !this.block.synced && this.block.flags.op === 'words';
+    if (!costly) this.syncFlags();
     if (!this.whereSet) {
-      this.code.assign(this.frame.where, this.const32(this.start | (this.left << 16)));
+      this.code.assign(this.frame.where, this.where());
       this.whereSet = true;
     }
-    if (this.before.size === 0) {
+    if (this.before.size === 0 && !costly) {
       this.code.branch(this.frame.exit, condition);
       return;
     }
-    if (this.nested > 0) throw new NotTranslatable();
-    this.code.if(condition, () => {
-      for (const [n, value] of this.before) this.code.assign(this.frame.gpr[n]!, value);
-      this.code.branch(this.frame.exit);
-    });
+    if (this.nested > 0 && this.before.size > 0) throw new NotTranslatable();
+    this.code.if(condition, () => this.undoAndExit());
   }
   /** A helper raised a fault: the interpreter will raise it again. */
   private exitIfFaulted(): void {
-    const fault = this.loadState32(L.S_FAULT);
     if (this.flagsChanged || this.changedNested || this.nested > 0) throw new NotTranslatable();
-    this.syncFlags();
-    this.code.if(fault, () => {
+    this.code.if(this.loadState32(L.S_FAULT), () => {
       this.storeState32(L.S_FAULT, this.const32(0));
-      for (const [n, value] of this.before) this.code.assign(this.frame.gpr[n]!, value);
-      this.code.assign(this.frame.where, this.const32(this.start | (this.left << 16)));
-      this.code.branch(this.frame.exit);
+      this.code.assign(this.frame.where, this.where());
+      this.undoAndExit();
     });
+  }
+  private where(): Node {
+    return this.const32(this.start | (this.left << 16));
+  }
+  /** Leaves with registers and flags as they were before this instruction; flags that cost something are made here only. */
+  private undoAndExit(): void {
+    for (const [n, value] of this.before) this.code.assign(this.frame.gpr[n]!, value);
+    const { kind, synced } = this.block;
+    this.syncFlags();
+    this.block.kind = kind;
+    this.block.synced = synced;
+    this.code.branch(this.frame.exit);
   }
   raise(): void {
     this.exitIf(this.const32(1));
@@ -234,6 +243,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     this.writtenNow.add(n);
     this.frame.used.add(n);
     this.frame.written.add(n);
+    this.block.written |= 1 << n;
     this.code.assign(this.frame.gpr[n]!, value);
     this.block.values[n] = value;
   }
@@ -558,16 +568,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       }
       case 'unknown': {
         this.frame.usesFlags = true;
-        if (block.kind !== L.FLAGS_WORDS)
-          this.code.if(this.code.read(frame.kind), () => {
-            const offsets = [L.S_FLAG_Z, L.S_FLAG_S, L.S_FLAG_C];
-            const cells = [frame.flags.z, frame.flags.s, frame.flags.c];
-            cells.forEach((cell, i) => this.storeState64(offsets[i]!, this.code.read(cell)));
-            this.storeState32(L.S_FLAG_KIND, this.code.read(frame.kind));
-            this.code.raw(this.import('settleFlags'), this.cpu);
-            cells.forEach((cell, i) => this.code.assign(cell, this.loadState64(offsets[i]!)));
-            this.code.assign(frame.kind, this.const32(L.FLAGS_WORDS));
-          });
+        if (block.kind !== L.FLAGS_WORDS) this.code.if(this.code.read(frame.kind), () => this.settle());
         const [z, s, c] = [frame.flags.z, frame.flags.s, frame.flags.c].map((cell) => this.code.read(cell));
         const words = { op: 'words', z: z!, s: s!, c: () => c! } as const;
         block.kind = L.FLAGS_WORDS;
@@ -576,6 +577,23 @@ export class TranslatorOps extends EffectRecorder implements Ops {
         return words;
       }
     }
+  }
+  /** As settleFlags of runtime/flags.ts, on the frame. */
+  private settle(): void {
+    const { flags, kind } = this.frame;
+    const read = (cell: Cell): Int => this.asInt(this.code.read(cell));
+    const [a, b, r] = [read(flags.s), read(flags.c), read(flags.z)];
+    const of = this.extend(this.code.read(kind));
+    const up = this.sub(64, this.shl(8, this.and(this.sub(this.asInt(of), L.FLAGS_SUB), 3)));
+    const isSub = this.ltu(this.asInt(of), L.FLAGS_ADD);
+    const x = this.select(isSub, this.not(a), a);
+    const y = this.select(isSub, r, this.not(r));
+    const carries = this.or(this.and(x, b), this.and(this.or(x, b), y));
+    const result = this.node64(this.sar(this.shl(r, up), up));
+    this.code.assign(flags.z, result);
+    this.code.assign(flags.s, result);
+    this.code.assign(flags.c, this.node64(this.or(this.shl(carries, up), carries)));
+    this.code.assign(kind, this.const32(L.FLAGS_WORDS));
   }
   private carries(op: 'add' | 'sub', bits: Bits, a: Int, b: Int, r: Int): Node {
     const carries =
@@ -749,11 +767,6 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   }
 
   // ---- helpers
-  private import(name: string): number[] {
-    const signature = bindingImports[name];
-    if (!signature) throw new Error(`no binding import ${name}`);
-    return [0x10, ...unsignedBytes(this.module.import('runtime', name, signature))];
-  }
   call(name: HelperName, ...args: IntLike[]): Int {
     switch (name) {
       case 'stackFromFrame':

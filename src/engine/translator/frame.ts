@@ -4,16 +4,18 @@ const GENERAL_REGISTERS = 16;
 /** Parameters of a region's function. */
 export const CPU = 0;
 export const ENTRY = 1;
+const PAGE_BASE = 2;
+const PARAMETERS = 3;
 
 /** The locals in which a region keeps the state of the CPU, and its ways out. */
 export class RegionFrame {
-  readonly locals = new Locals(2);
+  readonly locals = new Locals(PARAMETERS);
   readonly gpr: readonly Cell[];
   /** The three flag words, to be read as `kind` (S_FLAG_KIND) says. */
   readonly flags: { readonly z: Cell; readonly s: Cell; readonly c: Cell };
   readonly kind: Cell;
   /** Instruction pointer of the page's first byte. */
-  readonly base: Cell;
+  readonly base = new Cell('i64', PAGE_BASE);
   readonly budget: Cell;
   /** Of the instruction that may leave: offset in the page, and instructions of its block not done << 16. */
   readonly where: Cell;
@@ -30,7 +32,6 @@ export class RegionFrame {
   constructor() {
     const take = (type: 'i32' | 'i64'): Cell => new Cell(type, this.locals.take(type));
     this.budget = take('i64');
-    this.base = take('i64');
     this.rip = take('i64');
     this.flags = { z: take('i64'), s: take('i64'), c: take('i64') };
     this.gpr = Array.from({ length: GENERAL_REGISTERS }, () => take('i64'));

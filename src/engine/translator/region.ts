@@ -3,13 +3,13 @@ import { Bytes } from '../wasm/bytes.js';
 import type { Cell } from '../wasm/code.js';
 import type { ModuleWriter, Signature } from '../wasm/module.js';
 import { BlockRecorder, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
-import type { BasicBlock, RegionInstruction } from './blocks.js';
+import type { BasicBlock, Ending, RegionInstruction } from './blocks.js';
 import { withEntries, type RegionGraph } from './entries.js';
 import { CPU, ENTRY, RegionFrame } from './frame.js';
 import { irreducibleEdges, loopsOf, type Successors } from './graph.js';
 import { Structure } from './structure.js';
 
-const REGION: Signature = { params: ['i32', 'i32'], results: [] };
+const REGION: Signature = { params: ['i32', 'i32', 'i64'], results: [] };
 /** Exports of the interpreter that regions use, and `settleFlags` of the runtime. */
 const CALL: Signature = { params: ['i32', 'i64', 'i64'], results: ['i32'] };
 const INSTRUCTION: Signature = { params: ['i32', 'i32'], results: ['i32'] };
@@ -44,10 +44,12 @@ export class Refused extends Error {
 /** One region: recorded by the constructor, emitted by `define`. */
 export class Region {
   readonly entries: readonly RegionEntry[];
-  /** Offsets of its blocks. */
+  /** Offsets of its blocks, and of code that it leads to but does not have. */
   readonly offsets: readonly number[];
+  readonly beyond: ReadonlySet<number>;
   private readonly frame = new RegionFrame();
   private readonly recorded: { code: BlockRecorder; leaving: Leaving | null }[];
+  private readonly dirty: readonly number[];
   private readonly blockAt: ReadonlyMap<number, number>;
   /** Edges that would make a loop with two heads: they leave the region. */
   private readonly cut = new Set<string>();
@@ -70,6 +72,9 @@ export class Region {
     };
     this.offsets = blocks.map(({ start }) => start);
     this.blockAt = new Map(blocks.map(({ start }, i) => [start, i]));
+    this.beyond = new Set(
+      blocks.flatMap(({ ending }) => offsetsBehind(ending)).filter((offset) => !this.blockAt.has(offset)),
+    );
     for (;;) {
       const found = irreducibleEdges(this.successors());
       if (found.length === 0) break;
@@ -90,6 +95,7 @@ export class Region {
     this.recorded = blocks.map((block, i) =>
       reached.has(i) ? this.record(block) : { code: new BlockRecorder(), leaving: null },
     );
+    this.dirty = this.dirtyAhead(successors);
   }
 
   /** Block at an offset, unless the way there leaves the region. */
@@ -100,19 +106,11 @@ export class Region {
   }
 
   private successors(): Successors {
-    return this.blocks.map(({ ending }, from) => {
-      const offsets =
-        ending.kind === 'goto'
-          ? [ending.to]
-          : ending.kind === 'jump'
-            ? [ending.taken]
-            : ending.kind === 'branch'
-              ? [ending.taken, ending.next]
-              : ending.kind === 'computed'
-                ? []
-                : [ending.next];
-      return offsets.map((offset) => this.target(from, offset)).filter((to) => to !== null);
-    });
+    return this.blocks.map(({ ending }, from) =>
+      offsetsBehind(ending)
+        .map((offset) => this.target(from, offset))
+        .filter((to) => to !== null),
+    );
   }
 
   private longestPaths(successors: Successors): (block: number) => number {
@@ -150,11 +148,10 @@ export class Region {
   }
 
   // ---- emission
-  /** Index of the region's function (cpu, entry number). */
+  /** Index of the region's function (cpu, entry number, instruction pointer of the page's first byte). */
   define(): number {
     const { frame, body } = this;
     const { exit, leave } = frame;
-    this.stateLoad(LOAD64, L.S_PAGE_BASE, frame.base);
     this.reload();
     body.raw([0x02, 0x40, 0x02, 0x40]);
     leave.level = 1;
@@ -211,11 +208,11 @@ export class Region {
     this.stateLoad(LOAD32, L.S_FLAG_KIND, frame.kind);
   }
 
-  /** Stores what the region may have changed. */
-  private spill(): void {
+  /** Stores what the region may have changed: all, or of the general registers these. */
+  private spill(registers: Iterable<number> = this.frame.written): void {
     const { frame } = this;
     this.stateStore(STORE64, L.S_BUDGET, frame.budget);
-    for (const n of frame.written) this.stateStore(STORE64, L.S_GPR + 8 * n, frame.gpr[n]!);
+    for (const n of registers) this.stateStore(STORE64, L.S_GPR + 8 * n, frame.gpr[n]!);
     if (!frame.usesFlags) return;
     this.stateStore(STORE64, L.S_FLAG_Z, frame.flags.z);
     this.stateStore(STORE64, L.S_FLAG_S, frame.flags.s);
@@ -302,7 +299,7 @@ export class Region {
         this.emitLeave(level, () => code.code.emitValue(leaving!.target, body, frame.locals));
         break;
       case 'call':
-        this.spill();
+        this.spill(this.dirtyBehind(block));
         body.raw([GET, CPU]);
         code.code.emitValue(leaving!.target, body, frame.locals);
         this.get(frame.base);
@@ -312,10 +309,34 @@ export class Region {
         way(ending.next, level);
         break;
       case 'callout':
-        this.emitCallout(instructions[instructions.length - 1]!);
+        this.emitCallout(instructions[instructions.length - 1]!, this.dirtyBehind(block));
         way(ending.next, level);
         break;
     }
+  }
+
+  /** General registers whose values in locals may differ from those in memory at the end of a block. */
+  private dirtyBehind(block: number): number[] {
+    const mask = (this.dirty[block] ?? 0) | this.recorded[block]!.code.written;
+    return [...this.frame.written].filter((n) => mask & (1 << n));
+  }
+
+  /** Bit masks of general registers that differ from memory at the start of each block: calls end with all the same. */
+  private dirtyAhead(successors: Successors): number[] {
+    const masks = this.blocks.map(() => 0);
+    for (let changed = true; changed;) {
+      changed = false;
+      this.blocks.forEach(({ ending }, from) => {
+        if (ending.kind === 'call' || ending.kind === 'callout') return;
+        const out = masks[from]! | this.recorded[from]!.code.written;
+        for (const to of successors[from]!) {
+          if ((masks[to]! | out) === masks[to]) continue;
+          masks[to]! |= out;
+          changed = true;
+        }
+      });
+    }
+    return masks;
   }
 
   /** The block that a node is, or is the dispatch of. */
@@ -347,9 +368,9 @@ export class Region {
   }
 
   /** The instruction's own handler runs it on the state in memory. */
-  private emitCallout(instruction: RegionInstruction): void {
+  private emitCallout(instruction: RegionInstruction, dirty: Iterable<number>): void {
     const { body, frame } = this;
-    this.spill();
+    this.spill(dirty);
     body.raw([GET, CPU, LOAD32, 2]).unsigned(L.S_FLAG_KIND).raw(IF);
     body.raw([GET, CPU, 0x10]).unsigned(this.imports.settle).u8(END);
     this.stateStore(STORE64, L.S_PAGE_BASE, frame.base);
@@ -359,6 +380,21 @@ export class Region {
     body.raw([GET, CPU, 0x41]).signed(this.recordOf(instruction)).u8(0x10).unsigned(this.imports.instruction);
     body.raw([0x45]).raw(IF).raw([RETURN, END]);
     this.reload();
+  }
+}
+
+function offsetsBehind(ending: Ending): number[] {
+  switch (ending.kind) {
+    case 'goto':
+      return [ending.to];
+    case 'jump':
+      return ending.taken === null ? [] : [ending.taken];
+    case 'branch':
+      return ending.taken === null ? [ending.next] : [ending.taken, ending.next];
+    case 'computed':
+      return [];
+    default:
+      return [ending.next];
   }
 }
 

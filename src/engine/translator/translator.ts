@@ -11,6 +11,7 @@ import { Refused, Region } from './region.js';
 /** Modes in which code is translated: 64-bit, and flat 32-bit protected mode. */
 const FLAT32 = L.MODE_CS32 | L.MODE_SS32 | L.MODE_FLAT | L.MODE_PROTECTED;
 
+const MOST_GENERATIONS = 4;
 /** Regions of one module. */
 const MOST_AT_ONCE = 64;
 
@@ -33,9 +34,15 @@ interface Made {
   readonly region: Region;
   readonly wanted: Wanted;
   readonly heads: ReadonlyMap<number, number>;
+  readonly generation: number;
 }
 
 interface Installed {
+  readonly region: Region;
+  readonly offset: number;
+  readonly mode: number;
+  /** How often it was translated anew, to have more. */
+  readonly generation: number;
   readonly slot: number;
   readonly page: number;
   readonly heads: readonly number[];
@@ -84,12 +91,16 @@ export class Translator {
       // The blocks of a loop become hot together: the first one's region has the others.
       if (covered.has(`${want.page},${want.mode},${want.offset}`)) continue;
       const heads = this.cache.headsOf(want.page, want.mode);
-      const region = this.regionOf(want, heads, module);
+      const smaller = this.leadsTo(want);
+      const head = smaller ? { ...want, offset: smaller.offset } : want;
+      const region = this.regionOf(head, heads, module);
       for (const offset of region?.offsets ?? []) {
         covered.add(`${want.page},${want.mode},${offset}`);
         this.cache.cool(heads.get(offset)!);
       }
-      if (region) made.push({ region, wanted: want, heads });
+      if (region)
+        made.push({ region, wanted: head, heads, generation: smaller ? smaller.generation + 1 : 0 });
+      if (region && smaller) this.remove(smaller);
     }
     if (made.length > 0) this.install(module, made);
     this.counts.milliseconds += performance.now() - started;
@@ -141,7 +152,9 @@ export class Translator {
 
   private install(writer: ModuleWriter, made: readonly Made[]): void {
     const { host, counts } = this;
-    made.forEach(({ region }, i) => writer.export(`r${i}`, region.define()));
+    const nameOf = ({ wanted: { page, offset, mode } }: Made, i: number): string =>
+      `region ${i}: ${(page + offset - this.cache.ramBase).toString(16)} mode ${mode.toString(16)}`;
+    made.forEach((one, i) => writer.export(nameOf(one, i), one.region.define()));
     const bytes = writer.finish();
     const module = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(module, {
@@ -151,18 +164,21 @@ export class Translator {
     });
     counts.modules++;
     counts.bytes += bytes.length;
-    made.forEach(({ region, wanted: { page, mode }, heads: known }, i) => {
+    made.forEach((one, i) => {
+      const { region, heads: known, generation } = one;
+      const { page, offset: start, mode } = one.wanted;
       const table = host.interpreter['table'] as WebAssembly.Table;
       const slot = this.freeSlots.pop() ?? table.grow(1);
-      table.set(slot, exports[`r${i}`]);
+      table.set(slot, exports[nameOf(one, i)]);
       const heads = region.entries.flatMap(({ offset, longest }, n) => {
         const head = known.get(offset) ?? this.cache.headAt(page, offset, mode);
         if (head === 0 || !this.cache.enterRegion(head, slot, n + 1, longest)) return [];
         return [head];
       });
       const list = this.regions.get(page);
-      if (list) list.push({ slot, page, heads });
-      else this.regions.set(page, [{ slot, page, heads }]);
+      const installed = { region, offset: start, mode, generation, slot, page, heads };
+      if (list) list.push(installed);
+      else this.regions.set(page, [installed]);
       counts.regions++;
     });
   }
@@ -171,12 +187,30 @@ export class Translator {
     const list = this.regions.get(page);
     if (!list) return;
     this.regions.delete(page);
-    for (const { slot, heads } of list) {
-      for (const head of heads) this.cache.leaveRegion(head, slot);
-      this.freeSlots.push(slot);
-      this.counts.dropped++;
-    }
+    for (const installed of list) this.free(installed);
     this.host.interrupt();
+  }
+
+  private free({ slot, heads }: Installed): void {
+    for (const head of heads) this.cache.leaveRegion(head, slot);
+    this.freeSlots.push(slot);
+    this.counts.dropped++;
+  }
+
+  /** A region that was made before this code was executed for the first time, and leads to it. */
+  private leadsTo({ page, offset, mode }: Wanted): Installed | undefined {
+    return this.regions
+      .get(page)
+      ?.find(
+        (one) => one.mode === mode && one.generation < MOST_GENERATIONS && one.region.beyond.has(offset),
+      );
+  }
+
+  /** Its code is still right, so that those who run it may go on. */
+  private remove(installed: Installed): void {
+    const list = this.regions.get(installed.page)!;
+    list.splice(list.indexOf(installed), 1);
+    this.free(installed);
   }
 }
 

@@ -122,6 +122,12 @@ export class ModuleWriter {
         .u8(0x0b);
     }
     section(10, code);
+
+    // Names for profilers and traps: those of the exports (core specification, appendix, "name section")
+    const named = this.exported.filter(({ kind }) => kind === 0).sort((a, b) => a.index - b.index);
+    const names = new Bytes().unsigned(named.length);
+    for (const { name, index } of named) names.unsigned(index).text(name);
+    section(0, new Bytes().text('name').u8(1).unsigned(names.length).raw(names.view()));
     return out.view();
   }
 }
