@@ -4,7 +4,11 @@ import { Processor } from '../processor.js';
 import type { RuntimeExports } from '../runtime-module.js';
 import type { CodeCache } from './code-cache.js';
 
-export type InterpreterRun = (cpu: number, record: number) => void;
+/** Runs from `record`, or from where S_RIP leads; a jump to `until` ends it. */
+export type InterpreterRun = (cpu: number, record: number, until: bigint) => void;
+
+/** No instruction pointer. */
+const NOWHERE = -1n;
 
 /** A CPU whose instructions are run by the generated WebAssembly interpreter. */
 export class InterpreterProcessor extends Processor {
@@ -20,7 +24,7 @@ export class InterpreterProcessor extends Processor {
   }
 
   protected execute(): void {
-    this.interpret(this.pointer, 0);
+    this.interpret(this.pointer, 0, NOWHERE);
   }
 
   protected executeExactly(count: number): void {
@@ -34,7 +38,7 @@ export class InterpreterProcessor extends Processor {
       const later = budget - this.cache.lastLength;
       this.setI64(L.S_BUDGET, this.cache.lastLength);
       this.setI64(L.S_RETIRED_END, this.i64(L.S_RETIRED_END) - later);
-      this.interpret(this.pointer, record);
+      this.interpret(this.pointer, record, NOWHERE);
       this.setI64(L.S_BUDGET, this.i64(L.S_BUDGET) + later);
       this.setI64(L.S_RETIRED_END, this.i64(L.S_RETIRED_END) + later);
       left = this.i64(L.S_BUDGET) - end;
