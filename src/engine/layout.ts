@@ -231,6 +231,9 @@ export const FLAGS_ADD = 5;
 export const S_DEPTH = 0xe8c;
 /** i64: instructions retired by translated code, for the statistics. */
 export const S_TRANSLATED = 0xe90;
+/** i64 each: base and limit of the code segment for which the jump cache holds. */
+export const S_JUMP_SEGMENT_BASE = 0xe98;
+export const S_JUMP_SEGMENT_LIMIT = 0xea0;
 export const CPUID_BYTES = 32;
 
 // TLBs: 3 (S_MMU) x {read, write} x TLB_ENTRIES x 16 bytes {i64 tag = linear page or -1 | ..., u32 addend, u32 TLB_ flags}

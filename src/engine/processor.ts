@@ -120,7 +120,11 @@ export abstract class Processor implements Cpu {
         const stop = this.stopped();
         if (stop !== null) return stop;
       }
-      if (pending & L.PENDING_TRAP) this.deliverTrap();
+      if (pending & L.PENDING_TRAP) {
+        this.deliverTrap();
+        // Its frame may itself have hit a data breakpoint, or ended all.
+        if (this.u32(L.S_PENDING) & L.PENDING_TRAP || this.u32(L.S_RUN) !== L.RUN_RUNNING) continue;
+      }
       if (this.takeInterrupt()) continue;
       if (pending & L.PENDING_EXIT) return 'exit';
       const left = this.i64(L.S_BUDGET);

@@ -8,6 +8,8 @@ export interface MemoryOperand {
   displacement: number;
   /** Address-size prefix: 32-bit addressing in 64-bit code. */
   address32?: boolean;
+  /** 16-bit addressing, in code that is not 64-bit: base and index are mapped to the pairs that there are. */
+  address16?: boolean;
 }
 
 export interface FormOperands {
@@ -17,6 +19,11 @@ export interface FormOperands {
   /** Values of the immediate operands in their order. */
   immediates: bigint[];
   segmentPrefix?: number;
+}
+
+function addressSize(memory: MemoryOperand | null, long: boolean): number {
+  if (memory?.address16) return 16;
+  return memory?.address32 || !long ? 32 : 64;
 }
 
 const LEGACY_PREFIX: Record<string, number[]> = { '66': [0x66], F2: [0xf2], F3: [0xf3], NP: [], any: [] };
@@ -35,7 +42,7 @@ export function encodeForm(
   if (form.locked && !attributes.has('locked')) out.push(0xf0);
   if (form.rep === 'rep') out.push(0xf3);
   if (form.rep === 'repne') out.push(0xf2);
-  const wideAsize = form.asize === 0 ? (operands.memory?.address32 ? 32 : long ? 64 : 32) : form.asize;
+  const wideAsize = form.asize === 0 ? addressSize(operands.memory, long) : form.asize;
   if (wideAsize !== (long ? 64 : default32 ? 32 : 16)) out.push(0x67);
 
   const vex = encoding.map >= 4;
@@ -91,6 +98,7 @@ export function encodeForm(
   if (form.memory && memory) {
     if (memory.base >= 8) rex |= 0x41;
     if (memory.index !== null && memory.index >= 8) rex |= 0x42;
+    if (rex && memory.address16) return null;
   }
   if (needsRex) rex |= 0x40;
   if (high && rex) return null;
@@ -131,6 +139,11 @@ export function encodeForm(
 
 function encodeMemory(reg: number, memory: MemoryOperand): number[] {
   const { displacement } = memory;
+  // SDM vol. 2, table 2-1: BX+SI BX+DI BP+SI BP+DI SI DI BP BX
+  if (memory.address16) {
+    const pair = memory.index === null ? 4 + (memory.base & 3) : memory.index & 3;
+    return [0x80 | (reg << 3) | pair, displacement & 0xff, (displacement >> 8) & 0xff];
+  }
   const short = displacement >= -128 && displacement <= 127;
   const mod = short ? 0x40 : 0x80;
   const bytes = short ? [displacement & 0xff] : [0, 8, 16, 24].map((shift) => (displacement >> shift) & 0xff);

@@ -203,6 +203,8 @@ export function makeCase(form: Form, random: Random, decoder: Decoder): NativeCa
       address -= gpr[index]! << BigInt(memory.scale);
     }
     gpr[base] = BigInt.asUintN(code32 ? 32 : 64, address);
+    // Nothing is mapped below 64 KiB: what was computed is seen in the address of the fault.
+    if (code32 && random.chance(10)) memory.address16 = true;
   }
   if (form.asize !== 0 || encoding.instruction.name === 'XLAT' || /MASKMOV/.test(encoding.instruction.name)) {
     // strings: pointers into the data page, a small count
@@ -231,6 +233,9 @@ export function makeCase(form: Form, random: Random, decoder: Decoder): NativeCa
     return null;
 
   const operands: FormOperands = { registers, memory, immediates };
+  // ES, SS, DS: flat here and there; CS: may not be written
+  if (random.chance(5))
+    operands.segmentPrefix = random.pick(code32 ? [0x26, 0x2e, 0x36, 0x3e] : [0x26, 0x36, 0x3e]);
   const bytes = encodeForm(form, operands, long, true);
   if (!bytes || bytes.length > 15) return null;
   // The bytes must mean this form for the decoder, or the case tests another.

@@ -8,6 +8,7 @@ const FUZZ = fileURLToPath(new URL('native-fuzz.js', import.meta.url));
 /** A share of `npm run fuzz:native`: needs gcc, and an x86-64 host under Linux. */
 for (const [engine, cases] of [
   ['interpret', '15000'],
+  ['translate', '5000'],
   ['reference', '5000'],
 ] as const)
   test(`${cases} random instructions do in the ${engine} engine what they do on this machine's processor`, () => {

@@ -263,6 +263,19 @@ export class CodeCache {
    * Decodes from `linear` on (without a CPU: in one page only) into records at `start`; gives the address behind them, 0 if the very first byte cannot
    * be fetched (S_FAULT is set).
    */
+  /** Bytes from S_RIP to the limit of the code segment. */
+  private bytesToLimit(cpu: number, mode: number): number {
+    if (cpu === 0 || mode & (L.MODE_LONG | L.MODE_FLAT)) return Infinity;
+    const limit = this.view.getBigUint64(cpu + L.S_SEG + L.SEG_BYTES * L.CS + L.SEG_LIMIT, true);
+    return Number(limit - this.view.getBigUint64(cpu + L.S_RIP, true)) + 1;
+  }
+
+  /** The instruction at S_RIP runs over the limit of the code segment (SDM vol. 3, 5.3). */
+  private refuse(cpu: number): void {
+    this.view.setUint32(cpu + L.S_FAULT, GP, true);
+    this.view.setUint32(cpu + L.S_FAULT_ERROR, 0, true);
+  }
+
   private build(
     cpu: number,
     host: number,
@@ -276,6 +289,7 @@ export class CodeCache {
     const decoderMode = { long: (mode & L.MODE_LONG) !== 0, default32: (mode & L.MODE_CS32) !== 0 };
     const page = (host & ~(PAGE - 1)) >>> 0;
     const first = Number(linear & 0xfffn);
+    const room = this.bytesToLimit(cpu, mode);
     let offset = first;
     let record = start + R.RECORD_BYTES;
     let count = 0;
@@ -309,6 +323,11 @@ export class CodeCache {
         result = this.decoder.decode(this.across, 0, 15, decoderMode, decoded);
         second = (nextHost & ~(PAGE - 1)) >>> 0;
         ended = true;
+      }
+      if (offset - first + decoded.length > room) {
+        if (count > 0) break;
+        this.refuse(cpu);
+        return 0;
       }
       if (result === DecodeResult.Ok) ended = this.writeRecord(record, mode, offset) || ended;
       else {
@@ -448,11 +467,14 @@ export class CodeCache {
     else if (mode & L.MODE_LONG) {
       if (segment === L.FS || segment === L.GS) segmentBase = L.S_SEG + L.SEG_BYTES * segment + L.SEG_BASE;
       way = decoded.asize === 64 ? 0 : 32;
-    } else if (mode & L.MODE_FLAT && decoded.asize === 32 && segment !== L.FS && segment !== L.GS) way = 32;
+    } else if (mode & L.MODE_FLAT && decoded.asize === 32 && FLAT_SEGMENTS.has(segment)) way = 32;
     view.setUint16(record + R.R_SEGMENT_BASE, segmentBase, true);
     view.setUint8(record + R.R_EA, way);
   }
 }
+
+/** What MODE_FLAT says is flat and may be written: code may not, and perhaps not be read. */
+export const FLAT_SEGMENTS: ReadonlySet<number> = new Set([L.ES, L.SS, L.DS]);
 
 /** Offset in the CPU block of a register operand. */
 export function registerOffset(kind: string, register: number): number {

@@ -377,13 +377,16 @@ export class Evaluator implements Ops {
     return v as unknown as Vec;
   }
   private vectorAddress(i: number, access: 'read' | 'write'): Int {
-    if (!this.form.encoding.attributes.has('unaligned')) {
+    const checked = !this.form.encoding.attributes.has('unaligned');
+    if (checked && this.view.getUint32(this.cpu + L.S_MODE, true) & L.MODE_LONG) {
       // Alignment comes before whether the address is canonical.
       const offset = this.signed(this.offset(i));
       const linear = this.runtime.segmentLinear(this.cpu, this.decoded.segment, offset, 16, UNCHECKED);
       if (linear & 15n) this.raise('#GP', 0);
     }
-    return this.address(i, 16, access);
+    const linear = this.address(i, 16, access);
+    if (checked && this.big(linear) & 15n) this.raise('#GP', 0);
+    return linear;
   }
   readVec(i: number): Vec {
     if (this.isMemory(i)) {

@@ -30,6 +30,7 @@ export class ReferenceProcessor extends Processor {
   }
 
   protected execute(): void {
+    this.runtime.notice(this.pointer);
     while (this.i64(L.S_BUDGET) > 0 && this.u32(L.S_PENDING) === 0 && this.u32(L.S_FAULT) === 0) this.one();
   }
 
@@ -71,9 +72,15 @@ export class ReferenceProcessor extends Processor {
     }
   }
 
+  /** Whether the decoded instruction ends behind the limit of the code segment (SDM vol. 3, 5.3). */
+  private runsOverLimit(mode: number): boolean {
+    if (mode & L.MODE_LONG) return false;
+    const limit = this.view.getBigUint64(this.pointer + L.S_SEG + L.SEG_BYTES * L.CS + L.SEG_LIMIT, true);
+    const rip = this.view.getBigUint64(this.pointer + L.S_RIP, true);
+    return rip + BigInt(this.decoded.length) > limit + 1n;
+  }
+
   private one(): void {
-    this.runtime.notice(this.pointer);
-    if (this.u32(L.S_PENDING) !== 0 && !(this.u32(L.S_EFLAGS) & L.EFLAGS_TF)) return;
     let have = this.fetch();
     if (have < 0) return;
     const mode = this.u32(L.S_MODE);
@@ -85,8 +92,9 @@ export class ReferenceProcessor extends Processor {
       result = this.decoder.decode(this.fetched, 0, have, decoderMode, this.decoded);
     }
     try {
-      if (result !== DecodeResult.Ok) {
-        this.setU32(L.S_FAULT, result === DecodeResult.TooLong ? GP : UD);
+      const beyond = this.runsOverLimit(mode);
+      if (result !== DecodeResult.Ok || beyond) {
+        this.setU32(L.S_FAULT, result === DecodeResult.TooLong || beyond ? GP : UD);
         this.setU32(L.S_FAULT_ERROR, 0);
         throw new GuestFault();
       }

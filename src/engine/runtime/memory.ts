@@ -3,10 +3,10 @@ import {
 } from '../layout'; // prettier-ignore
 import { AC, faulted, raiseWithError } from './fault';
 import { watch } from './memory-watch';
+import { canonical } from './mode';
 import { readDevice, readRam, writeDevice, writeRam } from './physical';
 import { implicitAccess, PLACE_DEVICE, resolve } from './tlb';
 import { AS_IMPLICIT, AS_USER } from './walk';
-
 
 const CR0_AM: i64 = 0x40000;
 
@@ -123,10 +123,11 @@ function nextPage(cpu: u32, linear: i64): i64 {
   return next == 0x100000000 ? wrap(cpu, next) : next;
 }
 
-/** Alignment check (SDM vol. 3, 6.15, interrupt 17); it comes before page faults. True: #AC was raised. */
+/** Alignment check (SDM vol. 3, 6.15, interrupt 17); it comes before page faults, and behind whether the address is canonical. True: #AC was raised. */
 function refused(cpu: u32, linear: i64, bytes: u32): bool {
   if ((linear & <i64>(bytes - 1)) == 0 || load<u32>(cpu + S_CPL) != 3) return false;
   if ((load<u32>(cpu + S_EFLAGS) & EFLAGS_AC) == 0 || (load<i64>(cpu + S_CR0) & CR0_AM) == 0) return false;
+  if (!canonical(cpu, linear)) return false;
   raiseWithError(cpu, AC, 0);
   return true;
 }

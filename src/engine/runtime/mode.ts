@@ -1,8 +1,9 @@
 import {
   CS, DS, EFLAGS_AC, EFLAGS_VM, ES, MODE_CPL3, MODE_CS32, MODE_FLAT, MODE_FPU_CHECK, MODE_LMA, MODE_LONG, MODE_PROTECTED, MODE_SS32, MODE_VM86, S_CPL, S_CR0,
-  S_CR4, S_DR, S_EFER, S_EFLAGS, S_JUMP_KEY, S_MMU, S_MODE, S_SEG, S_TLB, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, S_WATCH, SEG_ATTR, SEG_BASE, SEG_BYTES,
+  S_CR4, S_DR, S_EFER, S_EFLAGS, S_JUMP_KEY, S_JUMP_SEGMENT_BASE, S_JUMP_SEGMENT_LIMIT, S_MMU, S_MODE, S_SEG, S_TLB, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, S_WATCH, SEG_ATTR, SEG_BASE, SEG_BYTES,
   SEG_LIMIT, SEG_NULL, SS, TLB_BYTES,
 } from '../layout'; // prettier-ignore
+import { newGeneration } from './tlb';
 
 // Control registers and EFER (SDM vol. 3, 2.2.1 and 2.5)
 export const CR0_PE: i64 = 1;
@@ -76,7 +77,14 @@ export function updateMode(cpu: u32): void {
   else {
     if ((code & 0x4000) != 0) mode |= MODE_CS32;
     if ((load<u32>(segment(cpu, SS) + SEG_ATTR) & 0x4000) != 0) mode |= MODE_SS32;
-    const codeFlat = load<i64>(segment(cpu, CS) + SEG_BASE) == 0 && load<i64>(segment(cpu, CS) + SEG_LIMIT) == 0xffffffff;
+    const base = load<i64>(segment(cpu, CS) + SEG_BASE);
+    const limit = load<i64>(segment(cpu, CS) + SEG_LIMIT);
+    if (base != load<i64>(cpu + S_JUMP_SEGMENT_BASE) || limit != load<i64>(cpu + S_JUMP_SEGMENT_LIMIT)) {
+      store<i64>(cpu + S_JUMP_SEGMENT_BASE, base);
+      store<i64>(cpu + S_JUMP_SEGMENT_LIMIT, limit);
+      newGeneration(cpu);
+    }
+    const codeFlat = base == 0 && limit == 0xffffffff;
     if ((mode & MODE_PROTECTED) != 0 && codeFlat && isFlatData(cpu, DS) && isFlatData(cpu, ES) && isFlatData(cpu, SS)) mode |= MODE_FLAT;
   }
   if ((cr0 & (CR0_EM | CR0_TS)) != 0 || (cr4 & CR4_OSFXSR) == 0) mode |= MODE_FPU_CHECK;

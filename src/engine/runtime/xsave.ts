@@ -3,7 +3,7 @@ import {
 } from '../layout'; // prettier-ignore
 import { GP, MF, NM, raise, raiseWithError, UD } from './fault';
 import { load16, load32, load64, load8, probe, store16, store32, store64, store8 } from './memory';
-import { CR0_EM, CR0_MP, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from './mode';
+import { canonical, CR0_EM, CR0_MP, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from './mode';
 
 const RCX: u32 = S_GPR + 8;
 const MXCSR_MASK: u32 = 0xffff;
@@ -134,27 +134,24 @@ function loadXmm(cpu: u32, at: i64): void {
   }
 }
 
-/** #NM, #UD and alignment before any of these instructions; false if one was raised. */
-function ready(cpu: u32, at: i64, alignment: i64, extended: bool): bool {
+/** #UD and #NM, which come before faults of the address: 1 for the XSAVE family, 0 for FXSAVE and FXRSTOR. */
+export function stateCheck(cpu: u32, extended: i64): void {
   const cr0 = load<i64>(cpu + S_CR0);
-  if (extended ? (load<i64>(cpu + S_CR4) & CR4_OSXSAVE) == 0 : (cr0 & CR0_EM) != 0) {
-    if (extended) raise(cpu, UD);
-    else raise(cpu, NM);
-    return false;
-  }
-  if ((cr0 & CR0_TS) != 0) {
-    raise(cpu, NM);
-    return false;
-  }
-  if ((at & (alignment - 1)) != 0) {
+  if (extended != 0 && (load<i64>(cpu + S_CR4) & CR4_OSXSAVE) == 0) raise(cpu, UD);
+  else if ((cr0 & CR0_TS) != 0 || (extended == 0 && (cr0 & CR0_EM) != 0)) raise(cpu, NM);
+}
+
+/** Whether the area is (at a canonical address, or probe refuses it) aligned and may be accessed; if not, the fault is raised. */
+function ready(cpu: u32, at: i64, alignment: i64, bytes: u32, write: bool): bool {
+  if ((at & (alignment - 1)) != 0 && canonical(cpu, at)) {
     raiseWithError(cpu, GP, 0);
     return false;
   }
-  return true;
+  return probe(cpu, at, bytes, write, load<u32>(cpu + S_MMU));
 }
 
 export function fxsave(cpu: u32, at: i64, wide: i64): void {
-  if (!ready(cpu, at, 16, false) || !probe(cpu, at, LEGACY_BYTES, true, load<u32>(cpu + S_MMU))) return;
+  if (!ready(cpu, at, 16, LEGACY_BYTES, true)) return;
   saveX87(cpu, at, wide != 0);
   store32(cpu, at + 24, <i64>load<u32>(cpu + S_MXCSR));
   store32(cpu, at + 28, MXCSR_MASK);
@@ -162,7 +159,7 @@ export function fxsave(cpu: u32, at: i64, wide: i64): void {
 }
 
 export function fxrstor(cpu: u32, at: i64, wide: i64): void {
-  if (!ready(cpu, at, 16, false) || !probe(cpu, at, LEGACY_BYTES, false, load<u32>(cpu + S_MMU))) return;
+  if (!ready(cpu, at, 16, LEGACY_BYTES, false)) return;
   const mxcsr = <u32>load32(cpu, at + 24);
   const sse = (load<i64>(cpu + S_CR4) & CR4_OSFXSR) != 0;
   if (sse && (mxcsr & ~MXCSR_MASK) != 0) {
@@ -192,7 +189,7 @@ function inUse(cpu: u32): i64 {
 }
 
 export function xsave(cpu: u32, at: i64, wide: i64, mask: i64, kind: i64): void {
-  if (!ready(cpu, at, 64, true) || !probe(cpu, at, LEGACY_BYTES + 64, true, load<u32>(cpu + S_MMU))) return;
+  if (!ready(cpu, at, 64, LEGACY_BYTES + 64, true)) return;
   const asked = mask & load<i64>(cpu + S_XCR0);
   const used = inUse(cpu);
   // XSAVEOPT and XSAVEC leave out what is in its initial state.
@@ -216,7 +213,7 @@ export function xsave(cpu: u32, at: i64, wide: i64, mask: i64, kind: i64): void 
 }
 
 export function xrstor(cpu: u32, at: i64, wide: i64, mask: i64): void {
-  if (!ready(cpu, at, 64, true) || !probe(cpu, at, LEGACY_BYTES + 64, false, load<u32>(cpu + S_MMU))) return;
+  if (!ready(cpu, at, 64, LEGACY_BYTES + 64, false)) return;
   const xcr0 = load<i64>(cpu + S_XCR0);
   const present = load64(cpu, at + HEADER);
   const compaction = load64(cpu, at + HEADER + 8);

@@ -15,7 +15,7 @@ import type {
   Vec,
 } from '../../isa/ops.js';
 import { helperSignature } from '../imports.js';
-import { registerOffset } from '../interpreter/code-cache.js';
+import { FLAT_SEGMENTS, registerOffset } from '../interpreter/code-cache.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
 import { unsignedBytes } from '../wasm/bytes.js';
@@ -403,7 +403,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       const base = this.loadState64(L.S_SEG + L.SEG_BYTES * segment + L.SEG_BASE);
       return this.add(masked, this.asInt(base));
     }
-    if (asize !== 32 || segment === L.FS || segment === L.GS) throw new NotTranslatable();
+    if (asize !== 32 || !FLAT_SEGMENTS.has(segment)) throw new NotTranslatable();
     return this.zx(32, offset);
   }
   offset(i: number): Int {

@@ -49,6 +49,8 @@ export const systemHelpers = {
   stac: action(0),
   fsgsbaseCheck: action(0),
   umipCheck: action(0),
+  /** (1 for the XSAVE family) */
+  stateCheck: action(1),
   /** (linear, 1 for the 64-bit format) */
   fxsave: action(2),
   fxrstor: action(2),
