@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const COMMAND = fileURLToPath(new URL('../dist/cli/viv.js', import.meta.url));
+export const COMMAND = fileURLToPath(new URL('../dist/cli/viv.js', import.meta.url));
 
 export interface Ended {
   status: number | null;
