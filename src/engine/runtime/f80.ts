@@ -273,11 +273,12 @@ export function roundPack(sign: u32, biased: i32, hi: u64, lo: u64, bits: u32): 
   }
   if (exponent >= MAX_EXPONENT) {
     exceptions |= OE;
-    // FSCALE may overflow by more than the moved exponent can tell
-    if ((control & OE) != 0 || exponent - WRAP >= MAX_EXPONENT) {
+    // FSCALE may overflow by more than the moved exponent can tell: infinity then, whatever the rounding (SDM vol. 1, 8.5.4)
+    const massive = (control & OE) == 0 && exponent - WRAP >= MAX_EXPONENT;
+    if ((control & OE) != 0 || massive) {
       exceptions |= PE;
       const mode = roundingMode();
-      if (mode == NEAREST || (mode == UP && sign == 0) || (mode == DOWN && sign != 0)) {
+      if (massive || mode == NEAREST || (mode == UP && sign == 0) || (mode == DOWN && sign != 0)) {
         roundedUp = true;
         setR(sign, MAX_EXPONENT, INTEGER_BIT);
       } else {
