@@ -192,7 +192,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     const linear = this.node64(at);
     const host = this.code.cell('i32', this.const32(0));
     const old = this.code.cell('i64', this.node64(0));
-    const [matches, address] = this.probeTlb(bits / 8, linear, L.S_TLB_WRITE);
+    const { matches, host: address } = this.probeTlb(bits / 8, linear, L.S_TLB_WRITE);
     const aligned =
       this.locked && bits > 8
         ? this.i32(I32.eqz, this.i32(I32.and, this.wrap(this.asInt(linear)), this.const32(bits / 8 - 1)))
@@ -393,7 +393,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
   }
   private loadVecFrom(linear: Node): Vec {
     const result = this.code.cell('v128', this.vecNode(this.vec(0, 0)));
-    const [matches, address] = this.probeTlb(16, linear, L.S_TLB_READ);
+    const { matches, host: address } = this.probeTlb(16, linear, L.S_TLB_READ);
     this.code.if(
       matches,
       () => this.code.assign(result, this.loadVecState(address(), 0)),
@@ -424,7 +424,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
   load(bits: Bits, linear: IntLike): Int {
     const at = this.node64(linear);
     const result = this.code.cell('i64', this.node64(0));
-    const [matches, address] = this.probeTlb(bits / 8, at, L.S_TLB_READ);
+    const { matches, host: address } = this.probeTlb(bits / 8, at, L.S_TLB_READ);
     this.code.if(
       matches,
       () => this.code.assign(result, this.loadAt(LOAD_I64[bits], 'i64', 0, address(), 0)),
@@ -439,7 +439,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
   store(bits: Bits, linear: IntLike, value: IntLike): void {
     const at = this.node64(linear);
     const what = this.node64(value);
-    const [matches, address] = this.probeTlb(bits / 8, at, L.S_TLB_WRITE);
+    const { matches, host: address } = this.probeTlb(bits / 8, at, L.S_TLB_WRITE);
     this.code.if(
       matches,
       () => this.storeAt(STORE_I64[bits], 0, address(), 0, what),
@@ -457,7 +457,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     this.storeVecTo(this.node64(linear), v);
   }
   private storeVecTo(linear: Node, v: Vec): void {
-    const [matches, address] = this.probeTlb(16, linear, L.S_TLB_WRITE);
+    const { matches, host: address } = this.probeTlb(16, linear, L.S_TLB_WRITE);
     this.code.if(
       matches,
       () => this.storeVecState(address(), 0, this.vecNode(v)),

@@ -1,7 +1,7 @@
 import {
   ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, FAULT_ADDRESS, G_CPUS, JUMP_ENTRIES, PAGE_CODE, PAGE_ROM,
   S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_LARGE, S_TLB_NONE,
-  S_WATCH, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK,
+  S_WATCH, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { GP, raiseWithError } from './fault';
 import { attributesOf, plainAddress } from './physical';
@@ -46,9 +46,14 @@ function watched(cpu: u32, linear: i64): bool {
  */
 export function resolve(cpu: u32, linear: i64, access: u32, who: u32): i64 {
   const index = (<u32>linear >> 8) & TLB_INDEX_MASK;
-  const read = cpu + S_TLB + who * 2 * TLB_BYTES + index;
-  if (((load<i64>(read) ^ linear) & ~0xfff) == 0 && (access == ACCESS_READ || (load<u32>(read + 12) & TLB_DIRTY) != 0))
-    return <i64>(<u32>linear + load<u32>(read + 8));
+  const table = who * 2;
+  const read = cpu + S_TLB + table * TLB_BYTES + index;
+  if (((load<i64>(read ^ TLB_OTHER) ^ linear) & ~0xfff) == 0) exchange(cpu, table, index);
+  if (((load<i64>(read) ^ linear) & ~0xfff) == 0 && (access == ACCESS_READ || (load<u32>(read + 12) & TLB_DIRTY) != 0)) {
+    const addend = load<u32>(read + 8);
+    if (access != ACCESS_READ) keepWritable(cpu, table, index, linear, addend, load<u32>(read + 12) & ~TLB_DIRTY);
+    return <i64>(<u32>linear + addend);
+  }
   if (!isCanonical(cpu, linear)) {
     raiseWithError(cpu, GP | FAULT_ADDRESS, 0);
     return -1;
@@ -66,18 +71,50 @@ export function resolve(cpu: u32, linear: i64, access: u32, who: u32): i64 {
 function keep(cpu: u32, linear: i64, page: u32, flags: u32, access: u32, who: u32): void {
   const index = (<u32>linear >> 8) & TLB_INDEX_MASK;
   const table = who * 2;
-  const read = cpu + S_TLB + table * TLB_BYTES + index;
   const addend = page - <u32>(linear & ~0xfff);
-  put(read, linear, addend, access == ACCESS_WRITE ? flags | TLB_DIRTY : flags);
-  noteGroup(cpu + S_TLB_FILLED + table * 8, index / TLB_GROUP_BYTES);
+  insert(cpu, table, index, linear, addend, access == ACCESS_WRITE ? flags | TLB_DIRTY : flags);
   if ((flags & <u32>(WALK_LARGE | WALK_HUGE)) != 0) noteLarge(cpu, linear, flags);
-  const attributes = attributesOf(page);
-  if (access != ACCESS_WRITE || (load<u32>(attributes) & (PAGE_CODE | PAGE_ROM)) != 0) return;
-  const write = read + TLB_BYTES;
-  put(write, linear, addend, flags);
-  noteGroup(cpu + S_TLB_FILLED + (table + 1) * 8, index / TLB_GROUP_BYTES);
+  if (access == ACCESS_WRITE) keepWritable(cpu, table, index, linear, addend, flags);
+}
+
+/** The entry for writing, unless something looks at the stores. */
+function keepWritable(cpu: u32, table: u32, index: u32, linear: i64, addend: u32, flags: u32): void {
+  const attributes = attributesOf(<u32>(linear & ~0xfff) + addend);
+  if ((load<u32>(attributes) & (PAGE_CODE | PAGE_ROM)) != 0) return;
+  insert(cpu, table + 1, index, linear, addend, flags);
   // Another thread may just have found code in the page, and looked at this entry before it was written.
-  if ((atomic.load<u32>(attributes) & PAGE_CODE) != 0) empty(write, index);
+  if ((atomic.load<u32>(attributes) & PAGE_CODE) != 0) empty(cpu + S_TLB + (table + 1) * TLB_BYTES + index, index);
+}
+
+/** Puts an entry into its first place; what is there goes to its other one. */
+function insert(cpu: u32, table: u32, index: u32, linear: i64, addend: u32, flags: u32): void {
+  const entry = cpu + S_TLB + table * TLB_BYTES + index;
+  if (((load<i64>(entry) ^ linear) & ~0xfff) != 0) exchange(cpu, table, index);
+  put(entry, linear, addend, flags);
+  noteGroup(cpu + S_TLB_FILLED + table * 8, index / TLB_GROUP_BYTES);
+}
+
+/** The entries of both places change them. */
+function exchange(cpu: u32, table: u32, index: u32): void {
+  const first = cpu + S_TLB + table * TLB_BYTES + index;
+  const second = first ^ TLB_OTHER;
+  const filled = cpu + S_TLB_FILLED + table * 8;
+  const tag = load<i64>(first);
+  const addend = load<u32>(first + 8);
+  const flags = load<u32>(first + 12);
+  move(filled, first, index, load<i64>(second), load<u32>(second + 8), load<u32>(second + 12), (table & 1) != 0);
+  move(filled, second, index ^ TLB_OTHER, tag, addend, flags, (table & 1) != 0);
+}
+
+function move(filled: u32, entry: u32, index: u32, tag: i64, addend: u32, flags: u32, writable: bool): void {
+  if ((tag & 0xfff) != 0) {
+    empty(entry, index);
+    return;
+  }
+  put(entry, tag, addend, flags);
+  noteGroup(filled, index / TLB_GROUP_BYTES);
+  // As in keepWritable: another thread may have looked for it while it was nowhere.
+  if (writable && (atomic.load<u32>(attributesOf(<u32>tag + addend)) & PAGE_CODE) != 0) empty(entry, index);
 }
 
 // @ts-ignore: decorator
@@ -106,13 +143,13 @@ function largeBits(linear: i64, flags: u32): i64 {
 }
 
 /**
- * An entry that no linear address finds: it is not canonical, and its index bits are those of another entry (a guest may
- * well use addresses that are not canonical).
+ * An entry that no linear address finds: it is not canonical, and its index bits are those of neither entry that
+ * may be its other place (a guest may well use addresses that are not canonical).
  */
 // @ts-ignore: decorator
 @inline
 function emptyTag(index: u32): i64 {
-  return <i64>0x8000000000000fff | (<i64>(index ^ ((TLB_ENTRIES / 2) * ENTRY)) << 8);
+  return <i64>0x8000000000000fff | (<i64>(index ^ ((TLB_ENTRIES / 4) * ENTRY)) << 8);
 }
 
 // @ts-ignore: decorator
@@ -234,6 +271,7 @@ export function flushPage(cpu: u32, linear: i64): void {
   for (let table: u32 = 0; table < 6; table++) {
     const entry = cpu + S_TLB + table * TLB_BYTES + index;
     if (((load<i64>(entry) ^ linear) & ~0xfff) == 0) empty(entry, index);
+    if (((load<i64>(entry ^ TLB_OTHER) ^ linear) & ~0xfff) == 0) empty(entry ^ TLB_OTHER, index ^ TLB_OTHER);
   }
   const code = (<u32>linear >> 8) & CODE_INDEX_MASK;
   for (let row: u32 = 0; row < 3; row++) {

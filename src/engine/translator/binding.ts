@@ -31,6 +31,7 @@ import {
 import type { ModuleWriter } from '../wasm/module.js';
 import { I32, I64 } from '../wasm/opcodes.js';
 import type { FlagState } from './flag-state.js';
+import { FloatEmitter, type FloatSource } from './floats.js';
 import { CPU, type RegionFrame } from './frame.js';
 
 /** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
@@ -127,6 +128,10 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   // ---- leaving
   private exitIf(condition: Node): void {
     if (condition.constant === 0n) return;
+    this.prepareExit()(condition);
+  }
+  /** Gets ready to leave before this instruction; the result does so if its argument (i32) is not zero. */
+  private prepareExit(): (condition: Node) => void {
     if (this.flagsChanged || this.changedNested) throw new NotTranslatable();
     const costly = !this.block.synced && this.block.flags.op === 'words';
     if (!costly) this.syncFlags();
@@ -134,12 +139,21 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.code.assign(this.frame.where, this.where());
       this.whereSet = true;
     }
-    if (this.before.size === 0 && !costly) {
-      this.code.branch(this.frame.exit, condition);
-      return;
-    }
+    if (this.before.size === 0 && !costly) return (condition) => this.code.branch(this.frame.exit, condition);
     if (this.nested > 0 && this.before.size > 0) throw new NotTranslatable();
-    this.code.if(condition, () => this.undoAndExit());
+    return (condition) => this.code.if(condition, () => this.undoAndExit());
+  }
+  /** Address in memory of `bytes` bytes at a linear address, from either place of its TLB entry; leaves if there is none. */
+  private host(bytes: number, linear: Node, access: 'read' | 'write'): Node {
+    const probe = this.probeTlb(bytes, linear, access === 'read' ? L.S_TLB_READ : L.S_TLB_WRITE);
+    const leaveIf = this.prepareExit();
+    const found = this.code.cell('i32', probe.host());
+    this.code.if(this.i32(I32.eqz, probe.matches), () => {
+      const other = probe.at(this.i32(I32.xor, probe.entry, this.const32(L.TLB_OTHER)));
+      leaveIf(this.i32(I32.eqz, other.matches));
+      this.code.assign(found, other.host());
+    });
+    return this.code.read(found);
   }
   /** A helper raised a fault: the interpreter will raise it again. */
   private exitIfFaulted(): void {
@@ -335,11 +349,9 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   }
   updateAt(bits: Bits, at: IntLike, f: (old: Int) => IntLike): Int {
     const linear = this.node64(at);
-    const [matches, address] = this.probeTlb(bits / 8, linear, L.S_TLB_WRITE);
-    this.exitIf(this.i32(I32.eqz, matches));
     if (this.locked && bits > 8)
       this.exitIf(this.i32(I32.and, this.wrap(this.asInt(linear)), this.const32(bits / 8 - 1)));
-    const host = address();
+    const host = this.host(bits / 8, linear, 'write');
     if (!this.locked) {
       const old = this.loadAt(LOAD_I64[bits], 'i64', 0, host, 0);
       this.storeAt(STORE_I64[bits], 0, host, 0, this.node64(f(this.asInt(old))));
@@ -373,8 +385,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     return this.asInt(old);
   }
   probeWrite(linear: IntLike, bytes: number): void {
-    const [matches] = this.probeTlb(bytes, this.node64(linear), L.S_TLB_WRITE);
-    this.exitIf(this.i32(I32.eqz, matches));
+    this.host(bytes, this.node64(linear), 'write');
   }
   restoring(_n: number, _before: Int, body: () => void): void {
     body();
@@ -432,25 +443,18 @@ export class TranslatorOps extends EffectRecorder implements Ops {
 
   // ---- memory
   load(bits: Bits, linear: IntLike): Int {
-    const [matches, address] = this.probeTlb(bits / 8, this.node64(linear), L.S_TLB_READ);
-    this.exitIf(this.i32(I32.eqz, matches));
-    return this.asInt(this.loadAt(LOAD_I64[bits], 'i64', 0, address(), 0));
+    const host = this.host(bits / 8, this.node64(linear), 'read');
+    return this.asInt(this.loadAt(LOAD_I64[bits], 'i64', 0, host, 0));
   }
   store(bits: Bits, linear: IntLike, value: IntLike): void {
     const what = this.node64(value);
-    const [matches, address] = this.probeTlb(bits / 8, this.node64(linear), L.S_TLB_WRITE);
-    this.exitIf(this.i32(I32.eqz, matches));
-    this.storeAt(STORE_I64[bits], 0, address(), 0, what);
+    this.storeAt(STORE_I64[bits], 0, this.host(bits / 8, this.node64(linear), 'write'), 0, what);
   }
   loadVec(linear: IntLike): Vec {
-    const [matches, address] = this.probeTlb(16, this.node64(linear), L.S_TLB_READ);
-    this.exitIf(this.i32(I32.eqz, matches));
-    return this.asVec(this.loadVecState(address(), 0));
+    return this.asVec(this.loadVecState(this.host(16, this.node64(linear), 'read'), 0));
   }
   storeVec(linear: IntLike, v: Vec): void {
-    const [matches, address] = this.probeTlb(16, this.node64(linear), L.S_TLB_WRITE);
-    this.exitIf(this.i32(I32.eqz, matches));
-    this.storeVecState(address(), 0, this.vecNode(v));
+    this.storeVecState(this.host(16, this.node64(linear), 'write'), 0, this.vecNode(v));
   }
   private loadVecState(address: Node, offset: number): Node {
     return this.code.node([0xfd, 0], 'v128', [address], this.memoryImmediate(0, offset), false);
@@ -468,13 +472,23 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   slot(i: number): Int {
     if (!this.isMemory(i)) return this.int(registerOffset(this.operand(i).kind, this.decoded.registers[i]!));
     const temp = L.S_TEMP + 16 * i;
-    if (this.width(i) === 128)
-      this.storeVecState(this.cpu, temp, this.vecNode(this.loadVec(this.vectorAddress(i))));
-    else {
-      this.storeState64(temp, this.node64(this.read(i)));
-      this.storeState64(temp + 8, this.node64(0));
-    }
+    const source: FloatSource =
+      this.width(i) === 128
+        ? { kind: 'vector', value: this.vecNode(this.loadVec(this.vectorAddress(i))) }
+        : { kind: 'low', value: this.node64(this.read(i)) };
+    this.slots.set(temp, source);
     return this.int(temp);
+  }
+  /** Operands from memory, by the slot where helpers look for them: stored only if one is called. */
+  private readonly slots = new Map<number, FloatSource>();
+  private fillSlots(): void {
+    for (const [temp, source] of this.slots) {
+      if (source.kind === 'vector') this.storeVecState(this.cpu, temp, source.value);
+      if (source.kind === 'low') {
+        this.storeState64(temp, source.value);
+        this.storeState64(temp + 8, this.node64(0));
+      }
+    }
   }
   readVec(i: number): Vec {
     if (this.isMemory(i)) {
@@ -786,8 +800,54 @@ export class TranslatorOps extends EffectRecorder implements Ops {
         return this.remainder!;
     }
     if (!PLAIN_HELPERS.has(name)) throw new NotTranslatable();
-    const helper = (helpers as Record<string, { args: number; result: boolean; faults: boolean }>)[name]!;
     if (this.nested > 0) throw new NotTranslatable();
+    const inline = this.inlineFloat(name, args);
+    if (inline !== null) return inline;
+    return this.callHelper(name, args);
+  }
+  /** Floating point whose operands are ordinary numbers; null: not one of those. */
+  private inlineFloat(name: string, args: IntLike[]): Int | null {
+    const { code } = this;
+    const place = (arg: IntLike): number => Number(this.node64(arg).constant ?? -1n);
+    const source = (arg: IntLike): FloatSource =>
+      this.slots.get(place(arg)) ?? { kind: 'register', offset: place(arg) };
+    const floats = new FloatEmitter(code, this.cpu);
+    const slow = (): Int => this.callHelper(name as HelperName, args);
+    if (/^u?comis[sd]$/.test(name) || /^cvtts[sd]2si$/.test(name)) {
+      const result = code.cell('i64', this.node64(0));
+      const done = (value: Node): void => code.assign(result, value);
+      const otherwise = (): void => code.assign(result, this.node64(slow()));
+      if (name.startsWith('cvt')) {
+        const bits = place(args[1]!);
+        const cut = (value: Node): void =>
+          done(this.node64(bits === 32 ? this.zx(32, this.asInt(value)) : this.asInt(value)));
+        floats.toInteger(name === 'cvttss2si' ? 'f32' : 'f64', source(args[0]!), bits, cut, otherwise);
+      } else
+        floats.compare(
+          name.endsWith('ss') ? 'f32' : 'f64',
+          place(args[0]!),
+          source(args[1]!),
+          done,
+          otherwise,
+        );
+      return this.asInt(code.read(result));
+    }
+    if (name === 'cvtsi2sd' || name === 'cvtsi2ss') {
+      floats.fromInteger(
+        name === 'cvtsi2sd' ? 'f64' : 'f32',
+        place(args[0]!),
+        this.node64(args[1]!),
+        this.width(1) as number,
+        slow,
+      );
+      return this.int(0);
+    }
+    if (args.length !== 2 || place(args[0]!) < 0) return null;
+    return floats.emit(name, place(args[0]!), source(args[1]!), slow) ? this.int(0) : null;
+  }
+  private callHelper(name: HelperName, args: IntLike[]): Int {
+    const helper = (helpers as Record<string, { args: number; result: boolean; faults: boolean }>)[name]!;
+    this.fillSlots();
     const nodes = [this.cpu, ...args.map((a) => this.node64(a))];
     const index = this.module.import('runtime', name, helperSignature(helper.args, helper.result));
     const call = [0x10, ...unsignedBytes(index)];

@@ -20,6 +20,16 @@ export const ALIGN: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
 
 const memoryImmediates = new Map<number, readonly number[]>();
 
+export interface TlbProbe {
+  /** Address of the entry. */
+  readonly entry: Node;
+  /** Whether it is that of the linear address (i32). */
+  readonly matches: Node;
+  /** The address in this memory, if it is. */
+  readonly host: () => Node;
+  readonly at: (entry: Node) => TlbProbe;
+}
+
 /** The operations of an effect that do not depend on where operands, registers and flags are: they become WebAssembly. */
 export abstract class EffectRecorder {
   readonly bits: Bits;
@@ -388,16 +398,23 @@ export abstract class EffectRecorder {
   }
 
   // ---- memory
-  /** Condition that the TLB entry matches, and the host address if it does. */
-  protected probeTlb(bytes: number, linear: Node, table: number): [Node, () => Node] {
+  /** The TLB entry of a linear address in its first place; `at` gives the same for another address of an entry. */
+  protected probeTlb(bytes: number, linear: Node, table: number): TlbProbe {
     const low = this.i32(I32.wrap, linear);
     const index = this.i32(I32.and, this.i32(I32.shrU, low, this.const32(8)), this.const32(L.TLB_INDEX_MASK));
-    const entry = this.i32(I32.add, this.loadState32(table), index);
-    const tag = this.loadAt(0x29, 'i64', 3, entry, 0);
     const last = bytes > 1 ? this.i64(I64.add, linear, this.node64(bytes - 1)) : linear;
-    const difference = this.i64(I64.and, this.i64(I64.xor, tag, last), this.node64(-0x1000n));
-    const matches = this.i32(I64.eqz, difference);
-    return [matches, () => this.i32(I32.add, low, this.loadAt(0x28, 'i32', 2, entry, 8))];
+    const at = (entry: Node): TlbProbe => {
+      const tag = this.loadAt(0x29, 'i64', 3, entry, 0);
+      const difference = this.i64(I64.and, this.i64(I64.xor, tag, last), this.node64(-0x1000n));
+      const matches = this.i32(I64.eqz, difference);
+      return {
+        entry,
+        matches,
+        at,
+        host: () => this.i32(I32.add, low, this.loadAt(0x28, 'i32', 2, entry, 8)),
+      };
+    };
+    return at(this.i32(I32.add, this.loadState32(table), index));
   }
 
   // ---- what the form says of operands
