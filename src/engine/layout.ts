@@ -234,6 +234,8 @@ export const S_TRANSLATED = 0xe90;
 /** i64 each: base and limit of the code segment for which the jump cache holds. */
 export const S_JUMP_SEGMENT_BASE = 0xe98;
 export const S_JUMP_SEGMENT_LIMIT = 0xea0;
+/** u32: bit n set: segment register n (FS, GS) may be read and written at every 32-bit offset. */
+export const S_OPEN_SEGMENTS = 0xea8;
 export const CPUID_BYTES = 32;
 
 // TLBs: 3 (S_MMU) x {read, write} x TLB_ENTRIES x 16 bytes {i64 tag = linear page or -1 | ..., u32 addend, u32 TLB_ flags}

@@ -1,6 +1,6 @@
 import {
-  CS, DS, EFLAGS_AC, EFLAGS_VM, ES, MODE_CPL3, MODE_CS32, MODE_FLAT, MODE_FPU_CHECK, MODE_LMA, MODE_LONG, MODE_PROTECTED, MODE_SS32, MODE_VM86, S_CPL, S_CR0,
-  S_CR4, S_DR, S_EFER, S_EFLAGS, S_JUMP_KEY, S_JUMP_SEGMENT_BASE, S_JUMP_SEGMENT_LIMIT, S_MMU, S_MODE, S_SEG, S_TLB, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, S_WATCH, SEG_ATTR, SEG_BASE, SEG_BYTES,
+  CS, DS, EFLAGS_AC, EFLAGS_VM, ES, FS, GS, MODE_CPL3, MODE_CS32, MODE_FLAT, MODE_FPU_CHECK, MODE_LMA, MODE_LONG, MODE_PROTECTED, MODE_SS32, MODE_VM86, S_CPL, S_CR0,
+  S_CR4, S_DR, S_EFER, S_EFLAGS, S_JUMP_KEY, S_JUMP_SEGMENT_BASE, S_JUMP_SEGMENT_LIMIT, S_MMU, S_MODE, S_OPEN_SEGMENTS, S_SEG, S_TLB, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, S_WATCH, SEG_ATTR, SEG_BASE, SEG_BYTES,
   SEG_LIMIT, SEG_NULL, SS, TLB_BYTES,
 } from '../layout'; // prettier-ignore
 import { newGeneration } from './tlb';
@@ -55,10 +55,14 @@ export function segment(cpu: u32, n: u32): u32 {
 
 /** A writable, expand-up data segment of the whole 4 GiB. */
 function isFlatData(cpu: u32, n: u32): bool {
+  return isOpenData(cpu, n) && load<i64>(segment(cpu, n) + SEG_BASE) == 0;
+}
+
+/** Writable, not expand-down, with all of 4 GiB. */
+function isOpenData(cpu: u32, n: u32): bool {
   const register = segment(cpu, n);
-  const attributes = load<u32>(register + SEG_ATTR);
-  if ((attributes & (SEG_NULL | 0x9e)) != 0x92) return false;
-  return load<i64>(register + SEG_BASE) == 0 && load<i64>(register + SEG_LIMIT) == 0xffffffff;
+  if ((load<u32>(register + SEG_ATTR) & (SEG_NULL | 0x9e)) != 0x92) return false;
+  return load<i64>(register + SEG_LIMIT) == 0xffffffff;
 }
 
 /** Computes what decoded code and the TLB assume of the mode, after any change of CR0, CR4, EFER, CPL, AC, VM or a segment register. */
@@ -86,6 +90,7 @@ export function updateMode(cpu: u32): void {
     }
     const codeFlat = base == 0 && limit == 0xffffffff;
     if ((mode & MODE_PROTECTED) != 0 && codeFlat && isFlatData(cpu, DS) && isFlatData(cpu, ES) && isFlatData(cpu, SS)) mode |= MODE_FLAT;
+    store<u32>(cpu + S_OPEN_SEGMENTS, (isOpenData(cpu, FS) ? 1 << FS : 0) | (isOpenData(cpu, GS) ? 1 << GS : 0));
   }
   if ((cr0 & (CR0_EM | CR0_TS)) != 0 || (cr4 & CR4_OSFXSR) == 0) mode |= MODE_FPU_CHECK;
   store<u32>(cpu + S_MODE, mode);

@@ -406,7 +406,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     }
     return sum;
   }
-  private inSegment(offset: Int): Int {
+  private inSegment(offset: Int, bytes: number): Int {
     const { segment, asize } = this.decoded;
     if (this.mode & L.MODE_LONG) {
       const masked = this.zx(asize as Bits, offset);
@@ -414,22 +414,33 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       const base = this.loadState64(L.S_SEG + L.SEG_BYTES * segment + L.SEG_BASE);
       return this.add(masked, this.asInt(base));
     }
-    if (asize !== 32 || !FLAT_SEGMENTS.has(segment)) throw new NotTranslatable();
-    return this.zx(32, offset);
+    if (asize !== 32 || segment === L.CS) throw new NotTranslatable();
+    if (FLAT_SEGMENTS.has(segment)) return this.zx(32, offset);
+    // FS and GS have bases (thread-local and per-CPU data), and mostly no limit.
+    const open = this.i32(I32.and, this.loadState32(L.S_OPEN_SEGMENTS), this.const32(1 << segment));
+    this.exitIf(this.i32(I32.eqz, open));
+    const within = this.zx(32, offset);
+    this.exitIf(this.boolNode(this.ltu(2 ** 32 - bytes, within)));
+    const base = this.loadState64(L.S_SEG + L.SEG_BYTES * segment + L.SEG_BASE);
+    return this.zx(32, this.add(within, this.asInt(base)));
+  }
+  /** Bytes of memory operand i. */
+  private bytesOf(i: number): number {
+    const { width } = this.operand(i);
+    return (width || this.bits) / 8;
   }
   offset(i: number): Int {
     if (this.operand(i).kind === 'O') throw new NotTranslatable();
     return this.zx(this.decoded.asize as Bits, this.rawOffset());
   }
-  address(i: number): Int {
-    if (this.operand(i).kind !== 'O') return this.inSegment(this.rawOffset());
+  address(i: number, bytes = this.bytesOf(i)): Int {
+    if (this.operand(i).kind !== 'O') return this.inSegment(this.rawOffset(), bytes);
     const { immediate, immediateHigh } = this.decoded;
-    return this.inSegment(
-      this.int(BigInt.asUintN(64, (BigInt(immediateHigh) << 32n) | BigInt(immediate >>> 0))),
-    );
+    const offset = this.int(BigInt.asUintN(64, (BigInt(immediateHigh) << 32n) | BigInt(immediate >>> 0)));
+    return this.inSegment(offset, bytes);
   }
-  addressBeyond(_i: number, distance: IntLike): Int {
-    return this.inSegment(this.add(this.rawOffset(), distance));
+  addressBeyond(_i: number, distance: IntLike, bytes: number): Int {
+    return this.inSegment(this.add(this.rawOffset(), distance), bytes);
   }
   linear(): Int {
     throw new NotTranslatable();
