@@ -236,6 +236,9 @@ export const S_JUMP_SEGMENT_BASE = 0xe98;
 export const S_JUMP_SEGMENT_LIMIT = 0xea0;
 /** u32: bit n set: segment register n (FS, GS) may be read and written at every 32-bit offset. */
 export const S_OPEN_SEGMENTS = 0xea8;
+/** 1024 bits: bit n set: code was looked up in a linear page with these low 10 bits of its number, in this generation of the jump cache. */
+export const S_CODE_PAGES = 0x1800;
+export const CODE_PAGES_BYTES = 128;
 export const CPUID_BYTES = 32;
 
 // TLBs: 3 (S_MMU) x {read, write} x TLB_ENTRIES x 16 bytes {i64 tag = linear page or -1 | ..., u32 addend, u32 TLB_ flags}

@@ -123,15 +123,45 @@ test('a flush raises the generation of the jump cache, which is emptied when it 
   const key = (): number => rig.u32(rig.cpu + L.S_JUMP_KEY);
   const mode = key() & 0xfff;
   const before = key();
-  rig.call('flushPage', 0n);
+  const page = 0x12345000n;
+  rig.call('flushPage', page);
+  assert.equal(key(), before, 'no code was run from that page');
+  rig.call('noteCodePage', page + 0x10n);
+  rig.call('flushPage', page + 0x1000n);
+  assert.equal(key(), before, 'nor from that');
+  rig.call('flushPage', page);
   assert.equal(key(), before + 0x1000);
+  rig.call('flushPage', page);
+  assert.equal(key(), before + 0x1000, 'a new generation has no code yet');
   rig.runtime.flushTlb(rig.cpu, true);
   assert.equal(key(), before + 0x2000);
   rig.setU32(rig.cpu + L.S_JUMP_KEY, 0xfffff000 + mode);
   rig.setU32(rig.cpu + L.S_JUMPS + 12, 1234);
-  rig.call('flushPage', 0n);
+  rig.runtime.flushTlb(rig.cpu, true);
   assert.equal(key(), 0x1000 + mode);
   assert.equal(rig.u32(rig.cpu + L.S_JUMPS + 12), 0);
+});
+
+test('two pages with one index: both stay, and a flush finds them in either place', () => {
+  const rig = new Rig();
+  longMode(rig);
+  const pages = [0x10000n, 0x10000n + 0x400000n];
+  const directory = TABLES + 0x2000;
+  // The same table again at 4 MiB
+  rig.setRam64(directory + 16, rig.ram64(directory));
+  const inFirst = (at: bigint): boolean => rig.call('fastRead', at, 4) !== 0;
+  for (const at of pages) rig.get('load32', at);
+  assert.deepEqual(pages.map(inFirst), [false, true]);
+  rig.get('load32', pages[0]!);
+  assert.deepEqual(pages.map(inFirst), [true, false]);
+  // Its table is gone: what is still known is known without it.
+  rig.setRam64(directory + 16, 0n);
+  rig.call('load32', pages[1]!);
+  assert.equal(rig.fault(), null);
+  rig.call('flushPage', pages[0]!);
+  rig.setRam64(directory, 0n);
+  rig.call('load32', pages[0]!);
+  assert.deepEqual(rig.fault(), { vector: 14, error: 0, address: pages[0]! }, 'flushed in its other place');
 });
 
 test('a write entry is kept only after a write: the dirty bit is always set', () => {

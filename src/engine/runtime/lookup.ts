@@ -8,7 +8,7 @@ import { deliverFault } from './exception';
 import { GP, raiseWithError, STACK } from './fault';
 import { decode } from './host';
 import { ramAddress } from './physical';
-import { translateCode } from './tlb';
+import { noteCodePage, translateCode } from './tlb';
 
 const CODE_SEGMENT: u32 = S_SEG + CS * SEG_BYTES;
 
@@ -67,6 +67,7 @@ export function lookup(cpu: u32): u32 {
   }
   const physical = fetchAddress(cpu, rip);
   if (physical < 0) return 0;
+  noteCodePage(cpu, load<i64>(cpu + S_LOOKUP));
   const host = ramAddress(physical);
   let record: u32 = 0;
   if (host != 0) record = find(cpu, host, load<u32>(cpu + S_MODE), load<i64>(cpu + S_LOOKUP));

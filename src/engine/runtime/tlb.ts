@@ -1,6 +1,6 @@
 import {
   ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, FAULT_ADDRESS, G_CPUS, JUMP_ENTRIES, PAGE_CODE, PAGE_ROM,
-  S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_LARGE, S_TLB_NONE,
+  CODE_PAGES_BYTES, S_CODE_PAGES, S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_LARGE, S_TLB_NONE,
   S_WATCH, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { GP, raiseWithError } from './fault';
@@ -208,6 +208,25 @@ export function newGeneration(cpu: u32): void {
     next = MODE_BITS + 1;
   }
   store<u32>(cpu + S_JUMP_KEY, next | (key & MODE_BITS));
+  memory.fill(cpu + S_CODE_PAGES, 0, CODE_PAGES_BYTES);
+}
+
+/** Code is run from the page of this linear address: if its translation goes, so does the generation. */
+// @ts-ignore: decorator
+@inline
+export function noteCodePage(cpu: u32, linear: i64): void {
+  const byte = codePageByte(cpu, linear);
+  store<u8>(byte, load<u8>(byte) | (<u8>1 << <u8>codePageBit(linear)));
+}
+// @ts-ignore: decorator
+@inline
+function codePageByte(cpu: u32, linear: i64): u32 {
+  return cpu + S_CODE_PAGES + (<u32>(linear >> 15) & (CODE_PAGES_BYTES - 1));
+}
+// @ts-ignore: decorator
+@inline
+function codePageBit(linear: i64): u32 {
+  return <u32>(linear >> 12) & 7;
 }
 
 /**
@@ -278,8 +297,10 @@ export function flushPage(cpu: u32, linear: i64): void {
     const entry = cpu + S_CODE_TLB + row * CODE_ROW + code;
     if (load<i64>(entry) == (linear & ~0xfff)) store<i64>(entry, -1);
   }
-  if (((load<i64>(cpu + S_TLB_LARGE) >>> ((linear >>> 21) & 63)) & 1) != 0) flushLarge(cpu, linear);
-  newGeneration(cpu);
+  const large = ((load<i64>(cpu + S_TLB_LARGE) >>> ((linear >>> 21) & 63)) & 1) != 0;
+  if (large) flushLarge(cpu, linear);
+  // Systems do this for each page of data that they copy or take away.
+  if (large || ((load<u8>(codePageByte(cpu, linear)) >> <u8>codePageBit(linear)) & 1) != 0) newGeneration(cpu);
 }
 
 /** Whether an entry for the page `page` belongs to a large page that may hold `linear`. */
