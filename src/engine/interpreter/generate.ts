@@ -3,7 +3,7 @@ import { enumerateForms, type Form } from '../../isa/forms.js';
 import { helpers, transferHelpers } from '../../isa/helpers.js';
 import { bindingImports, helperSignature } from '../imports.js';
 import * as L from '../layout.js';
-import { Bytes, unsignedBytes } from '../wasm/bytes.js';
+import { Bytes } from '../wasm/bytes.js';
 import { Code, Label, Locals } from '../wasm/code.js';
 import { ModuleWriter, type Signature } from '../wasm/module.js';
 import { InterpreterOps, STATUS_FAULT, STATUS_NEXT } from './binding.js';
@@ -12,7 +12,7 @@ import * as R from './record.js';
 const LOOKUP: Signature = { params: ['i32'], results: ['i32'] };
 const AT_RECORD: Signature = { params: ['i32', 'i32'], results: [] };
 const OUT_OF_LINE: Signature = { params: ['i32', 'i32'], results: ['i32'] };
-const RUN: Signature = { params: ['i32', 'i32', 'i64'], results: [] };
+const RUN: Signature = { params: ['i32', 'i32'], results: [] };
 /** Translated code: CPU, entry number, instruction pointer of the page's first byte. */
 const REGION: Signature = { params: ['i32', 'i32', 'i64'], results: [] };
 const CALL: Signature = { params: ['i32', 'i64', 'i64'], results: ['i32'] };
@@ -47,8 +47,8 @@ export function planHandlers(forms: readonly Form[]): HandlerPlan {
 }
 
 /**
- * The interpreter as a module: `run(cpu, record, until)` executes from `record` (0: looked up at S_RIP) until the budget is
- * used up, something is pending, or a jump leads to `until`; S_RIP then tells where it goes on.
+ * The interpreter as a module: `run(cpu, record)` executes from `record` (0: looked up at S_RIP) until the budget is used
+ * up or something is pending; S_RIP then tells where it goes on.
  */
 export function generateInterpreter(instructions: readonly Instruction[]): Uint8Array<ArrayBuffer> {
   const { forms } = enumerateForms(instructions);
@@ -80,9 +80,9 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   module.exportTable('table');
 
   const body = new Bytes();
-  const locals = new Locals(3);
+  const locals = new Locals(2);
   const status = locals.take('i32');
-  const own = new Locals(4);
+  const own = new Locals(3);
   const next = new Label();
   const resolve = new Label();
   const fault = new Label();
@@ -93,7 +93,6 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   const branch = (level: number, label: Label): void => void body.u8(0x0c).unsigned(level - label.level);
   const getCpu = [0x20, 0];
   const getRecord = [0x20, 1];
-  const UNTIL = 2;
   const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
   const s = (value: number): ArrayLike<number> => new Bytes().signed(value).view();
   const advance = (): void =>
@@ -108,9 +107,6 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   };
 
   const findRecord = (): void => {
-    // Who called for translated code goes on itself.
-    body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_RIP)).raw([0x20, UNTIL, 0x51, 0x04, 0x40]);
-    body.raw(getCpu).u8(0x10).unsigned(notice).raw([0x0f, 0x0b]);
     body.raw(getCpu).u8(0x10).unsigned(lookup).raw([0x21, 1]);
     body.raw(getRecord).raw([0x45, 0x04, 0x40, 0x0f, 0x0b]);
   };
@@ -234,10 +230,10 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   branch(1, next);
   body.u8(0x0b);
 
+  module.export('instruction', defineInstruction(module, PENDING_CASES, faultAt, notice));
+  module.export('call', defineCall(module));
   const run = module.define(RUN, ['i32', ...own.types], body.view());
   module.export('run', run);
-  module.export('instruction', defineInstruction(module, PENDING_CASES, faultAt, notice));
-  module.export('call', defineCall(module, run, settleFlags));
   return module.finish();
 }
 
@@ -283,73 +279,63 @@ function defineInstruction(
 const MOST_DEPTH = 400;
 
 /**
- * `call(cpu, target, back)`: for translated code, runs from `target` on, what is translated and what is not. Not 0: it came
- * to `back`, with the same translation of addresses; else the budget is used up or something is pending, and S_RIP tells
- * where it goes on.
+ * `call(cpu, target, back)`: for translated code, runs what is translated from `target` on. Not 0: it came to `back`, with
+ * the same translation of addresses; else S_RIP tells where it goes on.
  */
-function defineCall(module: ModuleWriter, run: number, settleFlags: number): number {
-  const RIP = 1;
+function defineCall(module: ModuleWriter): number {
   const BACK = 2;
+  const RIP = 1;
   const JUMP = 3;
   const RECORD = 4;
   const KEY = 5;
   const DEPTH = 6;
   const BUDGET = 7;
-  const u = (value: number): ArrayLike<number> => unsignedBytes(value);
+  const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
   const cpu = [0x20, 0];
-  const load32 = (offset: number): Bytes => body.raw(cpu).raw([0x28, 2]).raw(u(offset));
-  const load64 = (offset: number): Bytes => body.raw(cpu).raw([0x29, 3]).raw(u(offset));
-  const recordHalf = (offset: number): Bytes => body.raw([0x20, RECORD, 0x2f, 1]).raw(u(offset));
-  const interpretUnless = (): void => void body.raw([0x45, 0x0d, 0]);
-  const storeDepth = (more: number): void =>
-    void body.raw(cpu).raw([0x20, DEPTH, 0x41, more, 0x6a, 0x36, 2]).raw(u(L.S_DEPTH));
+  const leaveUnless = (): void => void body.raw([0x45, 0x0d, 1]);
   const body = new Bytes();
-  load32(L.S_JUMP_KEY).raw([0x21, KEY]);
-  load32(L.S_DEPTH).raw([0x21, DEPTH]);
+  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x21, KEY]);
+  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_DEPTH)).raw([0x21, DEPTH]);
   body.raw(cpu).raw([0x20, RIP, 0x37, 3]).raw(u(L.S_RIP));
-  // block: give up; loop; block: interpret
   body.raw([0x02, 0x40, 0x03, 0x40]);
-  body.raw([0x20, DEPTH, 0x41]).signed(MOST_DEPTH).raw([0x4f, 0x0d, 1]);
-  body.raw([0x02, 0x40]);
+  body.raw([0x20, DEPTH, 0x41]).signed(MOST_DEPTH).raw([0x49]);
+  leaveUnless();
   // jump = cpu + S_JUMPS + ((rip ^ rip >> 12) & (JUMP_ENTRIES - 1)) * 16
-  body.raw([0x20, RIP, 0x20, RIP, 0x42, 12, 0x88, 0x85, 0xa7, 0x41]).signed(L.JUMP_ENTRIES - 1);
-  body.raw([0x71, 0x41, 4, 0x74]).raw(cpu).raw([0x6a, 0x21, JUMP]);
+  body
+    .raw([0x20, RIP, 0x20, RIP, 0x42, 12, 0x88, 0x85, 0xa7, 0x41])
+    .signed(L.JUMP_ENTRIES - 1)
+    .raw([0x71]);
+  body.raw([0x41, 4, 0x74]).raw(cpu).raw([0x6a, 0x21, JUMP]);
   body.raw([0x20, JUMP, 0x29, 3]).raw(u(L.S_JUMPS)).raw([0x20, RIP, 0x51]);
-  interpretUnless();
-  body.raw([0x20, JUMP, 0x28, 2]).raw(u(L.S_JUMPS + 8));
-  load32(L.S_JUMP_KEY).raw([0x46]);
-  interpretUnless();
+  leaveUnless();
+  body
+    .raw([0x20, JUMP, 0x28, 2])
+    .raw(u(L.S_JUMPS + 8))
+    .raw(cpu)
+    .raw([0x28, 2])
+    .raw(u(L.S_JUMP_KEY))
+    .raw([0x46]);
+  leaveUnless();
   body
     .raw([0x20, JUMP, 0x28, 2])
     .raw(u(L.S_JUMPS + 12))
-    .raw([0x21, RECORD]);
-  recordHalf(R.R_HANDLER).u8(0x41).signed(R.HANDLER_REGION).raw([0x46]);
-  interpretUnless();
-  load64(L.S_BUDGET).raw([0x22, BUDGET, 0x20, RECORD, 0x33, 1]).raw(u(R.B_LONGEST)).raw([0x59]);
-  interpretUnless();
-  body.raw(cpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x0d, 0]);
-  storeDepth(1);
-  body.raw(cpu);
-  recordHalf(R.B_ENTRY).raw([0x20, RIP]);
-  recordHalf(R.R_NEXT).raw([0xad, 0x7d]);
-  recordHalf(R.B_REGION).u8(0x11).unsigned(module.type(REGION)).u8(0);
-  storeDepth(0);
-  load64(L.S_RIP).raw([0x22, RIP, 0x20, BACK, 0x52, 0x04, 0x40]);
+    .raw([0x22, RECORD]);
+  body.raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(R.HANDLER_REGION).raw([0x46]);
+  leaveUnless();
+  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x22, BUDGET, 0x20, RECORD, 0x33, 1]);
+  body.raw(u(R.B_LONGEST)).raw([0x59]);
+  leaveUnless();
+  body.raw(cpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x0d, 1]);
+  body.raw(cpu).raw([0x20, DEPTH, 0x41, 1, 0x6a, 0x36, 2]).raw(u(L.S_DEPTH));
+  body.raw(cpu).raw([0x20, RECORD, 0x2f, 1]).raw(u(R.B_ENTRY));
+  body.raw([0x20, RIP, 0x20, RECORD, 0x2f, 1]).raw(u(R.R_NEXT)).raw([0xad, 0x7d]);
+  body.raw([0x20, RECORD, 0x2f, 1]).raw(u(R.B_REGION));
+  body.u8(0x11).unsigned(module.type(REGION)).u8(0);
+  body.raw(cpu).raw([0x20, DEPTH, 0x36, 2]).raw(u(L.S_DEPTH));
+  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_RIP)).raw([0x22, RIP, 0x20, BACK, 0x52, 0x04, 0x40]);
   // Nothing done: its first instruction needs the interpreter.
-  load64(L.S_BUDGET).raw([0x20, BUDGET, 0x51, 0x0d, 1, 0x0c, 2, 0x0b]);
-  load32(L.S_JUMP_KEY).raw([0x20, KEY, 0x46, 0x0f, 0x0b]);
-  // interpret
-  load32(L.S_FLAG_KIND).raw([0x04, 0x40]).raw(cpu).u8(0x10).unsigned(settleFlags).u8(0x0b);
-  load64(L.S_BUDGET).raw([0x21, BUDGET]);
-  storeDepth(1);
-  body.raw(cpu).raw([0x41, 0, 0x20, BACK, 0x10]).unsigned(run);
-  storeDepth(0);
-  // What ran in between was not translated: the region that called counts all as its own.
-  body.raw(cpu);
-  load64(L.S_TRANSLATED).raw([0x20, BUDGET]);
-  load64(L.S_BUDGET).raw([0x7d, 0x7d, 0x37, 3]).raw(u(L.S_TRANSLATED));
-  load64(L.S_RIP).raw([0x20, BACK, 0x51]);
-  load32(L.S_JUMP_KEY).raw([0x20, KEY, 0x46, 0x71, 0x0f]);
+  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x20, BUDGET, 0x51, 0x0d, 2, 0x0c, 1, 0x0b]);
+  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x20, KEY, 0x46, 0x0f]);
   body.raw([0x0b, 0x0b, 0x41, 0]);
   return module.define(CALL, ['i32', 'i32', 'i32', 'i32', 'i64'], body.view());
 }

@@ -4,11 +4,7 @@ import { Processor } from '../processor.js';
 import type { RuntimeExports } from '../runtime-module.js';
 import type { CodeCache } from './code-cache.js';
 
-/** Runs from `record`, or from where S_RIP leads; a jump to `until` ends it. */
-export type InterpreterRun = (cpu: number, record: number, until: bigint) => void;
-
-/** No instruction pointer. */
-const NOWHERE = -1n;
+export type InterpreterRun = (cpu: number, record: number) => void;
 
 /** A CPU whose instructions are run by the generated WebAssembly interpreter. */
 export class InterpreterProcessor extends Processor {
@@ -24,7 +20,7 @@ export class InterpreterProcessor extends Processor {
   }
 
   protected execute(): void {
-    this.interpret(this.pointer, 0, NOWHERE);
+    this.interpret(this.pointer, 0);
   }
 
   protected executeExactly(count: number): void {
@@ -38,7 +34,7 @@ export class InterpreterProcessor extends Processor {
       const later = budget - this.cache.lastLength;
       this.setI64(L.S_BUDGET, this.cache.lastLength);
       this.setI64(L.S_RETIRED_END, this.i64(L.S_RETIRED_END) - later);
-      this.interpret(this.pointer, record, NOWHERE);
+      this.interpret(this.pointer, record);
       this.setI64(L.S_BUDGET, this.i64(L.S_BUDGET) + later);
       this.setI64(L.S_RETIRED_END, this.i64(L.S_RETIRED_END) + later);
       left = this.i64(L.S_BUDGET) - end;
