@@ -1,7 +1,7 @@
 /**
  * Boots a guest in two engines side by side, with virtual time, and stops at the first difference of registers or memory:
  *
- *   node dist/testing/lockstep.js [--guest amd64|i386] [--engines interpret,reference] [--heat N] [--instructions N] [--step N]
+ *   node dist/testing/lockstep.js [--guest amd64|amd64-cloud|i386] [--engines interpret,reference] [--heat N] [--instructions N] [--step N]
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -71,9 +71,15 @@ function stateOf(vm: VirtualMachine): string {
 const memoryHash = (vm: VirtualMachine): string =>
   createHash('sha256').update(vm.memoryBytes()).digest('hex');
 
-const guest = await debianGuest(
-  values.guest === 'i386' ? { arch: 'i386', flavour: '686' } : { arch: 'amd64', flavour: 'generic' },
-);
+const GUESTS = {
+  amd64: { arch: 'amd64', flavour: 'generic' },
+  'amd64-cloud': { arch: 'amd64', flavour: 'cloud' },
+  i386: { arch: 'i386', flavour: '686' },
+} as const;
+const wanted = GUESTS[values.guest as keyof typeof GUESTS];
+if (wanted === undefined)
+  throw new Error(`--guest ${values.guest}: give one of ${Object.keys(GUESTS).join(', ')}`);
+const guest = await debianGuest(wanted);
 const engines = values.engines.split(',') as EngineKind[];
 const pair = engines.map((engine) => machine(engine, guest.kernel, guest.initrd));
 const total = Number(values.instructions);
