@@ -20,6 +20,13 @@ export const bindingImports: Record<string, Signature> = {
   repeatAgain: { params: ['i32', 'i32'], results: [] },
 };
 
+/** Translated code: CPU, entry number, instruction pointer of the page's first byte. */
+export const REGION: Signature = { params: ['i32', 'i32', 'i64'], results: [] };
+/** Handlers outside the interpreter's loop, and its export `instruction`: CPU, record. */
+export const HANDLER: Signature = { params: ['i32', 'i32'], results: ['i32'] };
+/** The interpreter's export `call`: CPU, target, where it returns to. */
+export const CALL: Signature = { params: ['i32', 'i64', 'i64'], results: ['i32'] };
+
 export function helperSignature(args: number, result: boolean): Signature {
   return {
     params: ['i32', ...Array.from({ length: args }, () => 'i64' as WasmType)],

@@ -37,7 +37,7 @@ export class CodeSource {
     this.branches = named(BRANCH).filter((form) => form.encoding.operands.some((o) => o.kind === 'J'));
     const special = (form: Form): boolean => form.encoding.operands.some((o) => 'SCD'.includes(o.kind));
     this.system = forms.filter((form) => special(form) || SYSTEM.test(form.encoding.instruction.name));
-    this.all = forms.filter((form) => !RUINOUS.test(form.encoding.instruction.name) || forms.length < 100);
+    this.all = forms.filter((form) => !RUINOUS.test(form.encoding.instruction.name));
   }
 
   /** `bytes` of code for the mode: pointers into the data, instructions of all kinds, short branches. */

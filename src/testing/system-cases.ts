@@ -258,10 +258,10 @@ export class SystemCases {
 
   private gates(random: Random, mode: StartMode, memory: Uint8Array, entry: () => number): void {
     const view = new DataView(memory.buffer);
+    const long = mode === 'long' || mode === 'compatibility';
     for (let vector = 0; vector < 256; vector++) {
       view.setUint16(4 * vector, entry() - CODE_START, true);
       view.setUint16(4 * vector + 2, CODE_START >> 4, true);
-      const long = mode === 'long' || mode === 'compatibility';
       const type = random.chance(4) ? 5 : random.chance(80) ? random.pick([14, 15]) : random.pick([6, 7]);
       const target =
         type === 5 ? FREE + random.below(6) : long ? CODE64 : mode === 'protected16' ? CODE16 : CODE0;

@@ -70,7 +70,7 @@ export class UserMachine {
   private readonly bytes: Uint8Array;
   private readonly ram: number;
 
-  constructor(kind: EngineKind, runtime: WebAssembly.Module, interpreter: WebAssembly.Module, heat = 1) {
+  constructor(kind: EngineKind, runtime: WebAssembly.Module, interpreter: WebAssembly.Module) {
     this.engine = new Engine({
       kind,
       cpus: 1,
@@ -80,7 +80,7 @@ export class UserMachine {
       runtime,
       interpreter,
       codeBytes: 0x200000,
-      heat,
+      heat: 1,
     });
     this.processor = this.engine.processors[0]!;
     this.view = new DataView(this.engine.memory.buffer);

@@ -1,4 +1,5 @@
 import type { Form } from '../../isa/forms.js';
+import { VECTORS, WITH_ERROR_CODE } from '../../isa/faults.js';
 import { helpers, transferHelpers, type HelperName, type TransferName } from '../../isa/helpers.js';
 import type { Bits, Bool, FaultName, Int, IntLike, Ops, StateField, Vec } from '../../isa/ops.js';
 import { bindingImports, helperSignature } from '../imports.js';
@@ -17,12 +18,6 @@ import {
 import { I32, I64 } from '../wasm/opcodes.js';
 import type { ModuleWriter } from '../wasm/module.js';
 import * as R from './record.js';
-
-const VECTORS: Record<FaultName, number> = {
-  '#DE': 0, '#DB': 1, '#BP': 3, '#OF': 4, '#BR': 5, '#UD': 6, '#NM': 7, '#TS': 10, '#NP': 11, '#SS': 12, '#GP': 13,
-  '#PF': 14, '#MF': 16, '#AC': 17, '#XM': 19,
-}; // prettier-ignore
-const WITH_ERROR_CODE = new Set<FaultName>(['#TS', '#NP', '#SS', '#GP', '#PF', '#AC']);
 
 /** Ways out of a handler. */
 export interface Exits {
@@ -122,7 +117,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
       this.code.raw([0x21, RECORD_PARAMETER], this.i32(I32.add, this.record, this.const32(R.RECORD_BYTES)));
     this.leave(STATUS_NEXT, 'next');
   }
-  private exitIfFaulted(): void {
+  protected override exitIfFaulted(): void {
     this.code.if(this.loadState32(L.S_FAULT), () => this.exitFault());
   }
 
@@ -617,8 +612,8 @@ export class InterpreterOps extends EffectRecorder implements Ops {
   requireCpl0(): void {
     this.code.if(this.loadState32(L.S_CPL), () => this.raise('#GP', 0));
   }
-  private helperCall(name: string, args: number, result: boolean): number[] {
-    return [0x10, ...unsignedBytes(this.module.import('runtime', name, helperSignature(args, result)))];
+  private helperIndex(name: string, args: number, result: boolean): number {
+    return this.module.import('runtime', name, helperSignature(args, result));
   }
   call(name: HelperName, ...args: IntLike[]): Int {
     const helper = (helpers as Record<string, { args: number; result: boolean; faults: boolean }>)[name];
@@ -627,17 +622,8 @@ export class InterpreterOps extends EffectRecorder implements Ops {
       throw new Error(
         `${this.form.encoding.text}: ${name} takes ${helper.args} arguments, not ${args.length}`,
       );
-    const nodes = [this.cpu, ...args.map((a) => this.node64(a))];
     this.noteRecord();
-    const call = this.helperCall(name, helper.args, helper.result);
-    if (!helper.result) {
-      this.code.raw(call, ...nodes);
-      if (helper.faults) this.exitIfFaulted();
-      return this.int(0);
-    }
-    const result = this.code.node(call, 'i64', nodes, [], false);
-    if (helper.faults) this.exitIfFaulted();
-    return this.asInt(result);
+    return this.emitHelperCall(this.helperIndex(name, helper.args, helper.result), helper, args);
   }
   private ownIp(): Int {
     return this.sub(this.nextIp(), this.asInt(this.extend(this.recordByte(R.R_LENGTH))));
@@ -652,7 +638,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     this.storeState64(L.S_RIP, this.node64(this.ownIp()));
     this.noteRecord();
     const nodes = [this.cpu, ...[...args, this.nextIp()].map((a) => this.node64(a))];
-    this.code.raw(this.helperCall(name, helper.args, false), ...nodes);
+    this.code.raw([0x10, ...unsignedBytes(this.helperIndex(name, helper.args, false))], ...nodes);
     this.exitIfFaulted();
     this.exitResolve();
   }

@@ -259,10 +259,6 @@ export class CodeCache {
     }
   }
 
-  /**
-   * Decodes from `linear` on (without a CPU: in one page only) into records at `start`; gives the address behind them, 0 if the very first byte cannot
-   * be fetched (S_FAULT is set).
-   */
   /** Bytes from S_RIP to the limit of the code segment. */
   private bytesToLimit(cpu: number, mode: number): number {
     if (cpu === 0 || mode & (L.MODE_LONG | L.MODE_FLAT)) return Infinity;
@@ -276,6 +272,10 @@ export class CodeCache {
     this.view.setUint32(cpu + L.S_FAULT_ERROR, 0, true);
   }
 
+  /**
+   * Decodes from `linear` on (without a CPU: in one page only) into records at `start`; gives the address behind them, 0 if
+   * the very first byte cannot be fetched (S_FAULT is set).
+   */
   private build(
     cpu: number,
     host: number,

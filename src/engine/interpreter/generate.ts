@@ -1,9 +1,9 @@
 import type { Instruction } from '../../isa/definition.js';
 import { enumerateForms, type Form } from '../../isa/forms.js';
 import { helpers, transferHelpers } from '../../isa/helpers.js';
-import { bindingImports, helperSignature } from '../imports.js';
+import { bindingImports, CALL, HANDLER, helperSignature, REGION } from '../imports.js';
 import * as L from '../layout.js';
-import { Bytes } from '../wasm/bytes.js';
+import { Bytes, unsignedBytes as u } from '../wasm/bytes.js';
 import { Code, Label, Locals } from '../wasm/code.js';
 import { ModuleWriter, type Signature } from '../wasm/module.js';
 import { InterpreterOps, STATUS_FAULT, STATUS_NEXT } from './binding.js';
@@ -11,11 +11,7 @@ import * as R from './record.js';
 
 const LOOKUP: Signature = { params: ['i32'], results: ['i32'] };
 const AT_RECORD: Signature = { params: ['i32', 'i32'], results: [] };
-const OUT_OF_LINE: Signature = { params: ['i32', 'i32'], results: ['i32'] };
 const RUN: Signature = { params: ['i32', 'i32'], results: [] };
-/** Translated code: CPU, entry number, instruction pointer of the page's first byte. */
-const REGION: Signature = { params: ['i32', 'i32', 'i64'], results: [] };
-const CALL: Signature = { params: ['i32', 'i64', 'i64'], results: ['i32'] };
 const HEAT: Signature = { params: ['i32', 'i32'], results: [] };
 const CPU_ONLY: Signature = { params: ['i32'], results: [] };
 
@@ -74,7 +70,7 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
     const locals = new Locals(2);
     code.emit(body, 0, locals);
     body.raw([0x41, STATUS_NEXT]);
-    return module.define(OUT_OF_LINE, locals.types, body.view());
+    return module.define(HANDLER, locals.types, body.view());
   });
   module.table(functions);
   module.exportTable('table');
@@ -93,7 +89,6 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   const branch = (level: number, label: Label): void => void body.u8(0x0c).unsigned(level - label.level);
   const getCpu = [0x20, 0];
   const getRecord = [0x20, 1];
-  const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
   const s = (value: number): ArrayLike<number> => new Bytes().signed(value).view();
   const advance = (): void =>
     void body
@@ -211,7 +206,7 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   body.u8(0x0b);
   body.raw(getCpu).raw(getRecord);
   body.raw(getRecord).raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).raw(s(PENDING_CASES)).u8(0x6b);
-  body.u8(0x11).unsigned(module.type(OUT_OF_LINE)).u8(0).u8(0x22).unsigned(status).u8(0x45).raw([0x04, 0x40]);
+  body.u8(0x11).unsigned(module.type(HANDLER)).u8(0).u8(0x22).unsigned(status).u8(0x45).raw([0x04, 0x40]);
   advance();
   branch(4, next);
   body.u8(0x0b);
@@ -249,7 +244,6 @@ function defineInstruction(
 ): number {
   const STATUS = 2;
   const KEY = 3;
-  const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
   const cpu = [0x20, 0];
   const record = [0x20, 1];
   const nextIp = (): void => {
@@ -260,7 +254,7 @@ function defineInstruction(
   body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x21, KEY]);
   body.raw(cpu).raw(record);
   body.raw(record).raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(firstOutOfLine).u8(0x6b);
-  body.u8(0x11).unsigned(module.type(OUT_OF_LINE)).u8(0).raw([0x21, STATUS]);
+  body.u8(0x11).unsigned(module.type(HANDLER)).u8(0).raw([0x21, STATUS]);
   body.raw([0x20, STATUS, 0x45, 0x04, 0x40]).raw(cpu);
   nextIp();
   body.raw([0x37, 3]).raw(u(L.S_RIP)).u8(0x0b);
@@ -272,7 +266,7 @@ function defineInstruction(
   body.raw([0x51]);
   body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x20, KEY, 0x46, 0x71]);
   body.raw(cpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x45, 0x71]);
-  return module.define(OUT_OF_LINE, ['i32', 'i32'], body.view());
+  return module.define(HANDLER, ['i32', 'i32'], body.view());
 }
 
 /** Guest calls in translated code nest this deep; deeper ones go back to the interpreter's loop first. */
@@ -290,7 +284,6 @@ function defineCall(module: ModuleWriter): number {
   const KEY = 5;
   const DEPTH = 6;
   const BUDGET = 7;
-  const u = (value: number): ArrayLike<number> => new Bytes().unsigned(value).view();
   const cpu = [0x20, 0];
   const leaveUnless = (): void => void body.raw([0x45, 0x0d, 1]);
   const body = new Bytes();

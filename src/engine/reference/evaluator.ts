@@ -1,6 +1,7 @@
 import type { Decoded } from '../../isa/decoder.js';
 import { BASE_RIP, NO_REGISTER } from '../../isa/decoder.js';
 import type { Form } from '../../isa/forms.js';
+import { VECTORS, WITH_ERROR_CODE } from '../../isa/faults.js';
 import { helpers, transferHelpers, type HelperName, type TransferName } from '../../isa/helpers.js';
 import type {
   ArithmeticFlag,
@@ -24,11 +25,6 @@ import { evaluateSimd } from './simd.js';
 /** Ends an instruction whose fault is in S_FAULT. */
 export class GuestFault extends Error {}
 
-const VECTORS: Record<FaultName, number> = {
-  '#DE': 0, '#DB': 1, '#BP': 3, '#OF': 4, '#BR': 5, '#UD': 6, '#NM': 7, '#TS': 10, '#NP': 11, '#SS': 12, '#GP': 13,
-  '#PF': 14, '#MF': 16, '#AC': 17, '#XM': 19,
-}; // prettier-ignore
-const WITH_ERROR_CODE = new Set<FaultName>(['#TS', '#NP', '#SS', '#GP', '#PF', '#AC']);
 /** `segmentLinear` without any check. */
 const UNCHECKED = 2;
 const MASK64 = (1n << 64n) - 1n;

@@ -36,16 +36,27 @@ export function setEflags(cpu: u32, value: u32, mask: u32): void {
   );
 }
 
-/** Flags as SUB of `bytes` bytes sets them: of a - b, both zero-extended. */
-export function setSubFlags(cpu: u32, a: i64, b: i64, bytes: u32): void {
-  const bits = <i64>(bytes * 8);
-  const up = 64 - bits;
-  const r = a - b;
-  const borrows = (~a & b) | ((~a | b) & r);
+/** The flag words of a result of 64 - `up` bits and the carries out of each of its bits. */
+// @ts-ignore: decorator
+@inline
+function setWords(cpu: u32, r: i64, carries: i64, up: i64): void {
   const result = (r << up) >> up;
   store<i64>(cpu + S_FLAG_Z, result);
   store<i64>(cpu + S_FLAG_S, result);
-  store<i64>(cpu + S_FLAG_C, bits == 64 ? borrows : (borrows << up) | (borrows & 8));
+  // The copy that is not shifted keeps AF at bit 3.
+  store<i64>(cpu + S_FLAG_C, up == 0 ? carries : (carries << up) | (carries & 8));
+}
+
+// @ts-ignore: decorator
+@inline
+function borrows(a: i64, b: i64, r: i64): i64 {
+  return (~a & b) | ((~a | b) & r);
+}
+
+/** Flags as SUB of `bytes` bytes sets them: of a - b, both zero-extended. */
+export function setSubFlags(cpu: u32, a: i64, b: i64, bytes: u32): void {
+  const r = a - b;
+  setWords(cpu, r, borrows(a, b, r), 64 - <i64>(bytes * 8));
 }
 
 /** Turns what translated code left of an addition or subtraction into the three flag words. */
@@ -57,9 +68,5 @@ export function settleFlags(cpu: u32): void {
   const b = load<i64>(cpu + S_FLAG_C);
   const r = load<i64>(cpu + S_FLAG_Z);
   const up: i64 = 64 - (8 << <i64>((kind - <u32>FLAGS_SUB) & 3));
-  const carries = kind >= <u32>FLAGS_ADD ? (a & b) | ((a | b) & ~r) : (~a & b) | ((~a | b) & r);
-  const result = (r << up) >> up;
-  store<i64>(cpu + S_FLAG_Z, result);
-  store<i64>(cpu + S_FLAG_S, result);
-  store<i64>(cpu + S_FLAG_C, up == 0 ? carries : (carries << up) | carries);
+  setWords(cpu, r, kind >= <u32>FLAGS_ADD ? (a & b) | ((a | b) & ~r) : borrows(a, b, r), up);
 }

@@ -3,6 +3,7 @@ import {
 } from '../layout'; // prettier-ignore
 import { GP, MF, NM, raise, raiseWithError, UD } from './fault';
 import { load16, load32, load64, load8, probe, store16, store32, store64, store8 } from './memory';
+import { x87Init } from './x87';
 import { canonical, CR0_EM, CR0_MP, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE } from './mode';
 
 const RCX: u32 = S_GPR + 8;
@@ -248,14 +249,7 @@ function clearXmm(cpu: u32): void {
 
 /** x87 state as after FNINIT with cleared registers. */
 export function initX87(cpu: u32): void {
-  store<u32>(cpu + S_FCW, 0x37f);
-  store<u32>(cpu + S_FSW, 0);
-  store<u32>(cpu + S_FTW, 0xffff);
-  store<u32>(cpu + S_FOP, 0);
-  store<i64>(cpu + S_FIP, 0);
-  store<i64>(cpu + S_FDP, 0);
-  store<u32>(cpu + S_FCS, 0);
-  store<u32>(cpu + S_FDS, 0);
+  x87Init(cpu);
   memory.fill(cpu + S_FPR, 0, 128);
 }
 

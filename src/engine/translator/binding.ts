@@ -11,14 +11,12 @@ import type {
   IntLike,
   Ops,
   StateField,
-  Var,
   Vec,
 } from '../../isa/ops.js';
 import { helperSignature } from '../imports.js';
 import { FLAT_SEGMENTS, registerOffset } from '../interpreter/code-cache.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
-import { unsignedBytes } from '../wasm/bytes.js';
 import { Code, type Cell, type Node } from '../wasm/code.js';
 import {
   ALIGN,
@@ -156,7 +154,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     return this.code.read(found);
   }
   /** A helper raised a fault: the interpreter will raise it again. */
-  private exitIfFaulted(): void {
+  protected override exitIfFaulted(): void {
     if (this.flagsChanged || this.changedNested || this.nested > 0) throw new NotTranslatable();
     this.code.if(this.loadState32(L.S_FAULT), () => {
       this.storeState32(L.S_FAULT, this.const32(0));
@@ -230,17 +228,6 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     }
   }
   private readonly writtenNow = new Set<number>();
-
-  // ---- variables
-  variable(init: IntLike): Var {
-    return this.code.cell('i64', this.node64(init)) as unknown as Var;
-  }
-  get(v: Var): Int {
-    return this.asInt(this.code.read(v as unknown as Cell));
-  }
-  assign(v: Var, value: IntLike): void {
-    this.code.assign(v as unknown as Cell, this.node64(value));
-  }
 
   // ---- general registers
   private general(n: number): Node {
@@ -859,17 +846,8 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   private callHelper(name: HelperName, args: IntLike[]): Int {
     const helper = (helpers as Record<string, { args: number; result: boolean; faults: boolean }>)[name]!;
     this.fillSlots();
-    const nodes = [this.cpu, ...args.map((a) => this.node64(a))];
     const index = this.module.import('runtime', name, helperSignature(helper.args, helper.result));
-    const call = [0x10, ...unsignedBytes(index)];
-    if (!helper.result) {
-      this.code.raw(call, ...nodes);
-      if (helper.faults) this.exitIfFaulted();
-      return this.int(0);
-    }
-    const result = this.code.node(call, 'i64', nodes, [], false);
-    if (helper.faults) this.exitIfFaulted();
-    return this.asInt(result);
+    return this.emitHelperCall(index, helper, args);
   }
   private highProduct(a: IntLike, b: IntLike): Int {
     const low = 0xffffffffn;

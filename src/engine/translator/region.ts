@@ -1,19 +1,14 @@
+import { bindingImports, CALL, HANDLER, REGION } from '../imports.js';
 import * as L from '../layout.js';
 import { Bytes } from '../wasm/bytes.js';
 import type { Cell } from '../wasm/code.js';
-import type { ModuleWriter, Signature } from '../wasm/module.js';
+import type { ModuleWriter } from '../wasm/module.js';
 import { BlockRecorder, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
 import type { BasicBlock, Ending, RegionInstruction } from './blocks.js';
 import { withEntries, type RegionGraph } from './entries.js';
 import { CPU, ENTRY, RegionFrame } from './frame.js';
 import { irreducibleEdges, loopsOf, type Successors } from './graph.js';
 import { Structure } from './structure.js';
-
-const REGION: Signature = { params: ['i32', 'i32', 'i64'], results: [] };
-/** Exports of the interpreter that regions use, and `settleFlags` of the runtime. */
-const CALL: Signature = { params: ['i32', 'i64', 'i64'], results: ['i32'] };
-const INSTRUCTION: Signature = { params: ['i32', 'i32'], results: ['i32'] };
-const SETTLE: Signature = { params: ['i32'], results: [] };
 
 const LOAD32 = 0x28;
 const LOAD64 = 0x29;
@@ -67,8 +62,8 @@ export class Region {
   ) {
     this.imports = {
       call: module.import('interpreter', 'call', CALL),
-      instruction: module.import('interpreter', 'instruction', INSTRUCTION),
-      settle: module.import('runtime', 'settleFlags', SETTLE),
+      instruction: module.import('interpreter', 'instruction', HANDLER),
+      settle: module.import('runtime', 'settleFlags', bindingImports['settleFlags']!),
     };
     this.offsets = blocks.map(({ start }) => start);
     this.blockAt = new Map(blocks.map(({ start }, i) => [start, i]));

@@ -1,7 +1,6 @@
 import { unsignedBytes, type Bytes } from './bytes.js';
 import type { WasmType } from './module.js';
 
-let nodes = 0;
 const NONE: readonly never[] = [];
 const GET = [0x20];
 const I32_CONST = [0x41];
@@ -9,7 +8,6 @@ const I64_CONST = [0x42];
 
 /** One WebAssembly operation and its operands. */
 export class Node {
-  readonly id = nodes++;
   uses = 0;
   /** A value is below 2^width. */
   width = 64;

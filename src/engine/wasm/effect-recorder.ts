@@ -54,6 +54,8 @@ export abstract class EffectRecorder {
   /** One of the three words that hold the arithmetic flags, by its S_FLAG_ offset. */
   protected abstract flagWord(word: number): Int;
   protected abstract setFlagWord(word: number, value: Int): void;
+  /** Leaves the instruction if a helper has raised a fault. */
+  protected abstract exitIfFaulted(): void;
 
   // ---- node making
   protected i32(op: readonly number[], ...args: Node[]): Node {
@@ -130,7 +132,9 @@ export abstract class EffectRecorder {
   }
   protected storeState64(offset: number, value: Node): void {
     this.storeAt(0x37, 3, this.cpu, offset, value);
-  } // ---- values
+  }
+
+  // ---- values
   int(v: number | bigint): Int {
     return this.asInt(this.node64(v));
   }
@@ -415,6 +419,21 @@ export abstract class EffectRecorder {
       };
     };
     return at(this.i32(I32.add, this.loadState32(table), index));
+  }
+
+  // ---- helpers
+  protected emitHelperCall(
+    index: number,
+    helper: { readonly result: boolean; readonly faults: boolean },
+    args: readonly IntLike[],
+  ): Int {
+    const nodes = [this.cpu, ...args.map((a) => this.node64(a))];
+    const call = [0x10, ...unsignedBytes(index)];
+    let result = this.int(0);
+    if (helper.result) result = this.asInt(this.code.node(call, 'i64', nodes, [], false));
+    else this.code.raw(call, ...nodes);
+    if (helper.faults) this.exitIfFaulted();
+    return result;
   }
 
   // ---- what the form says of operands
