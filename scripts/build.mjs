@@ -53,6 +53,8 @@ if (newest(runtime) < runtimeSources) {
     'abort=',
     '-O3',
     '--noAssert',
+    // names, for profiles and stack traces
+    '--debug',
     '--memoryBase',
     '1024',
   ]);
