@@ -20,12 +20,20 @@ export const bindingImports: Record<string, Signature> = {
   repeatAgain: { params: ['i32', 'i32'], results: [] },
 };
 
-/** Translated code: CPU, entry number, instruction pointer of the page's first byte. */
-export const REGION: Signature = { params: ['i32', 'i32', 'i64'], results: [] };
+/**
+ * Translated code: CPU, entry number, instruction pointer of the page's first byte, budget, depth of calls; gives the
+ * instruction pointer to go on at (or REGION_LEFT) and the rest of the budget.
+ */
+export const REGION: Signature = { params: ['i32', 'i32', 'i64', 'i64', 'i32'], results: ['i64', 'i64'] };
+/** What a region gives for an instruction pointer if the interpreter is to go on at S_RIP: no address of any mode. */
+export const REGION_LEFT = -0x8000000000000000n;
 /** Handlers outside the interpreter's loop, and its export `instruction`: CPU, record. */
 export const HANDLER: Signature = { params: ['i32', 'i32'], results: ['i32'] };
-/** The interpreter's export `call`: CPU, target, where it returns to. */
-export const CALL: Signature = { params: ['i32', 'i64', 'i64'], results: ['i32'] };
+/** The interpreter's export `call`: CPU, target, where it returns to, budget, depth of calls, call site or 0; gives what a region gives. */
+export const CALL: Signature = {
+  params: ['i32', 'i64', 'i64', 'i64', 'i32', 'i32'],
+  results: ['i64', 'i64'],
+};
 
 export function helperSignature(args: number, result: boolean): Signature {
   return {

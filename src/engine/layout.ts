@@ -173,8 +173,6 @@ export const RUN_SHUTDOWN = 3;
 export const S_INDEX = 0xe04;
 /** u32: NMI blocked until IRET. */
 export const S_NMI_BLOCKED = 0xe08;
-/** u32: key of the jump cache: MODE bits and a generation that a TLB flush raises. */
-export const S_JUMP_KEY = 0xe0c;
 /** u32: physical page of the code being run | 1 (crossing information is in the block), for code-write checks. */
 export const S_CODE_PAGE = 0xe10;
 /** u32: 1 when RIP was set by a transfer and the engine must look the code up (interpreter's own use). */
@@ -227,8 +225,6 @@ export const FLAGS_WORDS = 0;
 /** FLAGS_SUB + 0, 1, 2, 3: of 8, 16, 32, 64 bits. */
 export const FLAGS_SUB = 1;
 export const FLAGS_ADD = 5;
-/** u32: calls of translated code within each other. */
-export const S_DEPTH = 0xe8c;
 /** i64: instructions retired by translated code, for the statistics. */
 export const S_TRANSLATED = 0xe90;
 /** i64 each: base and limit of the code segment for which the jump cache holds. */
@@ -236,7 +232,13 @@ export const S_JUMP_SEGMENT_BASE = 0xe98;
 export const S_JUMP_SEGMENT_LIMIT = 0xea0;
 /** u32: bit n set: segment register n (FS, GS) may be read and written at every 32-bit offset. */
 export const S_OPEN_SEGMENTS = 0xea8;
-/** 1024 bits: bit n set: code was looked up in a linear page with these low 10 bits of its number, in this generation of the jump cache. */
+/**
+ * i64 each: what entries of the jump cache (their low 32 bits) and call sites were filled under: MODE bits and a generation
+ * that flushes raise. Code in global pages has the second, which a flush that keeps those leaves.
+ */
+export const S_JUMP_KEY = 0xeb0;
+export const S_GLOBAL_KEY = 0xeb8;
+/** 1024 bits: bit n set: code was looked up in a linear page with these low 10 bits of its number, since both generations were raised last. */
 export const S_CODE_PAGES = 0x1800;
 export const CODE_PAGES_BYTES = 128;
 export const CPUID_BYTES = 32;

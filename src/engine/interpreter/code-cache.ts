@@ -96,12 +96,11 @@ export class CodeCache {
   }
 
   /** Lets a region take over at a block's head; false if another one has. */
-  enterRegion(head: number, region: number, entry: number, longest: number): boolean {
+  enterRegion(head: number, region: number, entry: number): boolean {
     const { view } = this;
     if (view.getUint16(head + R.R_HANDLER, true) !== R.HANDLER_BLOCK) return false;
     view.setUint16(head + R.B_REGION, region, true);
     view.setUint16(head + R.B_ENTRY, entry, true);
-    view.setUint16(head + R.B_LONGEST, longest, true);
     view.setUint16(head + R.R_HANDLER, R.HANDLER_REGION, true);
     return true;
   }
@@ -130,6 +129,14 @@ export class CodeCache {
     this.view.setUint8(record + R.R_LEFT, 1);
     this.guard(page, offset, Math.min(offset + decoded.length, PAGE) - 1);
     return record;
+  }
+
+  /** A call site that knows no target yet. */
+  site(): number {
+    const site = this.next;
+    this.next += R.RECORD_BYTES;
+    this.bytes.fill(0, site, site + R.SITE_BYTES);
+    return site;
   }
 
   /** Room for a translation's records; what was decoded may be dropped to make it. */

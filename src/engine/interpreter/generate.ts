@@ -1,7 +1,7 @@
 import type { Instruction } from '../../isa/definition.js';
 import { enumerateForms, type Form } from '../../isa/forms.js';
 import { helpers, transferHelpers } from '../../isa/helpers.js';
-import { bindingImports, CALL, HANDLER, helperSignature, REGION } from '../imports.js';
+import { bindingImports, CALL, HANDLER, helperSignature, REGION, REGION_LEFT } from '../imports.js';
 import * as L from '../layout.js';
 import { Bytes, unsignedBytes as u } from '../wasm/bytes.js';
 import { Code, Label, Locals } from '../wasm/code.js';
@@ -75,6 +75,7 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   module.table(functions);
   module.exportTable('table');
 
+  const call = defineCall(module);
   const body = new Bytes();
   const locals = new Locals(2);
   const status = locals.take('i32');
@@ -116,6 +117,8 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
 
   const caseLevel = (i: number): number => 4 + (PENDING_CASES - 1 - i);
   const own64 = own.take('i64');
+  const rip64 = own.take('i64');
+  const left = own.take('i64');
   const startBlock = (level: number): void => {
     // if (budget - count < 0 || pending) stop
     const budget = own64;
@@ -129,11 +132,14 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
     advance();
     branch(level, next);
   };
-  /** The region of the record (parameter 1), from the entry that it names. */
-  const callRegion = (): void => {
+  /** The region of the record (parameter 1), from the entry that it names, and what is translated behind it; leaves the rest of the budget. */
+  const callRegion = (budget: number, rip: number): void => {
     body.raw(getCpu).raw(getRecord).raw([0x2f, 1]).raw(u(R.B_ENTRY));
-    body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_PAGE_BASE));
+    body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_PAGE_BASE)).raw([0x20]).unsigned(budget).raw([0x41, 0]);
     body.raw(getRecord).raw([0x2f, 1]).raw(u(R.B_REGION)).u8(0x11).unsigned(module.type(REGION)).u8(0);
+    body.raw([0x21]).unsigned(left).raw([0x21]).unsigned(rip);
+    body.raw(getCpu).raw([0x20]).unsigned(rip).raw([0x42]).signed64(REGION_LEFT).raw([0x20]).unsigned(left);
+    body.raw([0x41, 0, 0x41, 0, 0x10]).unsigned(call).raw([0x21]).unsigned(left).raw([0x1a]);
   };
   const special: Record<number, (level: number) => void> = {
     [R.HANDLER_BLOCK]: (level) => {
@@ -145,20 +151,17 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
     },
     [R.HANDLER_REGION]: (level) => {
       const budget = own64;
-      body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x22]).unsigned(budget);
-      body.raw(getRecord).raw([0x33, 1]).raw(u(R.B_LONGEST)).raw([0x59]);
-      body.raw(getCpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x45, 0x71, 0x04, 0x40]);
-      callRegion();
+      body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x21]).unsigned(budget);
+      callRegion(budget, rip64);
+      body.raw(getCpu).raw([0x20]).unsigned(left).raw([0x37, 3]).raw(u(L.S_BUDGET));
       // what it retired, for the statistics
       body.raw(getCpu).raw(getCpu).raw([0x29, 3]).raw(u(L.S_TRANSLATED)).raw([0x20]).unsigned(budget);
-      body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x7d, 0x7c, 0x37, 3]).raw(u(L.S_TRANSLATED));
+      body.raw([0x20]).unsigned(left).raw([0x7d, 0x7c, 0x37, 3]).raw(u(L.S_TRANSLATED));
       body.raw(getCpu).raw([0x28, 2]).raw(u(L.S_FLAG_KIND)).raw([0x04, 0x40]);
       body.raw(getCpu).u8(0x10).unsigned(settleFlags).u8(0x0b);
       // Nothing done: its first instruction needs the interpreter.
-      body.raw([0x20]).unsigned(budget).raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x52, 0x04, 0x40]);
-      branch(level + 2, resolve);
-      body.u8(0x0b);
-
+      body.raw([0x20]).unsigned(budget).raw([0x20]).unsigned(left).raw([0x52, 0x04, 0x40]);
+      branch(level + 1, resolve);
       body.u8(0x0b);
       startBlock(level);
     },
@@ -226,7 +229,7 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   body.u8(0x0b);
 
   module.export('instruction', defineInstruction(module, PENDING_CASES, faultAt, notice));
-  module.export('call', defineCall(module));
+  module.export('call', call);
   const run = module.define(RUN, ['i32', ...own.types], body.view());
   module.export('run', run);
   return module.finish();
@@ -273,62 +276,77 @@ function defineInstruction(
 const MOST_DEPTH = 400;
 
 /**
- * `call(cpu, target, back)`: for translated code, runs what is translated from `target` on. Not 0: it came to `back`, with
- * the same translation of addresses; else S_RIP tells where it goes on.
+ * `call` (imports.ts): for translated code, runs what is translated from `rip` on, until it comes to `back`; or gives
+ * REGION_LEFT, with S_RIP where the interpreter goes on. A site remembers the region that its target led to.
  */
 function defineCall(module: ModuleWriter): number {
-  const BACK = 2;
-  const RIP = 1;
-  const JUMP = 3;
-  const RECORD = 4;
-  const KEY = 5;
-  const DEPTH = 6;
-  const BUDGET = 7;
+  const [RIP, BACK, BUDGET, DEPTH, SITE, JUMP, RECORD, KEY] = [1, 2, 3, 4, 5, 6, 7, 8] as const;
   const cpu = [0x20, 0];
-  const leaveUnless = (): void => void body.raw([0x45, 0x0d, 1]);
   const body = new Bytes();
-  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x21, KEY]);
-  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_DEPTH)).raw([0x21, DEPTH]);
-  body.raw(cpu).raw([0x20, RIP, 0x37, 3]).raw(u(L.S_RIP));
+  const region = module.type(REGION);
+  /** region(cpu, entry, page of rip, budget, depth + 1), by u16 fields at local `from`; returns if it came back. */
+  const enter = (from: number, entry: number, slot: number): void => {
+    body.raw(cpu).raw([0x20, from, 0x2f, 1]).raw(u(entry));
+    body.raw([0x20, RIP, 0x42]).signed64(~0xfffn).raw([0x83, 0x20, BUDGET, 0x20, DEPTH, 0x41, 1, 0x6a]);
+    body.raw([0x20, from, 0x2f, 1]).raw(u(slot)).u8(0x11).unsigned(region).u8(0);
+    body.raw([0x21, BUDGET, 0x22, RIP, 0x20, BACK, 0x51, 0x04, 0x40]);
+    body.raw([0x20, RIP, 0x20, BUDGET, 0x0f, 0x0b]);
+    body.raw([0x41, 0, 0x21, SITE]);
+  };
+  const key = (of: number, bits: 32 | 64): void =>
+    void body
+      .raw(cpu)
+      .raw(bits === 64 ? [0x29, 3] : [0x28, 2])
+      .raw(u(of));
+
+  // The site's region, if it is known: nothing is at address 0, where a site that is none looks.
+  body.raw([0x02, 0x40, 0x20, DEPTH, 0x41]).signed(MOST_DEPTH).raw([0x4f, 0x0d, 0]);
+  body.raw([0x20, SITE, 0x29, 3]).raw(u(R.SITE_TARGET)).raw([0x20, RIP, 0x52, 0x0d, 0]);
+  body.raw([0x20, SITE, 0x29, 3]).raw(u(R.SITE_KEY)).raw([0x22, KEY]);
+  key(L.S_JUMP_KEY, 64);
+  body.raw([0x52, 0x04, 0x40, 0x20, KEY]);
+  key(L.S_GLOBAL_KEY, 64);
+  body.raw([0x52, 0x0d, 1, 0x0b]);
+  enter(SITE, R.SITE_ENTRY, R.SITE_REGION);
+  body.u8(0x0b);
+
+  const leaveUnless = (): void => void body.raw([0x45, 0x0d, 1]);
   body.raw([0x02, 0x40, 0x03, 0x40]);
   body.raw([0x20, DEPTH, 0x41]).signed(MOST_DEPTH).raw([0x49]);
   leaveUnless();
   // jump = cpu + S_JUMPS + ((rip ^ rip >> 12) & (JUMP_ENTRIES - 1)) * 16
-  body
-    .raw([0x20, RIP, 0x20, RIP, 0x42, 12, 0x88, 0x85, 0xa7, 0x41])
-    .signed(L.JUMP_ENTRIES - 1)
-    .raw([0x71]);
-  body.raw([0x41, 4, 0x74]).raw(cpu).raw([0x6a, 0x21, JUMP]);
+  body.raw([0x20, RIP, 0x20, RIP, 0x42, 12, 0x88, 0x85, 0xa7, 0x41]).signed(L.JUMP_ENTRIES - 1);
+  body.raw([0x71, 0x41, 4, 0x74]).raw(cpu).raw([0x6a, 0x21, JUMP]);
   body.raw([0x20, JUMP, 0x29, 3]).raw(u(L.S_JUMPS)).raw([0x20, RIP, 0x51]);
   leaveUnless();
-  body
-    .raw([0x20, JUMP, 0x28, 2])
-    .raw(u(L.S_JUMPS + 8))
-    .raw(cpu)
-    .raw([0x28, 2])
-    .raw(u(L.S_JUMP_KEY))
-    .raw([0x46]);
-  leaveUnless();
+  const entryKey = (): void => void body.raw([0x20, JUMP, 0x28, 2]).raw(u(L.S_JUMPS + 8));
+  entryKey();
+  key(L.S_JUMP_KEY, 32);
+  body.raw([0x47, 0x04, 0x40]);
+  entryKey();
+  key(L.S_GLOBAL_KEY, 32);
+  body.raw([0x47, 0x0d, 2, 0x0b]);
   body
     .raw([0x20, JUMP, 0x28, 2])
     .raw(u(L.S_JUMPS + 12))
     .raw([0x22, RECORD]);
   body.raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(R.HANDLER_REGION).raw([0x46]);
   leaveUnless();
-  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x22, BUDGET, 0x20, RECORD, 0x33, 1]);
-  body.raw(u(R.B_LONGEST)).raw([0x59]);
-  leaveUnless();
-  body.raw(cpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x0d, 1]);
-  body.raw(cpu).raw([0x20, DEPTH, 0x41, 1, 0x6a, 0x36, 2]).raw(u(L.S_DEPTH));
-  body.raw(cpu).raw([0x20, RECORD, 0x2f, 1]).raw(u(R.B_ENTRY));
-  body.raw([0x20, RIP, 0x20, RECORD, 0x2f, 1]).raw(u(R.R_NEXT)).raw([0xad, 0x7d]);
-  body.raw([0x20, RECORD, 0x2f, 1]).raw(u(R.B_REGION));
-  body.u8(0x11).unsigned(module.type(REGION)).u8(0);
-  body.raw(cpu).raw([0x20, DEPTH, 0x36, 2]).raw(u(L.S_DEPTH));
-  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_RIP)).raw([0x22, RIP, 0x20, BACK, 0x52, 0x04, 0x40]);
-  // Nothing done: its first instruction needs the interpreter.
-  body.raw(cpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x20, BUDGET, 0x51, 0x0d, 2, 0x0c, 1, 0x0b]);
-  body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x20, KEY, 0x46, 0x0f]);
-  body.raw([0x0b, 0x0b, 0x41, 0]);
-  return module.define(CALL, ['i32', 'i32', 'i32', 'i32', 'i64'], body.view());
+  body.raw([0x20, SITE, 0x04, 0x40]);
+  body.raw([0x20, SITE, 0x20, RIP, 0x37, 3]).raw(u(R.SITE_TARGET));
+  body.raw([0x20, SITE]);
+  key(L.S_JUMP_KEY, 64);
+  key(L.S_GLOBAL_KEY, 64);
+  entryKey();
+  key(L.S_JUMP_KEY, 32);
+  body.raw([0x46, 0x1b, 0x37, 3]).raw(u(R.SITE_KEY));
+  body.raw([0x20, SITE, 0x20, RECORD, 0x2f, 1]).raw(u(R.B_REGION)).raw([0x3b, 1]).raw(u(R.SITE_REGION));
+  body.raw([0x20, SITE, 0x20, RECORD, 0x2f, 1]).raw(u(R.B_ENTRY)).raw([0x3b, 1]).raw(u(R.SITE_ENTRY));
+  body.u8(0x0b);
+  enter(RECORD, R.B_ENTRY, R.B_REGION);
+  body.raw([0x0c, 0, 0x0b, 0x0b]);
+  body.raw([0x20, RIP, 0x42]).signed64(REGION_LEFT).raw([0x52, 0x04, 0x40]);
+  body.raw(cpu).raw([0x20, RIP, 0x37, 3]).raw(u(L.S_RIP)).u8(0x0b);
+  body.raw([0x42]).signed64(REGION_LEFT).raw([0x20, BUDGET]);
+  return module.define(CALL, ['i32', 'i32', 'i64'], body.view());
 }

@@ -51,10 +51,16 @@ export const B_CHAIN = 12;
 export const B_PAGE = 16;
 /** u16 MODE_ bits that the block was decoded for. */
 export const B_MODE = 26;
-/** With HANDLER_REGION: u16 place of the region in the table, u16 entry, u16 most instructions up to its next look at the budget. */
+/** With HANDLER_REGION: u16 place of the region in the table, u16 entry. */
 export const B_REGION = 20;
-export const B_ENTRY = 24;
-export const B_LONGEST = 22;
+export const B_ENTRY = 22;
+
+/** A direct call of translated code: i64 target, i64 key (S_JUMP_KEY) under which it is known, u16 place of the region in the table, u16 entry. */
+export const SITE_BYTES = 24;
+export const SITE_TARGET = 0;
+export const SITE_KEY = 8;
+export const SITE_REGION = 16;
+export const SITE_ENTRY = 18;
 
 /** Handlers that are no instructions. */
 export const HANDLER_BLOCK = 0;

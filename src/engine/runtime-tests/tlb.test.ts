@@ -118,11 +118,15 @@ test('INVLPG drops all of a 1 GiB page and of a 4 MiB page', () => {
   assert.deepEqual(rig.fault(), { vector: 14, error: 0, address: 0x210000n });
 });
 
-test('a flush raises the generation of the jump cache, which is emptied when it wraps', () => {
+test('a flush raises the generations of the jump cache, which is emptied when one wraps; one that keeps global pages leaves that of their code', () => {
   const rig = new Rig();
   const key = (): number => rig.u32(rig.cpu + L.S_JUMP_KEY);
+  const global = (): number => rig.u32(rig.cpu + L.S_GLOBAL_KEY);
   const mode = key() & 0xfff;
+  assert.equal(global() & 0xfff, mode);
   const before = key();
+  const globalBefore = global();
+  assert.notEqual(before, globalBefore);
   const page = 0x12345000n;
   rig.call('flushPage', page);
   assert.equal(key(), before, 'no code was run from that page');
@@ -130,16 +134,24 @@ test('a flush raises the generation of the jump cache, which is emptied when it 
   rig.call('flushPage', page + 0x1000n);
   assert.equal(key(), before, 'nor from that');
   rig.call('flushPage', page);
-  assert.equal(key(), before + 0x1000);
-  rig.call('flushPage', page);
-  assert.equal(key(), before + 0x1000, 'a new generation has no code yet');
-  rig.runtime.flushTlb(rig.cpu, true);
   assert.equal(key(), before + 0x2000);
+  assert.equal(global(), globalBefore + 0x2000);
+  rig.call('flushPage', page);
+  assert.equal(key(), before + 0x2000, 'a new generation has no code yet');
+  rig.runtime.flushTlb(rig.cpu, true);
+  assert.equal(key(), before + 0x4000);
+  assert.equal(global(), globalBefore + 0x2000);
+  rig.runtime.flushTlb(rig.cpu, false);
+  assert.equal(key(), before + 0x6000);
+  assert.equal(global(), globalBefore + 0x4000);
   rig.setU32(rig.cpu + L.S_JUMP_KEY, 0xfffff000 + mode);
   rig.setU32(rig.cpu + L.S_JUMPS + 12, 1234);
   rig.runtime.flushTlb(rig.cpu, true);
   assert.equal(key(), 0x1000 + mode);
   assert.equal(rig.u32(rig.cpu + L.S_JUMPS + 12), 0);
+  rig.setU32(rig.cpu + L.S_GLOBAL_KEY, 0xffffe000 + mode);
+  rig.runtime.flushTlb(rig.cpu, false);
+  assert.equal(global(), 0x2000 + mode, 'never that of empty entries');
 });
 
 test('two pages with one index: both stay, and a flush finds them in either place', () => {

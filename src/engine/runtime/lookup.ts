@@ -1,6 +1,6 @@
 import {
   BLOCK_ENTRY_BYTES, CS, FAULT_ADDRESS, S_FAULT, SS, EFLAGS_IF, EFLAGS_TF, G_BLOCKS, G_BLOCKS_MASK, JUMP_ENTRIES, LINE_INTR, LINE_NMI, MODE_LONG, PENDING_INTERRUPT, PENDING_NMI, PENDING_STEP,
-  S_BUDGET, S_CODE_PAGE, S_EFLAGS, S_FAULT_COUNT, S_JUMPS, S_JUMP_KEY, S_LINE, S_LINK_FROM, S_LOOKUP, S_MODE, S_NMI_BLOCKED, S_PAGE_BASE,
+  S_BUDGET, S_CODE_PAGE, S_EFLAGS, S_FAULT_COUNT, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_LINE, S_LINK_FROM, S_LOOKUP, S_MODE, S_NMI_BLOCKED, S_PAGE_BASE,
   S_PAGE_BASE_FAR, S_PENDING, S_RECORD, S_RETIRED_END, S_RIP, S_SEG, S_SHADOW, S_SHADOW_NEXT, SEG_BASE, SEG_BYTES, SEG_LIMIT,
 } from '../layout'; // prettier-ignore
 import { B_PAGE, B_SECOND, HANDLER_BLOCK, HANDLER_REGION, R_HANDLER, R_LEFT, R_LENGTH, R_NEXT, R_SEGMENT } from '../interpreter/record';
@@ -8,8 +8,9 @@ import { deliverFault } from './exception';
 import { GP, raiseWithError, STACK } from './fault';
 import { decode } from './host';
 import { ramAddress } from './physical';
-import { noteCodePage, translateCode } from './tlb';
+import { codeKey, noteCodePage, translateCode } from './tlb';
 
+const MODE_BITS: u32 = 0xfff;
 const CODE_SEGMENT: u32 = S_SEG + CS * SEG_BYTES;
 
 /** Instructions retired, when the block being run is done or its rest has been given back. */
@@ -59,18 +60,23 @@ export function lookup(cpu: u32): u32 {
     return 0;
   }
   const rip = load<i64>(cpu + S_RIP);
-  const key = load<u32>(cpu + S_JUMP_KEY);
   const jump = cpu + S_JUMPS + ((<u32>(rip ^ (rip >> 12)) & (JUMP_ENTRIES - 1)) << 4);
-  if (load<i64>(jump) == rip && load<u32>(jump + 8) == key) {
-    const record = load<u32>(jump + 12);
-    if (isHead(record)) return enter(cpu, record, rip);
+  let record: u32 = 0;
+  if (load<i64>(jump) == rip) {
+    const known = load<u32>(jump + 12);
+    if (isHead(known)) {
+      const key = load<u32>(jump + 8);
+      if (key == load<u32>(cpu + S_JUMP_KEY) || key == load<u32>(cpu + S_GLOBAL_KEY)) return enter(cpu, known, rip);
+      if (((key ^ load<u32>(cpu + S_JUMP_KEY)) & MODE_BITS) == 0) record = known;
+    }
   }
   const physical = fetchAddress(cpu, rip);
   if (physical < 0) return 0;
   noteCodePage(cpu, load<i64>(cpu + S_LOOKUP));
   const host = ramAddress(physical);
-  let record: u32 = 0;
-  if (host != 0) record = find(cpu, host, load<u32>(cpu + S_MODE), load<i64>(cpu + S_LOOKUP));
+  // Of an older generation: it holds if the page is still there.
+  if (record != 0 && load<u32>(record + B_PAGE) + load<u16>(record + R_NEXT) != host) record = 0;
+  if (host != 0 && record == 0) record = find(cpu, host, load<u32>(cpu + S_MODE), load<i64>(cpu + S_LOOKUP));
   if (record == 0) {
     record = decode(cpu, host, <f64>physical, 0);
     if (record == 0) {
@@ -80,7 +86,7 @@ export function lookup(cpu: u32): u32 {
   }
   if (load<u32>(record + B_SECOND) == 0 && host != 0) {
     store<i64>(jump, rip);
-    store<u32>(jump + 8, key);
+    store<u32>(jump + 8, codeKey(cpu, load<i64>(cpu + S_LOOKUP)));
     store<u32>(jump + 12, record);
   }
   return enter(cpu, record, rip);

@@ -1,6 +1,6 @@
 import {
   ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, FAULT_ADDRESS, G_CPUS, JUMP_ENTRIES, PAGE_CODE, PAGE_ROM,
-  CODE_PAGES_BYTES, S_CODE_PAGES, S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_LARGE, S_TLB_NONE,
+  CODE_PAGES_BYTES, S_CODE_PAGES, S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_LARGE, S_TLB_NONE,
   S_WATCH, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { GP, raiseWithError } from './fault';
@@ -11,7 +11,8 @@ const ENTRY: u32 = TLB_ENTRY_BYTES;
 const CODE_ROW: u32 = CODE_TLB_ENTRIES * ENTRY;
 const CODE_INDEX_MASK: u32 = CODE_ROW - ENTRY;
 const CODE_GROUPS: u32 = CODE_ROW / TLB_GROUP_BYTES;
-const MODE_BITS: u32 = 0xfff;
+/** Above the mode bits of a key. */
+const GENERATION: i64 = 0x1000;
 const CR4_LA57: i64 = 0x1000;
 const CR4_SMAP: i64 = 0x200000;
 const EFER_LMA: i64 = 0x400;
@@ -178,6 +179,12 @@ export function translateCode(cpu: u32, linear: i64): i64 {
   return (found & FRAME) | (linear & 0xfff);
 }
 
+/** Low 32 bits of the key for code at a linear address that translateCode has just found. */
+export function codeKey(cpu: u32, linear: i64): u32 {
+  const entry = cpu + S_CODE_TLB + load<u32>(cpu + S_MMU) * CODE_ROW + ((<u32>linear >> 8) & CODE_INDEX_MASK);
+  return load<u32>(cpu + ((load<i64>(entry + 8) & WALK_GLOBAL) != 0 ? S_GLOBAL_KEY : S_JUMP_KEY));
+}
+
 /** Physical address as a supervisor reads it, or -1; marks, raises and keeps nothing: for debuggers. */
 export function peekPhysical(cpu: u32, linear: i64): i64 {
   if (!isCanonical(cpu, linear)) return -1;
@@ -196,19 +203,26 @@ export function resetTlb(cpu: u32): void {
   store<i64>(cpu + S_CODE_TLB_FILLED, 0);
   store<i64>(cpu + S_TLB_LARGE, 0);
   memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
+  if (load<i64>(cpu + S_JUMP_KEY) == 0) store<i64>(cpu + S_JUMP_KEY, GENERATION);
   newGeneration(cpu);
 }
 
-/** The next generation of the jump cache: none of its entries matches any more. Generation 0 is that of empty entries. */
+/** No entry of the jump cache and no call site matches any more. */
 export function newGeneration(cpu: u32): void {
-  const key = load<u32>(cpu + S_JUMP_KEY);
-  let next = (key | MODE_BITS) + 1;
-  if (next == 0) {
-    memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
-    next = MODE_BITS + 1;
-  }
-  store<u32>(cpu + S_JUMP_KEY, next | (key & MODE_BITS));
+  raiseGeneration(cpu, cpu + S_JUMP_KEY);
+  raiseGeneration(cpu, cpu + S_GLOBAL_KEY);
   memory.fill(cpu + S_CODE_PAGES, 0, CODE_PAGES_BYTES);
+}
+
+/** Generations are odd in S_JUMP_KEY and even in S_GLOBAL_KEY; 0 is that of empty entries. */
+function raiseGeneration(cpu: u32, at: u32): void {
+  let next = load<i64>(at) + 2 * GENERATION;
+  // The jump cache keeps 32 bits of it.
+  if (<u32>next < <u32>(2 * GENERATION)) {
+    memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
+    if (<u32>next < <u32>GENERATION) next += 2 * GENERATION;
+  }
+  store<i64>(at, next);
 }
 
 /** Code is run from the page of this linear address: if its translation goes, so does the generation. */
@@ -261,7 +275,8 @@ export function flushTlb(cpu: u32, keepGlobal: bool): void {
     store<i64>(filled, left);
   }
   store<i64>(cpu + S_TLB_LARGE, flushCode(cpu, keepGlobal, large));
-  newGeneration(cpu);
+  if (keepGlobal) raiseGeneration(cpu, cpu + S_JUMP_KEY);
+  else newGeneration(cpu);
 }
 
 /** The same for the code TLB; gives the S_TLB_LARGE bits of what stays, added to `large`. */

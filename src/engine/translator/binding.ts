@@ -17,7 +17,7 @@ import { helperSignature } from '../imports.js';
 import { FLAT_SEGMENTS, registerOffset } from '../interpreter/code-cache.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
-import { Code, type Cell, type Node } from '../wasm/code.js';
+import { Code, Label, type Cell, type Node } from '../wasm/code.js';
 import {
   ALIGN,
   ATOMIC_CMPXCHG,
@@ -30,7 +30,7 @@ import type { ModuleWriter } from '../wasm/module.js';
 import { I32, I64 } from '../wasm/opcodes.js';
 import type { FlagState } from './flag-state.js';
 import { FloatEmitter, type FloatSource } from './floats.js';
-import { CPU, type RegionFrame } from './frame.js';
+import { CPU, FLAGS, type RegionFrame } from './frame.js';
 
 /** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
 export class NotTranslatable extends Error {}
@@ -81,8 +81,42 @@ export class BlockRecorder {
   /** What the frame's kind is known to be. */
   kind: number | null = null;
   base: Node | null = null;
-  /** Bit mask of general registers that the block changes. */
+  /** What the block may have changed so far, and what it has changed for certain: masks as of frame.ts. */
   written = 0;
+  private certain = 0;
+  private readonly reads: { readonly bit: number; readonly node: Node }[] = [];
+  private needed = 0;
+  readonly exits: Exit[] = [];
+
+  /** The block reads this from the frame: it needs what was there before, unless it has changed it. */
+  noteRead(bit: number, node: Node | null): void {
+    if (this.certain & bit) return;
+    if (node) this.reads.push({ bit, node });
+    else this.needed |= bit;
+  }
+  noteWritten(bit: number, certain: boolean): void {
+    this.written |= bit;
+    if (certain) this.certain |= bit;
+    else this.noteRead(bit, null);
+  }
+  /** What must be in the frame at its start; when all is recorded. */
+  needs(): number {
+    this.code.prune();
+    return this.reads.reduce((mask, { bit, node }) => (node.uses > 0 ? mask | bit : mask), this.needed);
+  }
+  /** A way out at the frame's `where`, from here. */
+  exit(): Exit {
+    const exit = new Exit(this.written);
+    this.exits.push(exit);
+    return exit;
+  }
+}
+
+/** A place that leaves the region when `written` of its block was changed. */
+export class Exit extends Label {
+  constructor(readonly written: number) {
+    super();
+  }
 }
 
 /** Binds a definition to WebAssembly whose operands are constants and whose registers are locals. */
@@ -137,7 +171,8 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.code.assign(this.frame.where, this.where());
       this.whereSet = true;
     }
-    if (this.before.size === 0 && !costly) return (condition) => this.code.branch(this.frame.exit, condition);
+    if (this.before.size === 0 && !costly)
+      return (condition) => this.code.branch(this.block.exit(), condition);
     if (this.nested > 0 && this.before.size > 0) throw new NotTranslatable();
     return (condition) => this.code.if(condition, () => this.undoAndExit());
   }
@@ -172,7 +207,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     this.syncFlags();
     this.block.kind = kind;
     this.block.synced = synced;
-    this.code.branch(this.frame.exit);
+    this.code.branch(this.block.exit());
   }
   raise(): void {
     this.exitIf(this.const32(1));
@@ -233,8 +268,8 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   private general(n: number): Node {
     const known = this.block.values[n];
     if (known) return known;
-    this.frame.used.add(n);
     const node = this.code.read(this.frame.gpr[n]!);
+    this.block.noteRead(1 << n, node);
     this.block.values[n] = node;
     return node;
   }
@@ -242,9 +277,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (!this.before.has(n)) this.before.set(n, this.general(n));
     if (this.nested > 0) this.changedNested = true;
     this.writtenNow.add(n);
-    this.frame.used.add(n);
-    this.frame.written.add(n);
-    this.block.written |= 1 << n;
+    this.block.noteWritten(1 << n, this.nested === 0);
     this.code.assign(this.frame.gpr[n]!, value);
     this.block.values[n] = value;
   }
@@ -537,7 +570,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     this.block.flags = state;
     this.block.synced = false;
     this.flagsChanged = true;
-    this.frame.usesFlags = true;
+    this.block.noteWritten(FLAGS, this.nested === 0);
   }
   /** Puts the flags into the frame, unless they are there. */
   syncFlags(): void {
@@ -579,7 +612,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
         };
       }
       case 'unknown': {
-        this.frame.usesFlags = true;
+        block.noteRead(FLAGS, null);
         if (block.kind !== L.FLAGS_WORDS) this.code.if(this.code.read(frame.kind), () => this.settle());
         const [z, s, c] = [frame.flags.z, frame.flags.s, frame.flags.c].map((cell) => this.code.read(cell));
         const words = { op: 'words', z: z!, s: s!, c: () => c! } as const;

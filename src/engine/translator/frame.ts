@@ -1,11 +1,15 @@
-import { Cell, Label, Locals } from '../wasm/code.js';
+import { Cell, Locals } from '../wasm/code.js';
 
 const GENERAL_REGISTERS = 16;
 /** Parameters of a region's function. */
 export const CPU = 0;
 export const ENTRY = 1;
 const PAGE_BASE = 2;
-const PARAMETERS = 3;
+const BUDGET = 3;
+export const DEPTH = 4;
+const PARAMETERS = 5;
+/** Bit of the flags in masks of what is kept in locals: bits 0 to 15 are the general registers. */
+export const FLAGS = 1 << GENERAL_REGISTERS;
 
 /** The locals in which a region keeps the state of the CPU, and its ways out. */
 export class RegionFrame {
@@ -16,22 +20,14 @@ export class RegionFrame {
   readonly kind: Cell;
   /** Instruction pointer of the page's first byte. */
   readonly base = new Cell('i64', PAGE_BASE);
-  readonly budget: Cell;
+  readonly budget = new Cell('i64', BUDGET);
   /** Of the instruction that may leave: offset in the page, and instructions of its block not done << 16. */
   readonly where: Cell;
   /** Instruction pointer to leave with. */
   readonly rip: Cell;
-  /** Leaves at `where`, and with `rip`. */
-  readonly exit = new Label();
-  readonly leave = new Label();
-  /** General registers that the region uses, and those that it changes. */
-  readonly used = new Set<number>();
-  readonly written = new Set<number>();
-  usesFlags = false;
 
   constructor() {
     const take = (type: 'i32' | 'i64'): Cell => new Cell(type, this.locals.take(type));
-    this.budget = take('i64');
     this.rip = take('i64');
     this.flags = { z: take('i64'), s: take('i64'), c: take('i64') };
     this.gpr = Array.from({ length: GENERAL_REGISTERS }, () => take('i64'));

@@ -1,13 +1,14 @@
-import { bindingImports, CALL, HANDLER, REGION } from '../imports.js';
+import { bindingImports, CALL, HANDLER, REGION, REGION_LEFT } from '../imports.js';
 import * as L from '../layout.js';
 import { Bytes } from '../wasm/bytes.js';
 import type { Cell } from '../wasm/code.js';
 import type { ModuleWriter } from '../wasm/module.js';
-import { BlockRecorder, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
+import { BlockRecorder, Exit, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
 import type { BasicBlock, Ending, RegionInstruction } from './blocks.js';
 import { withEntries, type RegionGraph } from './entries.js';
-import { CPU, ENTRY, RegionFrame } from './frame.js';
+import { CPU, DEPTH, ENTRY, FLAGS, RegionFrame } from './frame.js';
 import { irreducibleEdges, loopsOf, type Successors } from './graph.js';
+import { findLiveness, type Liveness } from './liveness.js';
 import { Structure } from './structure.js';
 
 const LOAD32 = 0x28;
@@ -16,6 +17,8 @@ const STORE32 = 0x36;
 const STORE64 = 0x37;
 const GET = 0x20;
 const SET = 0x21;
+const TEE = 0x22;
+const BR = 0x0c;
 const RETURN = 0x0f;
 const IF = [0x04, 0x40];
 const ELSE = 0x05;
@@ -25,8 +28,13 @@ const FAR = 0x10000;
 export interface RegionEntry {
   /** Offset in the page. */
   readonly offset: number;
-  /** Most instructions from here to the next look at the budget. */
-  readonly longest: number;
+}
+
+/** Code that stores what `mask` names, and then leaves at the frame's `where` (`exit`) or with its `rip` (`leave`). */
+interface Stub {
+  readonly kind: 'exit' | 'leave';
+  readonly mask: number;
+  readonly exits: Exit[];
 }
 
 /** Could not be translated as asked: the instruction at this offset must be treated otherwise. */
@@ -44,12 +52,16 @@ export class Region {
   readonly beyond: ReadonlySet<number>;
   private readonly frame = new RegionFrame();
   private readonly recorded: { code: BlockRecorder; leaving: Leaving | null }[];
-  private readonly dirty: readonly number[];
+  private readonly live: Liveness;
+  private readonly longest: (block: number) => number;
   private readonly blockAt: ReadonlyMap<number, number>;
   /** Edges that would make a loop with two heads: they leave the region. */
   private readonly cut = new Set<string>();
   private readonly graph: RegionGraph;
-  private readonly checked = new Set<number>();
+  private readonly checked = new Set([0]);
+  /** Where each block goes with `rip`, and out of its check. */
+  private readonly leaves: readonly Exit[];
+  private readonly refusals: readonly Exit[];
   private readonly body = new Bytes();
   private readonly imports: { call: number; instruction: number; settle: number };
 
@@ -59,6 +71,7 @@ export class Region {
     private readonly module: ModuleWriter,
     private readonly mode: number,
     private readonly recordOf: (instruction: RegionInstruction) => number,
+    private readonly newSite: () => number,
   ) {
     this.imports = {
       call: module.import('interpreter', 'call', CALL),
@@ -85,12 +98,24 @@ export class Region {
     });
     const entries = [0, ...[...this.checked].filter((block) => block !== 0)];
     this.graph = withEntries(successors, entries);
-    const longest = this.longestPaths(successors);
-    this.entries = entries.map((block) => ({ offset: blocks[block]!.start, longest: longest(block) }));
+    this.longest = this.longestPaths(successors);
+    this.entries = entries.map((block) => ({ offset: blocks[block]!.start }));
     this.recorded = blocks.map((block, i) =>
       reached.has(i) ? this.record(block) : { code: new BlockRecorder(), leaving: null },
     );
-    this.dirty = this.dirtyAhead(successors);
+    const ways = successors.map((list, from) => (this.spillsAt(from) ? [] : list));
+    this.live = findLiveness(
+      ways,
+      this.recorded.map(({ code }) => ({ written: code.written, needs: code.needs() })),
+    );
+    this.leaves = this.recorded.map(({ code }) => new Exit(code.written));
+    this.refusals = blocks.map(() => new Exit(0));
+  }
+
+  /** Whether all is in memory behind the block. */
+  private spillsAt(block: number): boolean {
+    const { kind } = this.blocks[block]!.ending;
+    return kind === 'call' || kind === 'callout';
   }
 
   /** Block at an offset, unless the way there leaves the region. */
@@ -143,14 +168,18 @@ export class Region {
   }
 
   // ---- emission
-  /** Index of the region's function (cpu, entry number, instruction pointer of the page's first byte). */
+  /** Index of the region's function (imports.ts, REGION). */
   define(): number {
     const { frame, body } = this;
-    const { exit, leave } = frame;
-    this.reload();
+    this.loadEntry();
+    const stubs = this.makeStubs();
     body.raw([0x02, 0x40, 0x02, 0x40]);
-    leave.level = 1;
-    exit.level = 2;
+    const [atReturn, atExit] = [1, 2];
+    const inside = atExit + stubs.length;
+    stubs.forEach(({ exits }, i) => {
+      body.raw([0x02, 0x40]);
+      for (const exit of exits) exit.level = inside - i;
+    });
     const labelled = new Set<number>();
     this.graph.nodes.forEach((node) => {
       if (node.kind !== 'block') for (const to of node.targets.values()) labelled.add(to);
@@ -158,21 +187,71 @@ export class Region {
     const structure = new Structure(this.graph.successors, labelled, body, (node, level, goTo) =>
       this.emitNode(node, level, goTo, structure),
     );
-    structure.emitAll(2);
+    structure.emitAll(inside);
+    stubs.forEach(({ kind, mask }, i) => {
+      body.u8(END);
+      this.spill(mask);
+      body.u8(BR).unsigned(inside - i - 1 - (kind === 'exit' ? atExit : atReturn));
+    });
     body.u8(END);
-    // exit: rip = base + (where & 0xffff), budget += where >> 16
+    // exit: S_RIP = base + (where & 0xffff), budget += where >> 16
+    body.raw([GET, CPU]);
     this.get(frame.base);
     this.get(frame.where);
-    body.raw([0x41]).signed(0xffff).raw([0x71, 0xad, 0x7c]);
-    this.set(frame.rip);
+    body.raw([0x41]).signed(0xffff).raw([0x71, 0xad, 0x7c, STORE64, 3]).unsigned(L.S_RIP);
     this.get(frame.budget);
     this.get(frame.where);
     body.raw([0x41, 16, 0x76, 0xad, 0x7c]);
     this.set(frame.budget);
+    body.raw([0x42]).signed64(REGION_LEFT);
+    this.set(frame.rip);
     body.u8(END);
-    this.spill();
-    this.stateStore(STORE64, L.S_RIP, frame.rip);
+    this.get(frame.rip);
+    this.get(frame.budget);
     return this.module.define(REGION, frame.locals.types, body.view());
+  }
+
+  /** Loads what the blocks at the entry need. */
+  private loadEntry(): void {
+    const { live } = this.live;
+    const [first, ...others] = this.entries.map(({ offset }) => live[this.blockAt.get(offset)!]!);
+    const rest = others.reduce((all, mask) => all | mask, 0);
+    if (others.length === 0 || rest === first) {
+      this.load(first!);
+      return;
+    }
+    this.body.raw([GET, ENTRY, 0x41, 1, 0x46]).raw(IF);
+    this.load(first!);
+    this.body.u8(ELSE);
+    this.load(rest);
+    this.body.u8(END);
+  }
+
+  /** All ways out, those together that may store the same: at least what differs from memory, at most what is right in the frame. */
+  private makeStubs(): Stub[] {
+    const wanted: { kind: Stub['kind']; exit: Exit; least: number; most: number }[] = [];
+    this.recorded.forEach(({ code }, block) => {
+      const [dirty, live] = [this.live.dirty[block]!, this.live.live[block]!];
+      const want = (kind: Stub['kind'], exit: Exit): void => {
+        const least = dirty | exit.written;
+        wanted.push({ kind, exit, least, most: live | least });
+      };
+      want('exit', this.refusals[block]!);
+      for (const exit of code.exits) want('exit', exit);
+      if (!this.spillsAt(block)) want('leave', this.leaves[block]!);
+      else wanted.push({ kind: 'leave', exit: this.leaves[block]!, least: 0, most: 0 });
+    });
+    wanted.sort((a, b) => ones(b.least) - ones(a.least));
+    const stubs: Stub[] = [];
+    for (const { kind, exit, least, most } of wanted) {
+      let best: Stub | null = null;
+      for (const stub of stubs)
+        if (stub.kind === kind && (stub.mask & least) === least && (stub.mask & ~most) === 0)
+          if (!best || ones(stub.mask) < ones(best.mask)) best = stub;
+      if (best) best.exits.push(exit);
+      else stubs.push({ kind, mask: least, exits: [exit] });
+    }
+    return stubs;
   }
 
   private get(cell: Cell): void {
@@ -191,24 +270,26 @@ export class Region {
     this.body.raw([op, op === STORE32 ? 2 : 3]).unsigned(offset);
   }
 
-  /** Loads what the region keeps in locals from the CPU's state. */
-  private reload(): void {
+  /** Loads what the mask names from the CPU's state. */
+  private load(mask: number): void {
     const { frame } = this;
-    this.stateLoad(LOAD64, L.S_BUDGET, frame.budget);
-    for (const n of frame.used) this.stateLoad(LOAD64, L.S_GPR + 8 * n, frame.gpr[n]!);
-    if (!frame.usesFlags) return;
+    frame.gpr.forEach((cell, n) => {
+      if (mask & (1 << n)) this.stateLoad(LOAD64, L.S_GPR + 8 * n, cell);
+    });
+    if (!(mask & FLAGS)) return;
     this.stateLoad(LOAD64, L.S_FLAG_Z, frame.flags.z);
     this.stateLoad(LOAD64, L.S_FLAG_S, frame.flags.s);
     this.stateLoad(LOAD64, L.S_FLAG_C, frame.flags.c);
     this.stateLoad(LOAD32, L.S_FLAG_KIND, frame.kind);
   }
 
-  /** Stores what the region may have changed: all, or of the general registers these. */
-  private spill(registers: Iterable<number> = this.frame.written): void {
+  /** Stores what the mask names. */
+  private spill(mask: number): void {
     const { frame } = this;
-    this.stateStore(STORE64, L.S_BUDGET, frame.budget);
-    for (const n of registers) this.stateStore(STORE64, L.S_GPR + 8 * n, frame.gpr[n]!);
-    if (!frame.usesFlags) return;
+    frame.gpr.forEach((cell, n) => {
+      if (mask & (1 << n)) this.stateStore(STORE64, L.S_GPR + 8 * n, cell);
+    });
+    if (!(mask & FLAGS)) return;
     this.stateStore(STORE64, L.S_FLAG_Z, frame.flags.z);
     this.stateStore(STORE64, L.S_FLAG_S, frame.flags.s);
     this.stateStore(STORE64, L.S_FLAG_C, frame.flags.c);
@@ -237,6 +318,13 @@ export class Region {
       body.unsigned(otherwise);
     };
     if (node.kind === 'root') {
+      const first = structure.depth(node.targets.get(1)!, level);
+      if (node.targets.size === 1) {
+        body.u8(BR).unsigned(first);
+        return;
+      }
+      // Nearly always the first.
+      body.raw([GET, ENTRY, 0x41, 1, 0x46, 0x0d]).unsigned(first);
       table(level, structure.depth(node.targets.get(1)!, level));
       return;
     }
@@ -253,7 +341,7 @@ export class Region {
     const { code, leaving } = this.recorded[block]!;
     const entry = this.entries.findIndex(({ offset }) => offset === start);
     if (this.graph.dispatches && entry >= 0) body.raw([0x41, 0, SET, ENTRY]);
-    if (this.checked.has(block)) this.emitCheck(start, this.entries[entry]!.longest, level);
+    if (this.checked.has(block)) this.emitCheck(block, level);
     this.get(frame.budget);
     body.raw([0x42]).signed(instructions.length).raw([0x7d]);
     this.set(frame.budget);
@@ -268,9 +356,18 @@ export class Region {
           (candidate) => this.reaches(candidate) === to,
         )!;
         goTo(node, at);
-      } else if (offset !== null) this.emitExit(offset, at);
-      else this.emitLeave(at, () => code.code.emitValue(leaving!.target, body, frame.locals));
+      } else if (offset !== null)
+        leave(at, () => {
+          this.emitBack(offset);
+        });
+      else leave(at, () => code.code.emitValue(leaving!.target, body, frame.locals));
     };
+    const leave = (at: number, target: () => void): void => {
+      target();
+      this.set(frame.rip);
+      body.u8(BR).unsigned(at - this.leaves[block]!.level);
+    };
+    const spilled = (this.live.dirty[block] ?? 0) | code.written;
     switch (ending.kind) {
       case 'goto':
         way(ending.to, level);
@@ -291,47 +388,44 @@ export class Region {
         body.u8(END);
         break;
       case 'computed':
-        this.emitLeave(level, () => code.code.emitValue(leaving!.target, body, frame.locals));
+        leave(level, () => code.code.emitValue(leaving!.target, body, frame.locals));
         break;
       case 'call':
-        this.spill(this.dirtyBehind(block));
+        this.spill(spilled);
         body.raw([GET, CPU]);
         code.code.emitValue(leaving!.target, body, frame.locals);
-        this.get(frame.base);
-        body.raw([0x42]).signed(ending.next).raw([0x7c]);
-        body.u8(0x10).unsigned(this.imports.call).raw([0x45]).raw(IF).raw([RETURN, END]);
-        this.reload();
+        this.emitBack(ending.next);
+        this.get(frame.budget);
+        body.raw([GET, DEPTH, 0x41]).signed(leaving!.kind === 'relative' ? this.newSite() : 0);
+        body.u8(0x10).unsigned(this.imports.call);
+        this.set(frame.budget);
+        body.u8(TEE).unsigned(frame.rip.local);
+        this.emitBack(ending.next);
+        body.raw([0x52]).raw(IF);
+        this.get(frame.rip);
+        this.get(frame.budget);
+        body.raw([RETURN, END]);
+        this.loadFor(block, ending.next);
         way(ending.next, level);
         break;
       case 'callout':
-        this.emitCallout(instructions[instructions.length - 1]!, this.dirtyBehind(block));
+        this.emitCallout(instructions[instructions.length - 1]!, spilled);
+        this.loadFor(block, ending.next);
         way(ending.next, level);
         break;
     }
   }
 
-  /** General registers whose values in locals may differ from those in memory at the end of a block. */
-  private dirtyBehind(block: number): number[] {
-    const mask = (this.dirty[block] ?? 0) | this.recorded[block]!.code.written;
-    return [...this.frame.written].filter((n) => mask & (1 << n));
+  /** Instruction pointer of an offset in the page. */
+  private emitBack(offset: number): void {
+    this.get(this.frame.base);
+    this.body.raw([0x42]).signed(offset).raw([0x7c]);
   }
 
-  /** Bit masks of general registers that differ from memory at the start of each block: calls end with all the same. */
-  private dirtyAhead(successors: Successors): number[] {
-    const masks = this.blocks.map(() => 0);
-    for (let changed = true; changed;) {
-      changed = false;
-      this.blocks.forEach(({ ending }, from) => {
-        if (ending.kind === 'call' || ending.kind === 'callout') return;
-        const out = masks[from]! | this.recorded[from]!.code.written;
-        for (const to of successors[from]!) {
-          if ((masks[to]! | out) === masks[to]) continue;
-          masks[to]! |= out;
-          changed = true;
-        }
-      });
-    }
-    return masks;
+  /** Loads what the block at `offset` needs, if it is one of the region's. */
+  private loadFor(from: number, offset: number): void {
+    const next = this.target(from, offset);
+    if (next !== null) this.load(this.live.live[next]!);
   }
 
   /** The block that a node is, or is the dispatch of. */
@@ -340,32 +434,21 @@ export class Region {
     return found.kind === 'block' ? found.block : this.reaches(this.graph.successors[node]![0]!);
   }
 
-  private emitExit(offset: number, level: number): void {
-    this.body.raw([0x41]).signed(offset);
-    this.set(this.frame.where);
-    this.body.u8(0x0c).unsigned(level - this.frame.exit.level);
-  }
-
-  private emitLeave(level: number, target: () => void): void {
-    target();
-    this.set(this.frame.rip);
-    this.body.u8(0x0c).unsigned(level - this.frame.leave.level);
-  }
-
   /** Leaves if the budget may not last to the next check, or something is pending. */
-  private emitCheck(offset: number, longest: number, level: number): void {
+  private emitCheck(block: number, level: number): void {
     const { body, frame } = this;
-    body.raw([0x41]).signed(offset);
+    body.raw([0x41]).signed(this.blocks[block]!.start);
     this.set(frame.where);
     this.get(frame.budget);
-    body.raw([0x42]).signed(longest).raw([0x53, GET, CPU, 0xfe, 0x10, 2]).unsigned(L.S_PENDING);
-    body.raw([0x72, 0x0d]).unsigned(level - frame.exit.level);
+    body.raw([0x42]).signed(this.longest(block)).raw([0x53, GET, CPU, 0xfe, 0x10, 2]).unsigned(L.S_PENDING);
+    body.raw([0x72, 0x0d]).unsigned(level - this.refusals[block]!.level);
   }
 
   /** The instruction's own handler runs it on the state in memory. */
-  private emitCallout(instruction: RegionInstruction, dirty: Iterable<number>): void {
+  private emitCallout(instruction: RegionInstruction, dirty: number): void {
     const { body, frame } = this;
     this.spill(dirty);
+    this.stateStore(STORE64, L.S_BUDGET, frame.budget);
     body.raw([GET, CPU, LOAD32, 2]).unsigned(L.S_FLAG_KIND).raw(IF);
     body.raw([GET, CPU, 0x10]).unsigned(this.imports.settle).u8(END);
     this.stateStore(STORE64, L.S_PAGE_BASE, frame.base);
@@ -373,8 +456,10 @@ export class Region {
     this.get(frame.base);
     body.raw([0x42]).signed(FAR).raw([0x7c, STORE64, 3]).unsigned(L.S_PAGE_BASE_FAR);
     body.raw([GET, CPU, 0x41]).signed(this.recordOf(instruction)).u8(0x10).unsigned(this.imports.instruction);
-    body.raw([0x45]).raw(IF).raw([RETURN, END]);
-    this.reload();
+    this.stateLoad(LOAD64, L.S_BUDGET, frame.budget);
+    body.raw([0x45]).raw(IF).raw([0x42]).signed64(REGION_LEFT);
+    this.get(frame.budget);
+    body.raw([RETURN, END]);
   }
 }
 
@@ -397,4 +482,10 @@ function reachable(successors: Successors): Set<number> {
   const seen = new Set([0]);
   for (const node of seen) for (const to of successors[node]!) seen.add(to);
   return seen;
+}
+
+function ones(mask: number): number {
+  let count = 0;
+  for (let rest = mask; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }

@@ -1,7 +1,6 @@
 import type { BoardAccess } from '../cpu.js';
 import type { CodeCache } from '../interpreter/code-cache.js';
 import { InterpreterProcessor, type InterpreterRun } from '../interpreter/interpreter.js';
-import * as L from '../layout.js';
 import type { RuntimeExports } from '../runtime-module.js';
 import type { Translator } from './translator.js';
 
@@ -21,7 +20,6 @@ export class TranslatingProcessor extends InterpreterProcessor {
 
   protected override execute(): void {
     this.translator.translate();
-    this.setU32(L.S_DEPTH, 0);
     super.execute();
   }
 }

@@ -132,7 +132,7 @@ export class Translator {
       try {
         const recordOf = (instruction: RegionInstruction): number =>
           this.cache.recordFor(instruction.decoded, mode, page, instruction.start);
-        const region = new Region(blocks, module, mode, recordOf);
+        const region = new Region(blocks, module, mode, recordOf, () => this.cache.site());
         this.counts.instructions += blocks.reduce((sum, block) => sum + block.instructions.length, 0);
         return region;
       } catch (error) {
@@ -170,9 +170,9 @@ export class Translator {
       const table = host.interpreter['table'] as WebAssembly.Table;
       const slot = this.freeSlots.pop() ?? table.grow(1);
       table.set(slot, exports[nameOf(one, i)]);
-      const heads = region.entries.flatMap(({ offset, longest }, n) => {
+      const heads = region.entries.flatMap(({ offset }, n) => {
         const head = known.get(offset) ?? this.cache.headAt(page, offset, mode);
-        if (head === 0 || !this.cache.enterRegion(head, slot, n + 1, longest)) return [];
+        if (head === 0 || !this.cache.enterRegion(head, slot, n + 1)) return [];
         return [head];
       });
       const list = this.regions.get(page);
@@ -206,11 +206,12 @@ export class Translator {
       );
   }
 
-  /** Its code is still right, so that those who run it may go on. */
   private remove(installed: Installed): void {
     const list = this.regions.get(installed.page)!;
     list.splice(list.indexOf(installed), 1);
     this.free(installed);
+    // Call sites may know it.
+    this.host.interrupt();
   }
 }
 

@@ -148,9 +148,17 @@ export class Code {
    * out locals by type.
    */
   emit(out: Bytes, level: number, locals: Locals): void {
-    prune(this.root);
+    this.prune();
     this.emitList(this.root, out, level, locals);
   }
+
+  /** Takes back the uses by values that nobody uses. */
+  prune(): void {
+    if (this.pruned) return;
+    this.pruned = true;
+    prune(this.root);
+  }
+  private pruned = false;
 
   private emitList(list: readonly Statement[], out: Bytes, level: number, locals: Locals): void {
     for (const statement of list) {
