@@ -118,7 +118,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     this.leave(STATUS_NEXT, 'next');
   }
   protected override exitIfFaulted(): void {
-    this.code.if(this.loadState32(L.S_FAULT), () => this.exitFault());
+    this.code.if(this.loadState32(L.S_FAULT), () => this.exitFault(), undefined, false);
   }
 
   if(c: Bool, then: () => void, otherwise?: () => void): void {
@@ -207,6 +207,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
         this.code.assign(old, this.slowLoad(bits, linear));
         this.exitIfFaulted();
       },
+      true,
     );
     const slowStore = (value: IntLike): void => {
       this.code.raw(this.import(`store${bits}`), this.cpu, linear, this.node64(value));
@@ -396,6 +397,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
         this.loadSlotAt(L.S_TEMP + 48, linear);
         this.code.assign(result, this.loadVecState(this.cpu, L.S_TEMP + 48));
       },
+      true,
     );
     return this.asVec(this.code.read(result));
   }
@@ -428,6 +430,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
         this.code.assign(result, this.slowLoad(bits, at));
         this.exitIfFaulted();
       },
+      true,
     );
     return this.asInt(this.code.read(result));
   }
@@ -443,6 +446,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
         this.code.raw(this.import(`store${bits}`), this.cpu, at, what);
         this.exitIfFaulted();
       },
+      true,
     );
   }
   loadVec(linear: IntLike): Vec {
@@ -462,6 +466,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
         this.code.raw(this.import('storeSlot'), this.cpu, this.const32(L.S_TEMP + 48), linear);
         this.exitIfFaulted();
       },
+      true,
     );
   }
 
@@ -603,7 +608,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     this.exitFault();
   }
   raiseIf(c: Bool, fault: FaultName, error?: IntLike): void {
-    this.code.if(this.boolNode(c), () => this.raise(fault, error));
+    this.code.if(this.boolNode(c), () => this.raise(fault, error), undefined, false);
   }
   raiseIfNotProtected(): void {
     const mode = this.i32(I32.and, this.loadState32(L.S_MODE), this.const32(L.MODE_PROTECTED));

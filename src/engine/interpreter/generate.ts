@@ -3,7 +3,7 @@ import { enumerateForms, type Form } from '../../isa/forms.js';
 import { helpers, transferHelpers } from '../../isa/helpers.js';
 import { bindingImports, CALL, HANDLER, helperSignature, REGION, REGION_LEFT } from '../imports.js';
 import * as L from '../layout.js';
-import { Bytes, unsignedBytes as u } from '../wasm/bytes.js';
+import { Bytes, FunctionBody, unsignedBytes as u } from '../wasm/bytes.js';
 import { Code, Label, Locals } from '../wasm/code.js';
 import { ModuleWriter, type Signature } from '../wasm/module.js';
 import { InterpreterOps, STATUS_FAULT, STATUS_NEXT } from './binding.js';
@@ -66,17 +66,17 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   const functions = plan.outOfLine.map((form) => {
     const code = new Code();
     new InterpreterOps(form, code, module, { inline: null }).bind();
-    const body = new Bytes();
+    const body = new FunctionBody();
     const locals = new Locals(2);
     code.emit(body, 0, locals);
     body.raw([0x41, STATUS_NEXT]);
-    return module.define(HANDLER, locals.types, body.view());
+    return module.define(HANDLER, locals.types, body);
   });
   module.table(functions);
   module.exportTable('table');
 
   const call = defineCall(module);
-  const body = new Bytes();
+  const body = new FunctionBody();
   const locals = new Locals(2);
   const status = locals.take('i32');
   const own = new Locals(3);
@@ -230,7 +230,7 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
 
   module.export('instruction', defineInstruction(module, PENDING_CASES, faultAt, notice));
   module.export('call', call);
-  const run = module.define(RUN, ['i32', ...own.types], body.view());
+  const run = module.define(RUN, ['i32', ...own.types], body);
   module.export('run', run);
   return module.finish();
 }
@@ -253,7 +253,7 @@ function defineInstruction(
     body.raw(cpu).raw([0x29, 3]).raw(u(L.S_PAGE_BASE));
     body.raw(record).raw([0x2f, 1]).raw(u(R.R_NEXT)).raw([0xad, 0x7c]);
   };
-  const body = new Bytes();
+  const body = new FunctionBody();
   body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x21, KEY]);
   body.raw(cpu).raw(record);
   body.raw(record).raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(firstOutOfLine).u8(0x6b);
@@ -269,7 +269,7 @@ function defineInstruction(
   body.raw([0x51]);
   body.raw(cpu).raw([0x28, 2]).raw(u(L.S_JUMP_KEY)).raw([0x20, KEY, 0x46, 0x71]);
   body.raw(cpu).raw([0xfe, 0x10, 2]).raw(u(L.S_PENDING)).raw([0x45, 0x71]);
-  return module.define(HANDLER, ['i32', 'i32'], body.view());
+  return module.define(HANDLER, ['i32', 'i32'], body);
 }
 
 /** Guest calls in translated code nest this deep; deeper ones go back to the interpreter's loop first. */
@@ -282,7 +282,7 @@ const MOST_DEPTH = 400;
 function defineCall(module: ModuleWriter): number {
   const [RIP, BACK, BUDGET, DEPTH, SITE, JUMP, RECORD, KEY] = [1, 2, 3, 4, 5, 6, 7, 8] as const;
   const cpu = [0x20, 0];
-  const body = new Bytes();
+  const body = new FunctionBody();
   const region = module.type(REGION);
   /** region(cpu, entry, page of rip, budget, depth + 1), by u16 fields at local `from`; returns if it came back. */
   const enter = (from: number, entry: number, slot: number): void => {
@@ -348,5 +348,5 @@ function defineCall(module: ModuleWriter): number {
   body.raw([0x20, RIP, 0x42]).signed64(REGION_LEFT).raw([0x52, 0x04, 0x40]);
   body.raw(cpu).raw([0x20, RIP, 0x37, 3]).raw(u(L.S_RIP)).u8(0x0b);
   body.raw([0x42]).signed64(REGION_LEFT).raw([0x20, BUDGET]);
-  return module.define(CALL, ['i32', 'i32', 'i64'], body.view());
+  return module.define(CALL, ['i32', 'i32', 'i64'], body);
 }

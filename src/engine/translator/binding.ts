@@ -172,30 +172,32 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.whereSet = true;
     }
     if (this.before.size === 0 && !costly)
-      return (condition) => this.code.branch(this.block.exit(), condition);
+      return (condition) => this.code.branch(this.block.exit(), condition, false);
     if (this.nested > 0 && this.before.size > 0) throw new NotTranslatable();
-    return (condition) => this.code.if(condition, () => this.undoAndExit());
+    return (condition) => this.code.if(condition, () => this.undoAndExit(), undefined, false);
   }
   /** Address in memory of `bytes` bytes at a linear address, from either place of its TLB entry; leaves if there is none. */
   private host(bytes: number, linear: Node, access: 'read' | 'write'): Node {
     const probe = this.probeTlb(bytes, linear, access === 'read' ? L.S_TLB_READ : L.S_TLB_WRITE);
     const leaveIf = this.prepareExit();
     const found = this.code.cell('i32', probe.host());
-    this.code.if(this.i32(I32.eqz, probe.matches), () => {
+    const second = (): void => {
       const other = probe.at(this.i32(I32.xor, probe.entry, this.const32(L.TLB_OTHER)));
       leaveIf(this.i32(I32.eqz, other.matches));
       this.code.assign(found, other.host());
-    });
+    };
+    this.code.if(this.i32(I32.eqz, probe.matches), second, undefined, false);
     return this.code.read(found);
   }
   /** A helper raised a fault: the interpreter will raise it again. */
   protected override exitIfFaulted(): void {
     if (this.flagsChanged || this.changedNested || this.nested > 0) throw new NotTranslatable();
-    this.code.if(this.loadState32(L.S_FAULT), () => {
+    const leave = (): void => {
       this.storeState32(L.S_FAULT, this.const32(0));
       this.code.assign(this.frame.where, this.where());
       this.undoAndExit();
-    });
+    };
+    this.code.if(this.loadState32(L.S_FAULT), leave, undefined, false);
   }
   private where(): Node {
     return this.const32(this.start | (this.left << 16));
@@ -397,7 +399,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
         this.memoryImmediate(ALIGN[bits], 0),
         false,
       );
-      this.code.branch(again, this.i32(I64.ne, now, seen));
+      this.code.branch(again, this.i32(I64.ne, now, seen), false);
       this.nested--;
     });
     const old = this.code.read(result);

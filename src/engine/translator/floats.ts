@@ -199,7 +199,7 @@ export class FloatEmitter {
       const zero = operation === 'add' || operation === 'sub';
       guard = this.both(this.plain(), this.proper(shape, r, zero), this.ordinary(shape, x, y));
     }
-    code.if(guard, () => this.store(destination, this.withLane(shape, old, 0, r)), slow);
+    code.if(guard, () => this.store(destination, this.withLane(shape, old, 0, r)), slow, true);
   }
 
   private packed(
@@ -231,7 +231,7 @@ export class FloatEmitter {
       const normal = sum ? ordinary(r) : this.node(ops.gt, 'v128', this.node(ops.abs, 'v128', r), smallest);
       guard = this.both(this.plain(), this.allTrue(and(operands, and(normal, this.finiteLanes(shape, r)))));
     }
-    this.code.if(guard, () => this.store(destination, r), slow);
+    this.code.if(guard, () => this.store(destination, r), slow, true);
   }
 
   /** CVTSS2SD and CVTSD2SS. */
@@ -241,12 +241,12 @@ export class FloatEmitter {
     const old = this.load(destination);
     if (from === 'f32') {
       const r = this.node(F64_PROMOTE, 'f64', x);
-      this.code.if(ordinary, () => this.store(destination, this.withLane('f64', old, 0, r)), slow);
+      this.code.if(ordinary, () => this.store(destination, this.withLane('f64', old, 0, r)), slow, true);
       return;
     }
     const r = this.node(F32_DEMOTE, 'f32', x);
     const guard = this.both(this.plain(), this.proper('f32', r, false), ordinary);
-    this.code.if(guard, () => this.store(destination, this.withLane('f32', old, 0, r)), slow);
+    this.code.if(guard, () => this.store(destination, this.withLane('f32', old, 0, r)), slow, true);
   }
 
   /** CVTSI2SS and CVTSI2SD: a number of at most 32 bits is a double without rounding. */
@@ -254,7 +254,7 @@ export class FloatEmitter {
     const r = this.node(to === 'f64' ? F64_CONVERT_I64 : F32_CONVERT_I64, to, value);
     const store = (): void => this.store(destination, this.withLane(to, this.load(destination), 0, r));
     if (to === 'f64' && bits === 32) store();
-    else this.code.if(this.plain(), store, slow);
+    else this.code.if(this.plain(), store, slow, true);
   }
 
   /** CVTTSS2SI and CVTTSD2SI, into `result` (i64, not cut to 32 bits). */
@@ -270,7 +270,7 @@ export class FloatEmitter {
     const limit = this.constant(from, from === 'f64' ? (bits === 32 ? 0x41e0000000000000n : 0x43e0000000000000n) : bits === 32 ? 0x4f000000n : 0x5f000000n); // prettier-ignore
     const small = this.node(ops.lt, 'i32', this.node(ops.abs, from, x), limit);
     const r = this.node(I64_TRUNC_SAT[from], 'i64', x);
-    this.code.if(this.both(this.plain(), small, this.ordinary(from, x, x)), () => done(r), slow);
+    this.code.if(this.both(this.plain(), small, this.ordinary(from, x, x)), () => done(r), slow, true);
   }
 
   /** COMISx and UCOMISx: CF in bit 0, PF in bit 2, ZF in bit 6 of what `done` gets. */
@@ -287,6 +287,6 @@ export class FloatEmitter {
     const less = this.node(ops.lt, 'i32', x, y);
     const equal = this.node(I32.shl, 'i32', this.node(ops.eq, 'i32', x, y), this.code.constant('i32', 6n));
     const result = this.node(I64.extendU, 'i64', this.node(I32.or, 'i32', less, equal));
-    this.code.if(this.ordinary(shape, x, y), () => done(result), slow);
+    this.code.if(this.ordinary(shape, x, y), () => done(result), slow, true);
   }
 }

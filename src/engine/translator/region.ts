@@ -1,6 +1,6 @@
 import { bindingImports, CALL, HANDLER, REGION, REGION_LEFT } from '../imports.js';
 import * as L from '../layout.js';
-import { Bytes } from '../wasm/bytes.js';
+import { FunctionBody } from '../wasm/bytes.js';
 import type { Cell } from '../wasm/code.js';
 import type { ModuleWriter } from '../wasm/module.js';
 import { BlockRecorder, Exit, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
@@ -19,6 +19,7 @@ const GET = 0x20;
 const SET = 0x21;
 const TEE = 0x22;
 const BR = 0x0c;
+const BR_IF = 0x0d;
 const RETURN = 0x0f;
 const IF = [0x04, 0x40];
 const ELSE = 0x05;
@@ -62,7 +63,7 @@ export class Region {
   /** Where each block goes with `rip`, and out of its check. */
   private readonly leaves: readonly Exit[];
   private readonly refusals: readonly Exit[];
-  private readonly body = new Bytes();
+  private readonly body = new FunctionBody();
   private readonly imports: { call: number; instruction: number; settle: number };
 
   /** `recordOf` gives the decoded record of an instruction that its handler runs. */
@@ -208,7 +209,7 @@ export class Region {
     body.u8(END);
     this.get(frame.rip);
     this.get(frame.budget);
-    return this.module.define(REGION, frame.locals.types, body.view());
+    return this.module.define(REGION, frame.locals.types, body);
   }
 
   /** Loads what the blocks at the entry need. */
@@ -401,7 +402,7 @@ export class Region {
         this.set(frame.budget);
         body.u8(TEE).unsigned(frame.rip.local);
         this.emitBack(ending.next);
-        body.raw([0x52]).raw(IF);
+        body.raw([0x52]).hint(false).raw(IF);
         this.get(frame.rip);
         this.get(frame.budget);
         body.raw([RETURN, END]);
@@ -440,8 +441,16 @@ export class Region {
     body.raw([0x41]).signed(this.blocks[block]!.start);
     this.set(frame.where);
     this.get(frame.budget);
-    body.raw([0x42]).signed(this.longest(block)).raw([0x53, GET, CPU, 0xfe, 0x10, 2]).unsigned(L.S_PENDING);
-    body.raw([0x72, 0x0d]).unsigned(level - this.refusals[block]!.level);
+    const leave = (): void =>
+      void body
+        .hint(false)
+        .u8(BR_IF)
+        .unsigned(level - this.refusals[block]!.level);
+    body.raw([0x42]).signed(this.longest(block)).u8(0x53);
+    leave();
+    // Not an atomic load: engines test its alignment each time, and keep no such load over a loop or a call.
+    body.raw([GET, CPU, LOAD32, 2]).unsigned(L.S_PENDING);
+    leave();
   }
 
   /** The instruction's own handler runs it on the state in memory. */
@@ -457,7 +466,7 @@ export class Region {
     body.raw([0x42]).signed(FAR).raw([0x7c, STORE64, 3]).unsigned(L.S_PAGE_BASE_FAR);
     body.raw([GET, CPU, 0x41]).signed(this.recordOf(instruction)).u8(0x10).unsigned(this.imports.instruction);
     this.stateLoad(LOAD64, L.S_BUDGET, frame.budget);
-    body.raw([0x45]).raw(IF).raw([0x42]).signed64(REGION_LEFT);
+    body.raw([0x45]).hint(false).raw(IF).raw([0x42]).signed64(REGION_LEFT);
     this.get(frame.budget);
     body.raw([RETURN, END]);
   }

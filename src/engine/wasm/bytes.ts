@@ -75,3 +75,14 @@ export class Bytes {
     return this.data.subarray(0, this.length);
   }
 }
+
+/** The instructions of a function, and which way its branches mostly go. */
+export class FunctionBody extends Bytes {
+  readonly hints: { readonly at: number; readonly likely: boolean }[] = [];
+
+  /** Of the `if` or `br_if` that comes next: its condition is mostly true (`likely`), or mostly not; null: nobody knows. */
+  hint(likely: boolean | null): this {
+    if (likely !== null) this.hints.push({ at: this.length, likely });
+    return this;
+  }
+}

@@ -1,4 +1,4 @@
-import { unsignedBytes, type Bytes } from './bytes.js';
+import { unsignedBytes, type FunctionBody } from './bytes.js';
 import type { WasmType } from './module.js';
 
 const NONE: readonly never[] = [];
@@ -43,10 +43,10 @@ export class Label {
 type Statement =
   | { kind: 'node'; node: Node }
   | { kind: 'assign'; cell: Cell; value: Node }
-  | { kind: 'if'; condition: Node; then: Statement[]; otherwise: Statement[] }
+  | { kind: 'if'; condition: Node; then: Statement[]; otherwise: Statement[]; likely: boolean | null }
   | { kind: 'loop'; label: Label; body: Statement[] }
   | { kind: 'block'; label: Label; body: Statement[] }
-  | { kind: 'branch'; label: Label; condition: Node | null }
+  | { kind: 'branch'; label: Label; condition: Node | null; likely: boolean | null }
   | { kind: 'raw'; bytes: readonly number[]; args: Node[] };
 
 /** Records straight-line code with structured control, then emits it: values used more than once get a local. */
@@ -108,11 +108,12 @@ export class Code {
     return inner;
   }
 
-  if(condition: Node, then: () => void, otherwise?: () => void): void {
+  /** `likely`: the condition is mostly true, mostly false, or nobody knows. */
+  if(condition: Node, then: () => void, otherwise?: () => void, likely: boolean | null = null): void {
     condition.uses++;
     const thenList = this.nested(then);
     const otherwiseList = otherwise ? this.nested(otherwise) : [];
-    this.statements.push({ kind: 'if', condition, then: thenList, otherwise: otherwiseList });
+    this.statements.push({ kind: 'if', condition, then: thenList, otherwise: otherwiseList, likely });
   }
 
   loop(body: (again: Label) => void): void {
@@ -121,9 +122,9 @@ export class Code {
   }
 
   /** To `label`, if the condition (i32) is not zero. */
-  branch(label: Label, condition: Node | null = null): void {
+  branch(label: Label, condition: Node | null = null, likely: boolean | null = null): void {
     if (condition) condition.uses++;
-    this.statements.push({ kind: 'branch', label, condition });
+    this.statements.push({ kind: 'branch', label, condition, likely });
   }
 
   /** Counts a use by `emitValue`. */
@@ -133,7 +134,7 @@ export class Code {
   }
 
   /** Emits a value of this code, behind all of it. */
-  emitValue(node: Node, out: Bytes, locals: Locals): void {
+  emitValue(node: Node, out: FunctionBody, locals: Locals): void {
     this.emitUse(node, out, locals);
   }
 
@@ -147,7 +148,7 @@ export class Code {
    * Emits all that was recorded. `level` is the nesting depth at this place (0: the function's body), `locals` gives
    * out locals by type.
    */
-  emit(out: Bytes, level: number, locals: Locals): void {
+  emit(out: FunctionBody, level: number, locals: Locals): void {
     this.prune();
     this.emitList(this.root, out, level, locals);
   }
@@ -160,7 +161,7 @@ export class Code {
   }
   private pruned = false;
 
-  private emitList(list: readonly Statement[], out: Bytes, level: number, locals: Locals): void {
+  private emitList(list: readonly Statement[], out: FunctionBody, level: number, locals: Locals): void {
     for (const statement of list) {
       switch (statement.kind) {
         case 'node': {
@@ -183,7 +184,7 @@ export class Code {
           break;
         case 'if':
           this.emitUse(statement.condition, out, locals);
-          out.u8(0x04).u8(0x40);
+          out.hint(statement.likely).u8(0x04).u8(0x40);
           this.emitList(statement.then, out, level + 1, locals);
           if (statement.otherwise.length > 0) {
             out.u8(0x05);
@@ -199,7 +200,10 @@ export class Code {
           out.u8(0x0b);
           break;
         case 'branch':
-          if (statement.condition) this.emitUse(statement.condition, out, locals);
+          if (statement.condition) {
+            this.emitUse(statement.condition, out, locals);
+            out.hint(statement.likely);
+          }
           out.u8(statement.condition ? 0x0d : 0x0c).unsigned(level - statement.label.level);
           break;
         case 'raw':
@@ -210,12 +214,12 @@ export class Code {
     }
   }
 
-  private emitUse(node: Node, out: Bytes, locals: Locals): void {
+  private emitUse(node: Node, out: FunctionBody, locals: Locals): void {
     if (node.local >= 0) out.u8(0x20).unsigned(node.local);
     else this.emitNode(node, out, locals);
   }
 
-  private emitNode(node: Node, out: Bytes, locals: Locals): void {
+  private emitNode(node: Node, out: FunctionBody, locals: Locals): void {
     if (node.cell) {
       out.u8(0x20).unsigned(node.cell.local);
       return;

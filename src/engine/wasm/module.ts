@@ -1,4 +1,4 @@
-import { Bytes } from './bytes.js';
+import { Bytes, type FunctionBody } from './bytes.js';
 
 export type WasmType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 export const TYPE_CODE: Record<WasmType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
@@ -11,7 +11,7 @@ export interface Signature {
 interface DefinedFunction {
   type: number;
   locals: readonly WasmType[];
-  body: Uint8Array;
+  body: FunctionBody;
 }
 
 /** Writes a WebAssembly module: imported shared memory and functions, own functions, one table, exports. */
@@ -46,7 +46,7 @@ export class ModuleWriter {
   }
 
   /** Index of a new function; `locals` without the parameters; `body` without the final `end`. */
-  define(signature: Signature, locals: readonly WasmType[], body: Uint8Array): number {
+  define(signature: Signature, locals: readonly WasmType[], body: FunctionBody): number {
     this.functions.push({ type: this.type(signature), locals, body });
     return this.imports.length + this.functions.length - 1;
   }
@@ -104,8 +104,10 @@ export class ModuleWriter {
       section(9, elements);
     }
 
+    const hinted = this.functions.filter(({ body }) => body.hints.length > 0);
+    const hints = new Bytes().text('metadata.code.branch_hint').unsigned(hinted.length);
     const code = new Bytes().unsigned(this.functions.length);
-    for (const { locals, body } of this.functions) {
+    this.functions.forEach(({ locals, body }, i) => {
       const head = new Bytes();
       const runs: [WasmType, number][] = [];
       for (const local of locals) {
@@ -118,9 +120,18 @@ export class ModuleWriter {
       code
         .unsigned(head.length + body.length + 1)
         .raw(head.view())
-        .raw(body)
+        .raw(body.view())
         .u8(0x0b);
-    }
+      if (body.hints.length === 0) return;
+      hints.unsigned(this.imports.length + i).unsigned(body.hints.length);
+      for (const { at, likely } of body.hints)
+        hints
+          .unsigned(head.length + at)
+          .u8(1)
+          .u8(likely ? 1 : 0);
+    });
+    // WebAssembly branch hinting proposal: offsets are from the function's locals on.
+    section(0, hints);
     section(10, code);
 
     // Names for profilers and traps: those of the exports (core specification, appendix, "name section")
