@@ -35,6 +35,9 @@ export const CALL: Signature = {
   results: ['i64', 'i64'],
 };
 
+/** Guest calls in translated code nest this deep; deeper ones go back to the interpreter's loop first. */
+export const MOST_DEPTH = 400;
+
 export function helperSignature(args: number, result: boolean): Signature {
   return {
     params: ['i32', ...Array.from({ length: args }, () => 'i64' as WasmType)],

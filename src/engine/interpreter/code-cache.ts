@@ -131,12 +131,20 @@ export class CodeCache {
     return record;
   }
 
-  /** A call site that knows no target yet. */
-  site(): number {
+  /** A call site that knows no target yet; its caller's module imports this entry of a region. */
+  site(region = R.NO_REGION, entry = 0): number {
     const site = this.next;
-    this.next += R.RECORD_BYTES;
+    this.next += R.SITE_BYTES;
     this.bytes.fill(0, site, site + R.SITE_BYTES);
+    this.view.setUint16(site + R.SITE_IMPORT, region, true);
+    this.view.setUint16(site + R.SITE_IMPORT_ENTRY, entry, true);
     return site;
+  }
+
+  /** What the caller's module imports is not the target's region any more. */
+  leaveSite(site: number): void {
+    this.view.setUint16(site + R.SITE_IMPORT, R.NO_REGION, true);
+    this.view.setBigUint64(site + R.SITE_IMPORT_KEY, 0n, true);
   }
 
   /** Room for a translation's records; what was decoded may be dropped to make it. */

@@ -1,7 +1,15 @@
 import type { Instruction } from '../../isa/definition.js';
 import { enumerateForms, type Form } from '../../isa/forms.js';
 import { helpers, transferHelpers } from '../../isa/helpers.js';
-import { bindingImports, CALL, HANDLER, helperSignature, REGION, REGION_LEFT } from '../imports.js';
+import {
+  bindingImports,
+  CALL,
+  HANDLER,
+  helperSignature,
+  MOST_DEPTH,
+  REGION,
+  REGION_LEFT,
+} from '../imports.js';
 import * as L from '../layout.js';
 import { Bytes, FunctionBody, unsignedBytes as u } from '../wasm/bytes.js';
 import { Code, Label, Locals } from '../wasm/code.js';
@@ -272,9 +280,6 @@ function defineInstruction(
   return module.define(HANDLER, ['i32', 'i32'], body);
 }
 
-/** Guest calls in translated code nest this deep; deeper ones go back to the interpreter's loop first. */
-const MOST_DEPTH = 400;
-
 /**
  * `call` (imports.ts): for translated code, runs what is translated from `rip` on, until it comes to `back`; or gives
  * REGION_LEFT, with S_RIP where the interpreter goes on. A site remembers the region that its target led to.
@@ -339,7 +344,11 @@ function defineCall(module: ModuleWriter): number {
   key(L.S_GLOBAL_KEY, 64);
   entryKey();
   key(L.S_JUMP_KEY, 32);
-  body.raw([0x46, 0x1b, 0x37, 3]).raw(u(R.SITE_KEY));
+  body.raw([0x46, 0x1b, 0x22, KEY, 0x37, 3]).raw(u(R.SITE_KEY));
+  // site's import key = the record's region and entry are the import ? key : 0
+  body.raw([0x20, SITE, 0x20, KEY, 0x42, 0]);
+  body.raw([0x20, SITE, 0x28, 2]).raw(u(R.SITE_IMPORT)).raw([0x20, RECORD, 0x28, 2]).raw(u(R.B_REGION));
+  body.raw([0x46, 0x1b, 0x37, 3]).raw(u(R.SITE_IMPORT_KEY));
   body.raw([0x20, SITE, 0x20, RECORD, 0x2f, 1]).raw(u(R.B_REGION)).raw([0x3b, 1]).raw(u(R.SITE_REGION));
   body.raw([0x20, SITE, 0x20, RECORD, 0x2f, 1]).raw(u(R.B_ENTRY)).raw([0x3b, 1]).raw(u(R.SITE_ENTRY));
   body.u8(0x0b);

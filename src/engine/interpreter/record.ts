@@ -56,11 +56,17 @@ export const B_REGION = 20;
 export const B_ENTRY = 22;
 
 /** A direct call of translated code: i64 target, i64 key (S_JUMP_KEY) under which it is known, u16 place of the region in the table, u16 entry. */
-export const SITE_BYTES = 24;
+export const SITE_BYTES = 32;
 export const SITE_TARGET = 0;
 export const SITE_KEY = 8;
 export const SITE_REGION = 16;
 export const SITE_ENTRY = 18;
+/** u16 place and u16 entry of the region that the caller's module imports; i64: SITE_KEY if that is the target's now, else 0. */
+export const SITE_IMPORT = 20;
+export const SITE_IMPORT_ENTRY = 22;
+export const SITE_IMPORT_KEY = 24;
+/** No place in the table. */
+export const NO_REGION = 0xffff;
 
 /** Handlers that are no instructions. */
 export const HANDLER_BLOCK = 0;

@@ -1,7 +1,8 @@
-import { bindingImports, CALL, HANDLER, REGION, REGION_LEFT } from '../imports.js';
+import { bindingImports, CALL, HANDLER, MOST_DEPTH, REGION, REGION_LEFT } from '../imports.js';
+import { SITE_IMPORT_KEY, SITE_TARGET } from '../interpreter/record.js';
 import * as L from '../layout.js';
 import { FunctionBody } from '../wasm/bytes.js';
-import type { Cell } from '../wasm/code.js';
+import { Cell } from '../wasm/code.js';
 import type { ModuleWriter } from '../wasm/module.js';
 import { BlockRecorder, Exit, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
 import type { BasicBlock, Ending, RegionInstruction } from './blocks.js';
@@ -25,6 +26,7 @@ const IF = [0x04, 0x40];
 const ELSE = 0x05;
 const END = 0x0b;
 const FAR = 0x10000;
+const PAGE = 0x1000;
 
 export interface RegionEntry {
   /** Offset in the page. */
@@ -36,6 +38,19 @@ interface Stub {
   readonly kind: 'exit' | 'leave';
   readonly mask: number;
   readonly exits: Exit[];
+}
+
+/** A region that one calls: index of its function in the module, and the entry. */
+export interface Callee {
+  readonly index: number;
+  readonly entry: number;
+}
+
+/** How a direct call goes to its target. */
+export interface CallSite {
+  /** Its SITE_ record. */
+  readonly site: number;
+  readonly callee: Callee | null;
 }
 
 /** Could not be translated as asked: the instruction at this offset must be treated otherwise. */
@@ -72,7 +87,6 @@ export class Region {
     private readonly module: ModuleWriter,
     private readonly mode: number,
     private readonly recordOf: (instruction: RegionInstruction) => number,
-    private readonly newSite: () => number,
   ) {
     this.imports = {
       call: module.import('interpreter', 'call', CALL),
@@ -169,9 +183,27 @@ export class Region {
   }
 
   // ---- emission
-  /** Index of the region's function (imports.ts, REGION). */
-  define(): number {
+  /** Targets of its direct calls, as offsets from the page. */
+  get targets(): number[] {
+    const list: number[] = [];
+    this.blocks.forEach((_, block) => {
+      const offset = this.callTarget(block);
+      if (offset !== null) list.push(offset);
+    });
+    return list;
+  }
+
+  private callTarget(block: number): number | null {
+    const { ending, instructions } = this.blocks[block]!;
+    if (ending.kind !== 'call' || this.recorded[block]!.leaving?.kind !== 'relative') return null;
+    const { next, decoded } = instructions[instructions.length - 1]!;
+    return next + decoded.immediate;
+  }
+
+  /** Index of the region's function (imports.ts, REGION). `sites` by target. */
+  define(sites: ReadonlyMap<number, CallSite>): number {
     const { frame, body } = this;
+    this.sites = sites;
     this.loadEntry();
     const stubs = this.makeStubs();
     body.raw([0x02, 0x40, 0x02, 0x40]);
@@ -254,6 +286,8 @@ export class Region {
     }
     return stubs;
   }
+
+  private sites: ReadonlyMap<number, CallSite> = new Map();
 
   private get(cell: Cell): void {
     this.body.u8(GET).unsigned(cell.local);
@@ -393,19 +427,9 @@ export class Region {
         break;
       case 'call':
         this.spill(spilled);
-        body.raw([GET, CPU]);
         code.code.emitValue(leaving!.target, body, frame.locals);
-        this.emitBack(ending.next);
-        this.get(frame.budget);
-        body.raw([GET, DEPTH, 0x41]).signed(leaving!.kind === 'relative' ? this.newSite() : 0);
-        body.u8(0x10).unsigned(this.imports.call);
-        this.set(frame.budget);
-        body.u8(TEE).unsigned(frame.rip.local);
-        this.emitBack(ending.next);
-        body.raw([0x52]).hint(false).raw(IF);
-        this.get(frame.rip);
-        this.get(frame.budget);
-        body.raw([RETURN, END]);
+        this.set(frame.rip);
+        this.emitCall(this.callTarget(block), ending.next);
         this.loadFor(block, ending.next);
         way(ending.next, level);
         break;
@@ -415,6 +439,60 @@ export class Region {
         way(ending.next, level);
         break;
     }
+  }
+
+  /** Calls what is at the frame's `rip` (`target`: offset from the page, where it is known); goes on if it comes back to `next`. */
+  private emitCall(target: number | null, next: number): void {
+    const { body, frame } = this;
+    const { site, callee } = (target === null ? null : this.sites.get(target)) ?? { site: 0, callee: null };
+    const link = new Cell('i32', frame.locals.take('i32'));
+    const done = (depth: number): void => {
+      this.set(frame.budget);
+      body.u8(TEE).unsigned(frame.rip.local);
+      this.emitBack(next);
+      body.raw([0x51]).hint(true).u8(BR_IF).unsigned(depth);
+    };
+    body.raw([0x41]).signed(site);
+    this.set(link);
+    body.raw([0x02, 0x40]);
+    if (callee) {
+      body.raw([0x02, 0x40]);
+      const slow = (): void => void body.hint(false).u8(BR_IF).unsigned(0);
+      const near = target! >= 0 && target! < PAGE;
+      // A region of the same page stays right as long as this one does.
+      if (!near) {
+        body.raw([0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_TARGET);
+        this.get(frame.rip);
+        body.u8(0x52);
+        slow();
+        body.raw([0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_IMPORT_KEY);
+        const key = this.mode & L.MODE_CPL3 ? L.S_JUMP_KEY : L.S_GLOBAL_KEY;
+        body.raw([GET, CPU, LOAD64, 3]).unsigned(key).u8(0x52);
+        slow();
+      }
+      body.raw([GET, DEPTH, 0x41]).signed(MOST_DEPTH).u8(0x4f);
+      slow();
+      body.raw([GET, CPU, 0x41]).signed(callee.entry);
+      this.get(near ? frame.base : frame.rip);
+      if (!near) body.raw([0x42]).signed64(~0xfffn).u8(0x83);
+      this.get(frame.budget);
+      body.raw([GET, DEPTH, 0x41, 1, 0x6a, 0x10]).unsigned(callee.index);
+      done(1);
+      body.raw([0x41, 0]);
+      this.set(link);
+      body.u8(END);
+    }
+    body.raw([GET, CPU]);
+    this.get(frame.rip);
+    this.emitBack(next);
+    this.get(frame.budget);
+    body.raw([GET, DEPTH]);
+    this.get(link);
+    body.u8(0x10).unsigned(this.imports.call);
+    done(0);
+    this.get(frame.rip);
+    this.get(frame.budget);
+    body.raw([RETURN, END]);
   }
 
   /** Instruction pointer of an offset in the page. */

@@ -1,16 +1,18 @@
 import type { Decoder } from '../../isa/decoder.js';
 import type { Form } from '../../isa/forms.js';
 import { controlFlowOf } from '../../isa/control-flow.js';
+import { REGION } from '../imports.js';
 import type { CodeCache } from '../interpreter/code-cache.js';
 import type { HandlerPlan } from '../interpreter/generate.js';
 import * as L from '../layout.js';
 import { ModuleWriter } from '../wasm/module.js';
 import { findBlocks, type RegionInstruction, type Treatment } from './blocks.js';
-import { Refused, Region } from './region.js';
+import { Refused, Region, type CallSite } from './region.js';
 
 /** Modes in which code is translated: 64-bit, and flat 32-bit protected mode. */
 const FLAT32 = L.MODE_CS32 | L.MODE_SS32 | L.MODE_FLAT | L.MODE_PROTECTED;
 
+const PAGE = 0x1000;
 const MOST_GENERATIONS = 4;
 /** Regions of one module. */
 const MOST_AT_ONCE = 64;
@@ -22,12 +24,17 @@ export interface TranslatorHost {
   readonly interpreter: WebAssembly.Exports;
   /** No translated code goes on as it is: all of it asks again where addresses lead. */
   readonly interrupt: () => void;
+  peekPhysical(cpu: number, linear: bigint): bigint;
+  ramAddress(physical: bigint): number;
 }
 
 interface Wanted {
   readonly page: number;
   readonly offset: number;
   readonly mode: number;
+  /** CPU that ran it, and instruction pointer of the page's first byte there. */
+  readonly cpu: number;
+  readonly base: bigint;
 }
 
 interface Made {
@@ -35,6 +42,8 @@ interface Made {
   readonly wanted: Wanted;
   readonly heads: ReadonlyMap<number, number>;
   readonly generation: number;
+  /** Its place in the table. */
+  readonly slot: number;
 }
 
 interface Installed {
@@ -46,6 +55,11 @@ interface Installed {
   readonly slot: number;
   readonly page: number;
   readonly heads: readonly number[];
+  /** Entry numbers by offset: where the interpreter enters it. */
+  readonly entries: ReadonlyMap<number, number>;
+  readonly code: WebAssembly.ExportValue;
+  /** Call sites in modules that import it. */
+  readonly importers: number[];
 }
 
 /** Makes WebAssembly of hot code, and takes it back when the code changes. */
@@ -75,7 +89,8 @@ export class Translator {
     const mode = view.getUint32(cpu + L.S_MODE, true);
     if (!(mode & L.MODE_LONG) && (mode & (FLAT32 | L.MODE_VM86)) !== FLAT32) return;
     const place = this.cache.placeOf(record);
-    if (place) this.wanted.push({ ...place, mode });
+    const base = view.getBigUint64(cpu + L.S_PAGE_BASE, true);
+    if (place) this.wanted.push({ ...place, mode, cpu, base });
   };
 
   /** Translates what has become hot. */
@@ -99,7 +114,13 @@ export class Translator {
         this.cache.cool(heads.get(offset)!);
       }
       if (region)
-        made.push({ region, wanted: head, heads, generation: smaller ? smaller.generation + 1 : 0 });
+        made.push({
+          region,
+          wanted: head,
+          heads,
+          generation: smaller ? smaller.generation + 1 : 0,
+          slot: this.freeSlots.pop() ?? this.table.grow(1),
+        });
       if (region && smaller) this.remove(smaller);
     }
     if (made.length > 0) this.install(module, made);
@@ -132,7 +153,7 @@ export class Translator {
       try {
         const recordOf = (instruction: RegionInstruction): number =>
           this.cache.recordFor(instruction.decoded, mode, page, instruction.start);
-        const region = new Region(blocks, module, mode, recordOf, () => this.cache.site());
+        const region = new Region(blocks, module, mode, recordOf);
         this.counts.instructions += blocks.reduce((sum, block) => sum + block.instructions.length, 0);
         return region;
       } catch (error) {
@@ -154,33 +175,111 @@ export class Translator {
     const { host, counts } = this;
     const nameOf = ({ wanted: { page, offset, mode } }: Made, i: number): string =>
       `region ${i}: ${(page + offset - this.cache.ramBase).toString(16)} mode ${mode.toString(16)}`;
-    made.forEach((one, i) => writer.export(nameOf(one, i), one.region.define()));
+    const imported: Record<string, WebAssembly.ExportValue> = {};
+    const importersOf = new Map<Made, number[]>();
+    const found = made.map((one) => this.calleesOf(one, made));
+    for (const callees of found)
+      for (const { to } of callees.values())
+        if (to && 'code' in to) {
+          imported[to.slot] = to.code;
+          writer.import('region', String(to.slot), REGION);
+        }
+    const first = writer.nextIndex;
+    made.forEach((one, i) => {
+      const sites = new Map<number, CallSite>();
+      for (const [target, { to, entry }] of found[i]!) {
+        const site = this.cache.site(to?.slot, entry);
+        let callee: CallSite['callee'] = null;
+        if (to && 'code' in to) {
+          to.importers.push(site);
+          callee = { entry, index: writer.import('region', String(to.slot), REGION) };
+        } else if (to) {
+          const importers = importersOf.get(to);
+          if (importers) importers.push(site);
+          else importersOf.set(to, [site]);
+          callee = { entry, index: first + made.indexOf(to) };
+        }
+        sites.set(target, { site, callee });
+      }
+      writer.export(nameOf(one, i), one.region.define(sites));
+    });
     const bytes = writer.finish();
     const module = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(module, {
       env: { memory: host.memory },
       runtime: host.runtime,
       interpreter: host.interpreter,
+      region: imported,
     });
     counts.modules++;
     counts.bytes += bytes.length;
     made.forEach((one, i) => {
-      const { region, heads: known, generation } = one;
+      const { region, heads: known, generation, slot } = one;
       const { page, offset: start, mode } = one.wanted;
-      const table = host.interpreter['table'] as WebAssembly.Table;
-      const slot = this.freeSlots.pop() ?? table.grow(1);
-      table.set(slot, exports[nameOf(one, i)]);
-      const heads = region.entries.flatMap(({ offset }, n) => {
+      const code = exports[nameOf(one, i)]!;
+      this.table.set(slot, code);
+      const heads: number[] = [];
+      const entries = new Map<number, number>();
+      region.entries.forEach(({ offset }, n) => {
         const head = known.get(offset) ?? this.cache.headAt(page, offset, mode);
-        if (head === 0 || !this.cache.enterRegion(head, slot, n + 1)) return [];
-        return [head];
+        if (head === 0 || !this.cache.enterRegion(head, slot, n + 1)) return;
+        heads.push(head);
+        entries.set(offset, n + 1);
       });
       const list = this.regions.get(page);
-      const installed = { region, offset: start, mode, generation, slot, page, heads };
+      const importers = importersOf.get(one) ?? [];
+      const installed = {
+        region,
+        offset: start,
+        mode,
+        generation,
+        slot,
+        page,
+        heads,
+        entries,
+        code,
+        importers,
+      };
       if (list) list.push(installed);
       else this.regions.set(page, [installed]);
       counts.regions++;
     });
+  }
+
+  /** The regions that a region's direct calls lead to, by target, as far as they are translated, or will be in the same module. */
+  private calleesOf(
+    { region, wanted: { page, base, mode, cpu } }: Made,
+    made: readonly Made[],
+  ): Map<number, { to: Installed | Made | null; entry: number }> {
+    const result = new Map<number, { to: Installed | Made | null; entry: number }>();
+    for (const target of region.targets) {
+      const offset = target & (PAGE - 1);
+      const home = target === offset ? page : this.pageAt(cpu, base + BigInt(target), mode);
+      const installed = this.regions.get(home)?.find((one) => one.mode === mode && one.entries.has(offset));
+      if (installed) {
+        result.set(target, { to: installed, entry: installed.entries.get(offset)! });
+        continue;
+      }
+      let entry = 0;
+      const to = made.find((one) => {
+        if (one.wanted.page !== home || one.wanted.mode !== mode) return false;
+        entry = one.region.entries.findIndex((candidate) => candidate.offset === offset) + 1;
+        return entry > 0;
+      });
+      result.set(target, { to: to ?? null, entry });
+    }
+    return result;
+  }
+
+  /** Address in memory of the page of RAM at a linear address, as it is mapped now; 0 if there is none. */
+  private pageAt(cpu: number, linear: bigint, mode: number): number {
+    const { peekPhysical, ramAddress } = this.host;
+    const physical = peekPhysical(cpu, mode & L.MODE_LONG ? BigInt.asIntN(64, linear) : linear & 0xffffffffn);
+    return physical < 0n ? 0 : (ramAddress(physical) & ~(PAGE - 1)) >>> 0;
+  }
+
+  private get table(): WebAssembly.Table {
+    return this.host.interpreter['table'] as WebAssembly.Table;
   }
 
   private drop(page: number): void {
@@ -191,7 +290,8 @@ export class Translator {
     this.host.interrupt();
   }
 
-  private free({ slot, heads }: Installed): void {
+  private free({ slot, heads, importers }: Installed): void {
+    for (const site of importers) this.cache.leaveSite(site);
     for (const head of heads) this.cache.leaveRegion(head, slot);
     this.freeSlots.push(slot);
     this.counts.dropped++;

@@ -45,6 +45,11 @@ export class ModuleWriter {
     return this.imports.length - 1;
   }
 
+  /** Index that the next function will have, if nothing is imported before. */
+  get nextIndex(): number {
+    return this.imports.length + this.functions.length;
+  }
+
   /** Index of a new function; `locals` without the parameters; `body` without the final `end`. */
   define(signature: Signature, locals: readonly WasmType[], body: FunctionBody): number {
     this.functions.push({ type: this.type(signature), locals, body });
