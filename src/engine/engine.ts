@@ -118,8 +118,16 @@ export class Engine {
     const interrupt = (): void => {
       for (let i = 0; i < options.cpus; i++) runtime.newGeneration(L.CPU_BASE + i * L.CPU_BYTES);
     };
-    const { peekPhysical, ramAddress } = runtime;
-    const host = { memory, runtime: runtime.all, interpreter: exports, interrupt, peekPhysical, ramAddress };
+    const { codeKey, peekPhysical, ramAddress } = runtime;
+    const host = {
+      memory,
+      runtime: runtime.all,
+      interpreter: exports,
+      interrupt,
+      codeKey,
+      peekPhysical,
+      ramAddress,
+    };
     const translator = new Translator(host, cache, decoder, plan);
     this.translator = translator;
     hot.heat = translator.heat;

@@ -16,7 +16,7 @@ export const G_RAM = 0x100000;
 /** u32: bytes of RAM below 4 GiB (from physical 0) and from 4 GiB up. RAM above lies behind RAM below in this memory. */
 export const G_LOW_BYTES = 0x100004;
 export const G_HIGH_BYTES = 0x100008;
-/** u32: address of the page attributes, PAGE_BYTES per RAM page in memory order (below 4 GiB, then above): u32 PAGE_ bits, u32 mask of the 128-byte chunks that hold decoded code. */
+/** u32: address of the page attributes, PAGE_BYTES per RAM page in memory order (below 4 GiB, then above): u32 PAGE_ bits, u32 mask of the 128-byte chunks that hold decoded code, u32 stores beside that code, u32 how many of them to bear (0: the fewest). */
 export const G_PAGES = 0x10000c;
 /** u32: number of CPUs. */
 export const G_CPUS = 0x100010;
@@ -29,7 +29,7 @@ export const G_BLOCKS_MASK = 0x10001c;
 export const BLOCK_ENTRY_BYTES = 16;
 
 // ---- page attributes
-export const PAGE_BYTES = 8;
+export const PAGE_BYTES = 16;
 /** This page holds decoded code: stores to it take the slow path. */
 export const PAGE_CODE = 1;
 /** Not RAM for the guest: VGA window; accesses go to the MMIO bus. */
@@ -268,6 +268,8 @@ export const CODE_TLB_ENTRIES = 256;
 /** Jump cache: 4096 x 16 bytes {i64 rip, u32 key, u32 record}. */
 export const S_JUMPS = 0x30000;
 export const JUMP_ENTRIES = 4096;
+/** An entry's second place is at its address ^ this. */
+export const JUMP_OTHER = 16;
 
 // ---- MODE bits: what a decoded block assumed
 export const MODE_CPL3 = 1;

@@ -73,12 +73,15 @@ export class CodeCache {
     return page === 0 ? null : { page, offset: view.getUint16(record + R.R_NEXT, true) };
   }
 
-  /** Records of the blocks of a page that were decoded for a mode, by offset. */
-  headsOf(page: number, mode: number): Map<number, number> {
+  /** Records of the blocks of a page that were decoded for a mode, by offset; of those that reach into the page `second`, if it is not 0. */
+  headsOf(page: number, mode: number, second = 0): Map<number, number> {
     const { view } = this;
     const heads = new Map<number, number>();
     for (let block = this.pages.get(page) ?? 0; block !== 0; block = view.getUint32(block + R.B_CHAIN, true))
-      if (view.getUint16(block + R.B_MODE, true) === mode && view.getUint32(block + R.B_SECOND, true) === 0)
+      if (
+        view.getUint16(block + R.B_MODE, true) === mode &&
+        view.getUint32(block + R.B_SECOND, true) === second
+      )
         heads.set(view.getUint16(block + R.R_NEXT, true), block);
     return heads;
   }
@@ -139,6 +142,16 @@ export class CodeCache {
     this.view.setUint16(site + R.SITE_IMPORT, region, true);
     this.view.setUint16(site + R.SITE_IMPORT_ENTRY, entry, true);
     return site;
+  }
+
+  /** A page beside a region's that was not looked for yet. */
+  neighbour(page: number, distance: number): number {
+    const record = this.next;
+    this.next += R.NEIGHBOUR_BYTES;
+    this.bytes.fill(0, record, record + R.NEIGHBOUR_BYTES);
+    this.view.setUint32(record + R.NEIGHBOUR_PAGE, page, true);
+    this.view.setInt32(record + R.NEIGHBOUR_DISTANCE, distance, true);
+    return record;
   }
 
   /** What the caller's module imports is not the target's region any more. */

@@ -322,8 +322,11 @@ function defineCall(module: ModuleWriter): number {
   // jump = cpu + S_JUMPS + ((rip ^ rip >> 12) & (JUMP_ENTRIES - 1)) * 16
   body.raw([0x20, RIP, 0x20, RIP, 0x42, 12, 0x88, 0x85, 0xa7, 0x41]).signed(L.JUMP_ENTRIES - 1);
   body.raw([0x71, 0x41, 4, 0x74]).raw(cpu).raw([0x6a, 0x21, JUMP]);
-  body.raw([0x20, JUMP, 0x29, 3]).raw(u(L.S_JUMPS)).raw([0x20, RIP, 0x51]);
-  leaveUnless();
+  const isHere = (): void => void body.raw([0x20, JUMP, 0x29, 3]).raw(u(L.S_JUMPS)).raw([0x20, RIP, 0x51]);
+  isHere();
+  body.raw([0x45, 0x04, 0x40, 0x20, JUMP, 0x41]).signed(L.JUMP_OTHER).raw([0x73, 0x21, JUMP]);
+  isHere();
+  body.raw([0x45, 0x0d, 2, 0x0b]);
   const entryKey = (): void => void body.raw([0x20, JUMP, 0x28, 2]).raw(u(L.S_JUMPS + 8));
   entryKey();
   key(L.S_JUMP_KEY, 32);

@@ -65,6 +65,15 @@ export const SITE_ENTRY = 18;
 export const SITE_IMPORT = 20;
 export const SITE_IMPORT_ENTRY = 22;
 export const SITE_IMPORT_KEY = 24;
+/**
+ * A page beside that of a region: i64 instruction pointer of the region's page and i64 key under which the page is known
+ * to be there; u32 its address in memory, i32 distance in pages.
+ */
+export const NEIGHBOUR_BYTES = 32;
+export const NEIGHBOUR_BASE = 0;
+export const NEIGHBOUR_KEY = 8;
+export const NEIGHBOUR_PAGE = 16;
+export const NEIGHBOUR_DISTANCE = 20;
 /** No place in the table. */
 export const NO_REGION = 0xffff;
 

@@ -220,6 +220,22 @@ test('a page of code: its write entries go from all CPUs, stores still work and 
   assert.equal(rig.ram32(0x1007e), 0x12345678);
 });
 
+test('a page of code that is stored to often, beside its code, counts as written: after 64 stores, then after twice as many', () => {
+  const rig = new Rig();
+  longMode(rig);
+  rig.setPage(0x10000, L.PAGE_CODE, 0b10);
+  const storesUntilTold = (): number => {
+    for (let stores = 1; stores < 1000; stores++) {
+      rig.call('store8', 0x10000n, 1n);
+      if (rig.codeWrites.length > 0) return stores;
+    }
+    return -1;
+  };
+  assert.equal(storesUntilTold(), 64);
+  assert.deepEqual(rig.codeWrites.splice(0), [{ physical: 0x10000, length: 0x1000 }]);
+  assert.equal(storesUntilTold(), 128);
+});
+
 test('accessed and dirty bits set in a page that holds code are told too', () => {
   const rig = new Rig();
   longMode(rig);

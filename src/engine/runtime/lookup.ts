@@ -1,14 +1,17 @@
 import {
-  BLOCK_ENTRY_BYTES, CS, FAULT_ADDRESS, S_FAULT, SS, EFLAGS_IF, EFLAGS_TF, G_BLOCKS, G_BLOCKS_MASK, JUMP_ENTRIES, LINE_INTR, LINE_NMI, MODE_LONG, PENDING_INTERRUPT, PENDING_NMI, PENDING_STEP,
+  BLOCK_ENTRY_BYTES, CS, FAULT_ADDRESS, S_FAULT, SS, EFLAGS_IF, EFLAGS_TF, G_BLOCKS, G_BLOCKS_MASK, JUMP_ENTRIES, JUMP_OTHER, LINE_INTR, LINE_NMI, MODE_LONG, PENDING_INTERRUPT, PENDING_NMI, PENDING_STEP,
   S_BUDGET, S_CODE_PAGE, S_EFLAGS, S_FAULT_COUNT, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_LINE, S_LINK_FROM, S_LOOKUP, S_MODE, S_NMI_BLOCKED, S_PAGE_BASE,
   S_PAGE_BASE_FAR, S_PENDING, S_RECORD, S_RETIRED_END, S_RIP, S_SEG, S_SHADOW, S_SHADOW_NEXT, SEG_BASE, SEG_BYTES, SEG_LIMIT,
 } from '../layout'; // prettier-ignore
-import { B_PAGE, B_SECOND, HANDLER_BLOCK, HANDLER_REGION, R_HANDLER, R_LEFT, R_LENGTH, R_NEXT, R_SEGMENT } from '../interpreter/record';
+import {
+  B_PAGE, B_SECOND, HANDLER_BLOCK, HANDLER_REGION, NEIGHBOUR_BASE, NEIGHBOUR_DISTANCE, NEIGHBOUR_KEY, NEIGHBOUR_PAGE, R_HANDLER, R_LEFT, R_LENGTH,
+  R_NEXT, R_SEGMENT,
+} from '../interpreter/record'; // prettier-ignore
 import { deliverFault } from './exception';
 import { GP, raiseWithError, STACK } from './fault';
 import { decode } from './host';
 import { ramAddress } from './physical';
-import { codeKey, noteCodePage, translateCode } from './tlb';
+import { codeKey, isFetched, noteCodePage, translateCode } from './tlb';
 
 const MODE_BITS: u32 = 0xfff;
 const CODE_SEGMENT: u32 = S_SEG + CS * SEG_BYTES;
@@ -61,11 +64,12 @@ export function lookup(cpu: u32): u32 {
   }
   const rip = load<i64>(cpu + S_RIP);
   const jump = cpu + S_JUMPS + ((<u32>(rip ^ (rip >> 12)) & (JUMP_ENTRIES - 1)) << 4);
+  const place = load<i64>(jump) == rip ? jump : jump ^ JUMP_OTHER;
   let record: u32 = 0;
-  if (load<i64>(jump) == rip) {
-    const known = load<u32>(jump + 12);
+  if (load<i64>(place) == rip) {
+    const known = load<u32>(place + 12);
     if (isHead(known)) {
-      const key = load<u32>(jump + 8);
+      const key = load<u32>(place + 8);
       if (key == load<u32>(cpu + S_JUMP_KEY) || key == load<u32>(cpu + S_GLOBAL_KEY)) return enter(cpu, known, rip);
       if (((key ^ load<u32>(cpu + S_JUMP_KEY)) & MODE_BITS) == 0) record = known;
     }
@@ -85,6 +89,7 @@ export function lookup(cpu: u32): u32 {
     }
   }
   if (load<u32>(record + B_SECOND) == 0 && host != 0) {
+    if (place != jump) memory.copy(place, jump, 16);
     store<i64>(jump, rip);
     store<u32>(jump + 8, codeKey(cpu, load<i64>(cpu + S_LOOKUP)));
     store<u32>(jump + 12, record);
@@ -147,6 +152,19 @@ function find(cpu: u32, host: u32, mode: u32, linear: i64): u32 {
     entry = table + slot * BLOCK_ENTRY_BYTES;
   }
   return 0;
+}
+
+/** Whether a page beside a region's (NEIGHBOUR_ record) is what it was when that was translated; false as well if it was not fetched from yet. */
+export function hasNeighbour(cpu: u32, record: u32, base: i64): bool {
+  const linear = base + (<i64>load<i32>(record + NEIGHBOUR_DISTANCE) << 12);
+  if ((load<u32>(cpu + S_MODE) & MODE_LONG) == 0 && <u64>linear > 0xffffffff) return false;
+  if (!isFetched(cpu, linear)) return false;
+  if (ramAddress(translateCode(cpu, linear)) != load<u32>(record + NEIGHBOUR_PAGE)) return false;
+  noteCodePage(cpu, linear);
+  const key = codeKey(cpu, linear);
+  store<i64>(record + NEIGHBOUR_BASE, base);
+  store<i64>(record + NEIGHBOUR_KEY, load<i64>(cpu + (key == load<u32>(cpu + S_JUMP_KEY) ? S_JUMP_KEY : S_GLOBAL_KEY)));
+  return true;
 }
 
 /** The same function as in code-cache.ts. */

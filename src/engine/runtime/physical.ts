@@ -75,10 +75,30 @@ export function readPhysical8(cpu: u32, physical: i64): u32 {
   return host != 0 ? load<u8>(host) : <u32>readDevice(cpu, physical, 1);
 }
 
-/** Bytes of one page that holds code were written: the code cache is told if decoded code is among them. */
+/** Stores beside the code of a page after which the code is forgotten; doubled each time, up to the most. */
+const FEWEST_STORES: u32 = 64;
+const MOST_STORES: u32 = 1 << 20;
+
+/**
+ * Bytes of one page that holds code were written: the code cache is told if decoded code is among them. If there are many such
+ * stores beside the code, that is forgotten: mostly the page is used for something else by now, and stores are slow as long as it counts as code.
+ */
 export function noticeCodeWrite(host: u32, bytes: u32): void {
-  const chunks = load<u32>(attributesOf(host) + 4);
+  const attributes = attributesOf(host);
+  const chunks = load<u32>(attributes + 4);
   const first = (host & 0xfff) >> 7;
   const last = ((host + bytes - 1) & 0xfff) >> 7;
-  if ((chunks & ((0xffffffff >> (31 - last)) & (0xffffffff << first))) != 0) codeWritten(host, bytes);
+  if ((chunks & ((0xffffffff >> (31 - last)) & (0xffffffff << first))) != 0) {
+    codeWritten(host, bytes);
+    return;
+  }
+  const stores = load<u32>(attributes + 8) + 1;
+  const most = max(load<u32>(attributes + 12), FEWEST_STORES);
+  if (stores < most) {
+    store<u32>(attributes + 8, stores);
+    return;
+  }
+  store<u32>(attributes + 8, 0);
+  store<u32>(attributes + 12, min(2 * most, MOST_STORES));
+  codeWritten(host & ~0xfff, 0x1000);
 }

@@ -164,7 +164,7 @@ export function translateCode(cpu: u32, linear: i64): i64 {
   const page = linear & ~0xfff;
   const row = load<u32>(cpu + S_MMU);
   const index = (<u32>linear >> 8) & CODE_INDEX_MASK;
-  const entry = cpu + S_CODE_TLB + row * CODE_ROW + index;
+  const entry = codeEntry(cpu, linear);
   if (load<i64>(entry) == page) return (load<i64>(entry + 8) & FRAME) | (linear & 0xfff);
   if (!isCanonical(cpu, linear)) {
     raiseWithError(cpu, GP, 0);
@@ -179,10 +179,20 @@ export function translateCode(cpu: u32, linear: i64): i64 {
   return (found & FRAME) | (linear & 0xfff);
 }
 
+// @ts-ignore: decorator
+@inline
+function codeEntry(cpu: u32, linear: i64): u32 {
+  return cpu + S_CODE_TLB + load<u32>(cpu + S_MMU) * CODE_ROW + ((<u32>linear >> 8) & CODE_INDEX_MASK);
+}
+
+/** Whether translateCode knows the page of a linear address without a walk. */
+export function isFetched(cpu: u32, linear: i64): bool {
+  return load<i64>(codeEntry(cpu, linear)) == (linear & ~0xfff);
+}
+
 /** Low 32 bits of the key for code at a linear address that translateCode has just found. */
 export function codeKey(cpu: u32, linear: i64): u32 {
-  const entry = cpu + S_CODE_TLB + load<u32>(cpu + S_MMU) * CODE_ROW + ((<u32>linear >> 8) & CODE_INDEX_MASK);
-  return load<u32>(cpu + ((load<i64>(entry + 8) & WALK_GLOBAL) != 0 ? S_GLOBAL_KEY : S_JUMP_KEY));
+  return load<u32>(cpu + ((load<i64>(codeEntry(cpu, linear) + 8) & WALK_GLOBAL) != 0 ? S_GLOBAL_KEY : S_JUMP_KEY));
 }
 
 /** Physical address as a supervisor reads it, or -1; marks, raises and keeps nothing: for debuggers. */

@@ -30,7 +30,7 @@ import type { ModuleWriter } from '../wasm/module.js';
 import { I32, I64 } from '../wasm/opcodes.js';
 import type { FlagState } from './flag-state.js';
 import { FloatEmitter, type FloatSource } from './floats.js';
-import { CPU, FLAGS, type RegionFrame } from './frame.js';
+import { CPU, FLAGS, WHERE_BIAS, type RegionFrame } from './frame.js';
 
 /** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
 export class NotTranslatable extends Error {}
@@ -136,7 +136,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     private readonly module: ModuleWriter,
     /** MODE_ bits of the region. */
     private readonly mode: number,
-    /** Offset in the page of the instruction, and of the one behind it. */
+    /** Offset from the region's page of the instruction, and of the one behind it. */
     private readonly start: number,
     private readonly next: number,
     /** Instructions of the block from this one on. */
@@ -200,7 +200,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     this.code.if(this.loadState32(L.S_FAULT), leave, undefined, false);
   }
   private where(): Node {
-    return this.const32(this.start | (this.left << 16));
+    return this.const32((this.start + WHERE_BIAS) | (this.left << 16));
   }
   /** Leaves with registers and flags as they were before this instruction; flags that cost something are made here only. */
   private undoAndExit(): void {

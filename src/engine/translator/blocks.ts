@@ -1,22 +1,25 @@
 import { controlFlowOf, type ControlFlow } from '../../isa/control-flow.js';
 import { Decoded, DecodeResult, type Decoder, type DecoderMode } from '../../isa/decoder.js';
 
-const PAGE = 0x1000;
+export const PAGE = 0x1000;
+/** Regions reach so many pages to each side of the one that they start in. */
+export const MOST_PAGES = 3;
+const LONGEST_INSTRUCTION = 15;
 /** A region has at most so many instructions. */
 const MOST_INSTRUCTIONS = 400;
 
 export interface RegionInstruction {
   readonly decoded: Decoded;
-  /** Offset in the page, and of the instruction behind. */
+  /** Offset from the region's page, and of the instruction behind. */
   readonly start: number;
   readonly next: number;
   readonly flow: ControlFlow;
 }
 
-/** Where a block goes. Offsets are in the page; those that are no block of the region lead out of it. */
+/** Where a block goes. Offsets are from the region's page; those that are no block of the region lead out of it. */
 export type Ending =
   | { readonly kind: 'goto'; readonly to: number }
-  /** The last instruction jumps to `taken` (null: out of the page), always or on a condition. */
+  /** The last instruction jumps to `taken` (null: too far), always or on a condition. */
   | { readonly kind: 'jump'; readonly taken: number | null }
   | { readonly kind: 'branch'; readonly taken: number | null; readonly next: number }
   | { readonly kind: 'call'; readonly next: number }
@@ -30,6 +33,17 @@ export interface BasicBlock {
   readonly ending: Ending;
 }
 
+/** Pages that an instruction or a block lies in, as distances from the region's page: the first byte's, and the last one's. */
+export function pagesOf({
+  start,
+  next,
+}: {
+  readonly start: number;
+  readonly next: number;
+}): [number, number] {
+  return [start >> 12, (next - 1) >> 12];
+}
+
 /** How the region's instructions are to be run. */
 export interface Treatment {
   /** Whether code at this offset has been executed. */
@@ -38,10 +52,14 @@ export interface Treatment {
   of(instruction: RegionInstruction): 'translate' | 'callout' | 'exit';
 }
 
-/** The blocks of one page that are reached from `head` without leaving it, head first. Empty: not even the first instruction. */
+/**
+ * The blocks that are reached from `head` (an offset in the region's page), head first. Empty: not even the first instruction.
+ * `pageAt` gives the address in `bytes` of a page by its distance, 0 if it is not known. No block has instructions that start in different pages,
+ * and an instruction that reaches into the next page is a block of its own.
+ */
 export function findBlocks(
   bytes: Uint8Array,
-  page: number,
+  pageAt: (distance: number) => number,
   head: number,
   mode: DecoderMode,
   decoder: Decoder,
@@ -52,10 +70,19 @@ export function findBlocks(
     let instruction = instructions.get(offset);
     if (instruction !== undefined) return instruction;
     const decoded = new Decoded();
-    const result =
-      offset < PAGE
-        ? decoder.decode(bytes, page + offset, page + PAGE, mode, decoded)
-        : DecodeResult.NeedMore;
+    const page = pageAt(offset >> 12);
+    const inPage = offset & (PAGE - 1);
+    let result = DecodeResult.NeedMore;
+    if (page !== 0) result = decoder.decode(bytes, page + inPage, page + PAGE, mode, decoded);
+    const second = result === DecodeResult.NeedMore && page !== 0 ? pageAt((offset >> 12) + 1) : 0;
+    if (second !== 0) {
+      const here = PAGE - inPage;
+      const across = new Uint8Array(LONGEST_INSTRUCTION);
+      across.set(bytes.subarray(page + inPage, page + Math.min(PAGE, inPage + LONGEST_INSTRUCTION)));
+      if (here < LONGEST_INSTRUCTION)
+        across.set(bytes.subarray(second, second + LONGEST_INSTRUCTION - here), here);
+      result = decoder.decode(across, 0, LONGEST_INSTRUCTION, mode, decoded);
+    }
     instruction =
       result === DecodeResult.Ok
         ? { decoded, start: offset, next: offset + decoded.length, flow: controlFlowOf(decoded.form!) }
@@ -64,7 +91,8 @@ export function findBlocks(
     instructions.set(offset, instruction);
     return instruction;
   };
-  const inPage = (offset: number): number | null => (offset >= 0 && offset < PAGE ? offset : null);
+  const within = (offset: number): number | null =>
+    offset >= -MOST_PAGES * PAGE && offset < (MOST_PAGES + 1) * PAGE ? offset : null;
   const leaders = new Set([head]);
   const seen = new Set<number>();
   const work = [head];
@@ -79,10 +107,18 @@ export function findBlocks(
       const instruction = decodeAt(at);
       if (!instruction) break;
       seen.add(at);
-      const ending = endingOf(instruction, treatment, inPage);
+      const ending = endingOf(instruction, treatment, within);
+      if (!ending && !standsAlone(instruction)) {
+        const { next } = instruction;
+        const other = decodeAt(next);
+        if (next >> 12 === at >> 12 && !(other && standsAlone(other))) {
+          at = next;
+          continue;
+        }
+      }
       if (!ending) {
-        at = instruction.next;
-        continue;
+        follow(instruction.next);
+        break;
       }
       if ('taken' in ending) follow(ending.taken);
       if ('next' in ending) follow(ending.next);
@@ -100,8 +136,10 @@ export function findBlocks(
       else {
         const instruction = decodeAt(at)!;
         list.push(instruction);
-        ending = endingOf(instruction, treatment, inPage);
+        ending = endingOf(instruction, treatment, within);
         at = instruction.next;
+        if (!ending && (standsAlone(instruction) || at >> 12 !== instruction.start >> 12))
+          ending = { kind: 'goto', to: at };
       }
     }
     blocks.push({ start, instructions: list, ending });
@@ -109,18 +147,23 @@ export function findBlocks(
   return blocks;
 }
 
+function standsAlone(instruction: RegionInstruction): boolean {
+  const [first, last] = pagesOf(instruction);
+  return first !== last;
+}
+
 function endingOf(
   instruction: RegionInstruction,
   treatment: Treatment,
-  inPage: (offset: number) => number | null,
+  within: (offset: number) => number | null,
 ): Ending | null {
   const { next, decoded, flow } = instruction;
   if (treatment.of(instruction) === 'callout') return { kind: 'callout', next };
   switch (flow.kind) {
     case 'relative':
-      return flow.isCall ? { kind: 'call', next } : { kind: 'jump', taken: inPage(next + decoded.immediate) };
+      return flow.isCall ? { kind: 'call', next } : { kind: 'jump', taken: within(next + decoded.immediate) };
     case 'branch':
-      return { kind: 'branch', taken: inPage(next + decoded.immediate), next };
+      return { kind: 'branch', taken: within(next + decoded.immediate), next };
     case 'computed':
       return flow.isCall ? { kind: 'call', next } : { kind: 'computed' };
     default:

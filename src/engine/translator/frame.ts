@@ -1,3 +1,4 @@
+import { MOST_PAGES, PAGE } from './blocks.js';
 import { Cell, Locals } from '../wasm/code.js';
 
 const GENERAL_REGISTERS = 16;
@@ -11,6 +12,9 @@ const PARAMETERS = 5;
 /** Bit of the flags in masks of what is kept in locals: bits 0 to 15 are the general registers. */
 export const FLAGS = 1 << GENERAL_REGISTERS;
 
+/** Added to offsets in `where`, so that they are not negative. */
+export const WHERE_BIAS = MOST_PAGES * PAGE;
+
 /** The locals in which a region keeps the state of the CPU, and its ways out. */
 export class RegionFrame {
   readonly locals = new Locals(PARAMETERS);
@@ -21,7 +25,7 @@ export class RegionFrame {
   /** Instruction pointer of the page's first byte. */
   readonly base = new Cell('i64', PAGE_BASE);
   readonly budget = new Cell('i64', BUDGET);
-  /** Of the instruction that may leave: offset in the page, and instructions of its block not done << 16. */
+  /** Of the instruction that may leave: offset from the region's page + WHERE_BIAS, and instructions of its block not done << 16. */
   readonly where: Cell;
   /** Instruction pointer to leave with. */
   readonly rip: Cell;

@@ -1,13 +1,13 @@
 import { bindingImports, CALL, HANDLER, MOST_DEPTH, REGION, REGION_LEFT } from '../imports.js';
-import { SITE_IMPORT_KEY, SITE_TARGET } from '../interpreter/record.js';
+import { NEIGHBOUR_BASE, NEIGHBOUR_KEY, SITE_IMPORT_KEY, SITE_TARGET } from '../interpreter/record.js';
 import * as L from '../layout.js';
 import { FunctionBody } from '../wasm/bytes.js';
 import { Cell } from '../wasm/code.js';
 import type { ModuleWriter } from '../wasm/module.js';
 import { BlockRecorder, Exit, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
-import type { BasicBlock, Ending, RegionInstruction } from './blocks.js';
+import { PAGE, pagesOf, type BasicBlock, type Ending, type RegionInstruction } from './blocks.js';
 import { withEntries, type RegionGraph } from './entries.js';
-import { CPU, DEPTH, ENTRY, FLAGS, RegionFrame } from './frame.js';
+import { CPU, DEPTH, ENTRY, FLAGS, RegionFrame, WHERE_BIAS } from './frame.js';
 import { irreducibleEdges, loopsOf, type Successors } from './graph.js';
 import { findLiveness, type Liveness } from './liveness.js';
 import { Structure } from './structure.js';
@@ -26,7 +26,6 @@ const IF = [0x04, 0x40];
 const ELSE = 0x05;
 const END = 0x0b;
 const FAR = 0x10000;
-const PAGE = 0x1000;
 
 export interface RegionEntry {
   /** Offset in the page. */
@@ -79,18 +78,23 @@ export class Region {
   private readonly leaves: readonly Exit[];
   private readonly refusals: readonly Exit[];
   private readonly body = new FunctionBody();
-  private readonly imports: { call: number; instruction: number; settle: number };
+  private readonly imports: { call: number; instruction: number; settle: number; hasNeighbour: number };
 
-  /** `recordOf` gives the decoded record of an instruction that its handler runs. */
   constructor(
     private readonly blocks: readonly BasicBlock[],
     private readonly module: ModuleWriter,
     private readonly mode: number,
+    /** S_JUMP_KEY or S_GLOBAL_KEY: what calls and neighbours are known under. */
+    private readonly key: number,
+    /** Decoded record of an instruction that its handler runs. */
     private readonly recordOf: (instruction: RegionInstruction) => number,
+    /** NEIGHBOUR_ record of a page by its distance. */
+    private readonly neighbourOf: (distance: number) => number,
   ) {
     this.imports = {
       call: module.import('interpreter', 'call', CALL),
       instruction: module.import('interpreter', 'instruction', HANDLER),
+      hasNeighbour: module.import('runtime', 'hasNeighbour', bindingImports['hasNeighbour']!),
       settle: module.import('runtime', 'settleFlags', bindingImports['settleFlags']!),
     };
     this.offsets = blocks.map(({ start }) => start);
@@ -111,7 +115,9 @@ export class Region {
       const next = this.target(from, ending.next);
       if (next !== null) this.checked.add(next);
     });
-    const entries = [0, ...[...this.checked].filter((block) => block !== 0)];
+    // From outside it is entered in its own page, which alone is known to be there then.
+    const isOwn = (block: number): boolean => this.pages(block).every((page) => page === 0);
+    const entries = [0, ...[...this.checked].filter((block) => block !== 0 && isOwn(block))];
     this.graph = withEntries(successors, entries);
     this.longest = this.longestPaths(successors);
     this.entries = entries.map((block) => ({ offset: blocks[block]!.start }));
@@ -125,6 +131,12 @@ export class Region {
     );
     this.leaves = this.recorded.map(({ code }) => new Exit(code.written));
     this.refusals = blocks.map(() => new Exit(0));
+  }
+
+  private pages(block: number): readonly number[] {
+    const { start, instructions } = this.blocks[block]!;
+    const { next } = instructions[instructions.length - 1]!;
+    return pagesOf({ start, next });
   }
 
   /** Whether all is in memory behind the block. */
@@ -183,6 +195,11 @@ export class Region {
   }
 
   // ---- emission
+  /** Of the pages that it has code of, from its own. */
+  get distances(): number[] {
+    return [...new Set(this.blocks.flatMap((_, block) => this.pages(block)))];
+  }
+
   /** Targets of its direct calls, as offsets from the page. */
   get targets(): number[] {
     const list: number[] = [];
@@ -227,11 +244,12 @@ export class Region {
       body.u8(BR).unsigned(inside - i - 1 - (kind === 'exit' ? atExit : atReturn));
     });
     body.u8(END);
-    // exit: S_RIP = base + (where & 0xffff), budget += where >> 16
+    // exit: S_RIP = base + (where & 0xffff) - WHERE_BIAS, budget += where >> 16
     body.raw([GET, CPU]);
     this.get(frame.base);
     this.get(frame.where);
-    body.raw([0x41]).signed(0xffff).raw([0x71, 0xad, 0x7c, STORE64, 3]).unsigned(L.S_RIP);
+    body.raw([0x41]).signed(0xffff).raw([0x71, 0xad, 0x7c, 0x42]).signed(WHERE_BIAS);
+    body.raw([0x7d, STORE64, 3]).unsigned(L.S_RIP);
     this.get(frame.budget);
     this.get(frame.where);
     body.raw([0x41, 16, 0x76, 0xad, 0x7c]);
@@ -386,6 +404,9 @@ export class Region {
     const way = (offset: number | null, at: number): void => {
       const to = this.target(block, offset);
       if (to !== null) {
+        const own = this.pages(block);
+        for (const page of new Set(this.pages(to)))
+          if (page !== 0 && !own.includes(page)) this.emitCrossing(block, page, offset!, at);
         // Edges to a loop's head may go by its dispatch.
         const node = this.graph.successors[this.graph.ofBlock[block]!]!.find(
           (candidate) => this.reaches(candidate) === to,
@@ -466,8 +487,7 @@ export class Region {
         body.u8(0x52);
         slow();
         body.raw([0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_IMPORT_KEY);
-        const key = this.mode & L.MODE_CPL3 ? L.S_JUMP_KEY : L.S_GLOBAL_KEY;
-        body.raw([GET, CPU, LOAD64, 3]).unsigned(key).u8(0x52);
+        body.raw([GET, CPU, LOAD64, 3]).unsigned(this.key).u8(0x52);
         slow();
       }
       body.raw([GET, DEPTH, 0x41]).signed(MOST_DEPTH).u8(0x4f);
@@ -513,10 +533,29 @@ export class Region {
     return found.kind === 'block' ? found.block : this.reaches(this.graph.successors[node]![0]!);
   }
 
+  /** Leaves for `offset` unless the page at this distance is what it was. */
+  private emitCrossing(block: number, distance: number, offset: number, level: number): void {
+    const { body, frame } = this;
+    const record = this.neighbourOf(distance);
+    body.raw([0x02, 0x40, 0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_BASE);
+    this.get(frame.base);
+    body.raw([0x51, 0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_KEY);
+    body.raw([GET, CPU, LOAD64, 3]).unsigned(this.key).raw([0x51, 0x71]).hint(true).raw([BR_IF, 0]);
+    body.raw([GET, CPU, 0x41]).signed(record);
+    this.get(frame.base);
+    body.u8(0x10).unsigned(this.imports.hasNeighbour).hint(true).raw([BR_IF, 0]);
+    this.emitBack(offset);
+    this.set(frame.rip);
+    body
+      .u8(BR)
+      .unsigned(level + 1 - this.leaves[block]!.level)
+      .u8(END);
+  }
+
   /** Leaves if the budget may not last to the next check, or something is pending. */
   private emitCheck(block: number, level: number): void {
     const { body, frame } = this;
-    body.raw([0x41]).signed(this.blocks[block]!.start);
+    body.raw([0x41]).signed(this.blocks[block]!.start + WHERE_BIAS);
     this.set(frame.where);
     this.get(frame.budget);
     const leave = (): void =>
@@ -538,10 +577,12 @@ export class Region {
     this.stateStore(STORE64, L.S_BUDGET, frame.budget);
     body.raw([GET, CPU, LOAD32, 2]).unsigned(L.S_FLAG_KIND).raw(IF);
     body.raw([GET, CPU, 0x10]).unsigned(this.imports.settle).u8(END);
-    this.stateStore(STORE64, L.S_PAGE_BASE, frame.base);
+    const page = instruction.start & ~(PAGE - 1);
     body.raw([GET, CPU]);
-    this.get(frame.base);
-    body.raw([0x42]).signed(FAR).raw([0x7c, STORE64, 3]).unsigned(L.S_PAGE_BASE_FAR);
+    this.emitBack(page);
+    body.raw([STORE64, 3]).unsigned(L.S_PAGE_BASE).raw([GET, CPU]);
+    this.emitBack(page + FAR);
+    body.raw([STORE64, 3]).unsigned(L.S_PAGE_BASE_FAR);
     body.raw([GET, CPU, 0x41]).signed(this.recordOf(instruction)).u8(0x10).unsigned(this.imports.instruction);
     this.stateLoad(LOAD64, L.S_BUDGET, frame.budget);
     body.raw([0x45]).hint(false).raw(IF).raw([0x42]).signed64(REGION_LEFT);

@@ -6,13 +6,13 @@ import type { CodeCache } from '../interpreter/code-cache.js';
 import type { HandlerPlan } from '../interpreter/generate.js';
 import * as L from '../layout.js';
 import { ModuleWriter } from '../wasm/module.js';
-import { findBlocks, type RegionInstruction, type Treatment } from './blocks.js';
+import { findBlocks, PAGE, type RegionInstruction, type Treatment } from './blocks.js';
+import { KnownCode } from './known-code.js';
 import { Refused, Region, type CallSite } from './region.js';
 
 /** Modes in which code is translated: 64-bit, and flat 32-bit protected mode. */
 const FLAT32 = L.MODE_CS32 | L.MODE_SS32 | L.MODE_FLAT | L.MODE_PROTECTED;
 
-const PAGE = 0x1000;
 const MOST_GENERATIONS = 4;
 /** Regions of one module. */
 const MOST_AT_ONCE = 64;
@@ -25,6 +25,7 @@ export interface TranslatorHost {
   /** No translated code goes on as it is: all of it asks again where addresses lead. */
   readonly interrupt: () => void;
   peekPhysical(cpu: number, linear: bigint): bigint;
+  codeKey(cpu: number, linear: bigint): number;
   ramAddress(physical: bigint): number;
 }
 
@@ -35,10 +36,14 @@ interface Wanted {
   /** CPU that ran it, and instruction pointer of the page's first byte there. */
   readonly cpu: number;
   readonly base: bigint;
+  /** S_JUMP_KEY or S_GLOBAL_KEY: the page's. */
+  readonly key: number;
 }
 
 interface Made {
   readonly region: Region;
+  /** Pages that it has code of, with their distance from its own. */
+  readonly pages: ReadonlyMap<number, number>;
   readonly wanted: Wanted;
   readonly heads: ReadonlyMap<number, number>;
   readonly generation: number;
@@ -54,6 +59,7 @@ interface Installed {
   readonly generation: number;
   readonly slot: number;
   readonly page: number;
+  readonly pages: ReadonlyMap<number, number>;
   readonly heads: readonly number[];
   /** Entry numbers by offset: where the interpreter enters it. */
   readonly entries: ReadonlyMap<number, number>;
@@ -65,7 +71,8 @@ interface Installed {
 /** Makes WebAssembly of hot code, and takes it back when the code changes. */
 export class Translator {
   private wanted: Wanted[] = [];
-  private readonly regions = new Map<number, Installed[]>();
+  /** By each page that they have code of. */
+  private readonly regions = new Map<number, Set<Installed>>();
   private readonly freeSlots: number[] = [];
   private readonly bytes: Uint8Array;
   /** Forms that only their handlers run. */
@@ -90,7 +97,10 @@ export class Translator {
     if (!(mode & L.MODE_LONG) && (mode & (FLAT32 | L.MODE_VM86)) !== FLAT32) return;
     const place = this.cache.placeOf(record);
     const base = view.getBigUint64(cpu + L.S_PAGE_BASE, true);
-    if (place) this.wanted.push({ ...place, mode, cpu, base });
+    if (!place) return;
+    const global = this.host.codeKey(cpu, base) >>> 0 === view.getUint32(cpu + L.S_GLOBAL_KEY, true);
+    const key = global ? L.S_GLOBAL_KEY : L.S_JUMP_KEY;
+    this.wanted.push({ ...place, mode, cpu, base, key });
   };
 
   /** Translates what has become hot. */
@@ -105,39 +115,39 @@ export class Translator {
     for (const want of wanted) {
       // The blocks of a loop become hot together: the first one's region has the others.
       if (covered.has(`${want.page},${want.mode},${want.offset}`)) continue;
-      const heads = this.cache.headsOf(want.page, want.mode);
       const smaller = this.leadsTo(want);
-      const head = smaller ? { ...want, offset: smaller.offset } : want;
-      const region = this.regionOf(head, heads, module);
-      for (const offset of region?.offsets ?? []) {
-        covered.add(`${want.page},${want.mode},${offset}`);
-        this.cache.cool(heads.get(offset)!);
+      const head = smaller?.head ?? want;
+      const heads = this.cache.headsOf(head.page, head.mode);
+      const found = this.regionOf(head, heads, module);
+      if (!found) continue;
+      for (const offset of found.region.offsets) {
+        const known = heads.get(offset);
+        if (known === undefined) continue;
+        covered.add(`${head.page},${head.mode},${offset}`);
+        this.cache.cool(known);
       }
-      if (region)
-        made.push({
-          region,
-          wanted: head,
-          heads,
-          generation: smaller ? smaller.generation + 1 : 0,
-          slot: this.freeSlots.pop() ?? this.table.grow(1),
-        });
-      if (region && smaller) this.remove(smaller);
+      const generation = smaller ? smaller.installed.generation + 1 : 0;
+      const slot = this.freeSlots.pop() ?? this.table.grow(1);
+      made.push({ ...found, wanted: head, heads, generation, slot });
+      if (smaller) this.remove(smaller.installed);
     }
     if (made.length > 0) this.install(module, made);
     this.counts.milliseconds += performance.now() - started;
   }
 
-  /** `executed`: records of the blocks of the page that were executed, by offset. */
+  /** `heads`: records of the blocks of the page that were executed, by offset. */
   private regionOf(
-    { page, offset, mode }: Wanted,
-    executed: ReadonlyMap<number, number>,
+    wanted: Wanted,
+    heads: ReadonlyMap<number, number>,
     module: ModuleWriter,
-  ): Region | null {
-    if (executed.get(offset) === undefined) return null;
+  ): Pick<Made, 'region' | 'pages'> | null {
+    const { offset, mode } = wanted;
+    if (heads.get(offset) === undefined) return null;
     const exits = new Set<number>();
     const callouts = new Set<number>();
+    const code = new KnownCode(this.cache, mode, (distance) => this.neighbourPage(wanted, distance));
     const treatment: Treatment = {
-      executed: (at) => executed.has(at),
+      executed: (at) => code.executed(at),
       of: (instruction) => {
         const { decoded, start } = instruction;
         const form = decoded.form!;
@@ -148,14 +158,24 @@ export class Translator {
     };
     const decoderMode = { long: (mode & L.MODE_LONG) !== 0, default32: (mode & L.MODE_CS32) !== 0 };
     for (;;) {
-      const blocks = findBlocks(this.bytes, page, offset, decoderMode, this.decoder, treatment);
+      const blocks = findBlocks(this.bytes, code.pageAt, offset, decoderMode, this.decoder, treatment);
       if (blocks.length === 0) return null;
       try {
-        const recordOf = (instruction: RegionInstruction): number =>
-          this.cache.recordFor(instruction.decoded, mode, page, instruction.start);
-        const region = new Region(blocks, module, mode, recordOf);
+        const recordOf = ({ decoded, start }: RegionInstruction): number =>
+          this.cache.recordFor(decoded, mode, code.pageAt(start >> 12), start & (PAGE - 1));
+        const neighbours = new Map<number, number>();
+        const neighbourOf = (distance: number): number => {
+          let record = neighbours.get(distance);
+          if (record === undefined)
+            neighbours.set(distance, (record = this.cache.neighbour(code.pageAt(distance), distance)));
+          return record;
+        };
+        const region = new Region(blocks, module, mode, wanted.key, recordOf, neighbourOf);
         this.counts.instructions += blocks.reduce((sum, block) => sum + block.instructions.length, 0);
-        return region;
+        return {
+          region,
+          pages: new Map(region.distances.map((distance) => [code.pageAt(distance), distance])),
+        };
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         const { decoded, start } = error.instruction;
@@ -163,6 +183,10 @@ export class Translator {
         else exits.add(start);
       }
     }
+  }
+
+  private neighbourPage({ page, base, cpu, mode }: Wanted, distance: number): number {
+    return distance === 0 ? page : this.pageAt(cpu, base + BigInt(distance * PAGE), mode);
   }
 
   /** How an instruction that is not translated is run: handlers in the interpreter's loop cannot be called. */
@@ -226,22 +250,16 @@ export class Translator {
         heads.push(head);
         entries.set(offset, n + 1);
       });
-      const list = this.regions.get(page);
       const importers = importersOf.get(one) ?? [];
+      const { pages } = one;
       const installed = {
-        region,
-        offset: start,
-        mode,
-        generation,
-        slot,
-        page,
-        heads,
-        entries,
-        code,
-        importers,
-      };
-      if (list) list.push(installed);
-      else this.regions.set(page, [installed]);
+        region, offset: start, mode, generation, slot, page, pages, heads, entries, code, importers,
+      }; // prettier-ignore
+      for (const each of pages.keys()) {
+        const known = this.regions.get(each);
+        if (known) known.add(installed);
+        else this.regions.set(each, new Set([installed]));
+      }
       counts.regions++;
     });
   }
@@ -255,7 +273,9 @@ export class Translator {
     for (const target of region.targets) {
       const offset = target & (PAGE - 1);
       const home = target === offset ? page : this.pageAt(cpu, base + BigInt(target), mode);
-      const installed = this.regions.get(home)?.find((one) => one.mode === mode && one.entries.has(offset));
+      const installed = [...(this.regions.get(home) ?? [])].find(
+        (one) => one.page === home && one.mode === mode && one.entries.has(offset),
+      );
       if (installed) {
         result.set(target, { to: installed, entry: installed.entries.get(offset)! });
         continue;
@@ -283,11 +303,19 @@ export class Translator {
   }
 
   private drop(page: number): void {
-    const list = this.regions.get(page);
-    if (!list) return;
-    this.regions.delete(page);
-    for (const installed of list) this.free(installed);
+    const known = this.regions.get(page);
+    if (!known) return;
+    for (const installed of known) this.forget(installed);
     this.host.interrupt();
+  }
+
+  private forget(installed: Installed): void {
+    for (const page of installed.pages.keys()) {
+      const known = this.regions.get(page)!;
+      known.delete(installed);
+      if (known.size === 0) this.regions.delete(page);
+    }
+    this.free(installed);
   }
 
   private free({ slot, heads, importers }: Installed): void {
@@ -297,19 +325,35 @@ export class Translator {
     this.counts.dropped++;
   }
 
-  /** A region that was made before this code was executed for the first time, and leads to it. */
-  private leadsTo({ page, offset, mode }: Wanted): Installed | undefined {
-    return this.regions
-      .get(page)
-      ?.find(
-        (one) => one.mode === mode && one.generation < MOST_GENERATIONS && one.region.beyond.has(offset),
-      );
+  /** A region that was made before this code was executed for the first time, and leads to it; and what to translate instead. */
+  private leadsTo({
+    page,
+    offset,
+    mode,
+    cpu,
+    base,
+    key,
+  }: Wanted): { installed: Installed; head: Wanted } | null {
+    for (const installed of this.regions.get(page) ?? []) {
+      const distance = installed.pages.get(page)! * PAGE;
+      const { region, generation } = installed;
+      if (installed.mode !== mode || generation >= MOST_GENERATIONS) continue;
+      if (!region.beyond.has(offset + distance)) continue;
+      const head = {
+        page: installed.page,
+        offset: installed.offset,
+        mode,
+        cpu,
+        base: base - BigInt(distance),
+        key,
+      };
+      return { installed, head };
+    }
+    return null;
   }
 
   private remove(installed: Installed): void {
-    const list = this.regions.get(installed.page)!;
-    list.splice(list.indexOf(installed), 1);
-    this.free(installed);
+    this.forget(installed);
     // Call sites may know it.
     this.host.interrupt();
   }
