@@ -86,16 +86,32 @@ export class CodeCache {
     return heads;
   }
 
-  /** Record of the block at an offset of a page, decoded if it was not yet; 0 if it reaches into the next page. */
-  headAt(page: number, offset: number, mode: number): number {
-    const known = this.headsOf(page, mode).get(offset);
-    if (known !== undefined) return known;
+  /** Record of the block at an address in memory, decoded if it was not yet; 0 if it reaches into the next page. */
+  headAt(at: number, mode: number): number {
+    const known = this.find(at, mode);
+    if (known !== 0) return this.view.getUint32(known + R.B_SECOND, true) === 0 ? known : 0;
     const start = this.next;
-    const made = this.build(0, page + offset, -1n, start, MAX_BLOCK, BigInt(offset), mode);
+    const made = this.build(0, at, -1n, start, MAX_BLOCK, BigInt(at & (PAGE - 1)), mode);
     if (made === 0) return 0;
     this.next = made;
-    this.insert(page + offset, mode, start);
+    this.insert(at, mode, start);
     return start;
+  }
+
+  /** Record of the block that was decoded at an address in memory, and is not stale; 0: none. */
+  find(at: number, mode: number): number {
+    const { view } = this;
+    const table = view.getUint32(L.G_BLOCKS, true);
+    const mask = view.getUint32(L.G_BLOCKS_MASK, true);
+    for (let slot = hashOf(at, mode) & mask; ; slot = (slot + 1) & mask) {
+      const entry = table + slot * L.BLOCK_ENTRY_BYTES;
+      const known = view.getUint32(entry, true);
+      if (known === 0) return 0;
+      if (known !== at || view.getUint32(entry + 4, true) !== mode) continue;
+      const record = view.getUint32(entry + 8, true);
+      const handler = view.getUint16(record + R.R_HANDLER, true);
+      return handler === R.HANDLER_BLOCK || handler === R.HANDLER_REGION ? record : 0;
+    }
   }
 
   /** Lets a region take over at a block's head; false if another one has. */
@@ -272,7 +288,7 @@ export class CodeCache {
     const { view } = this;
     const table = view.getUint32(L.G_BLOCKS, true);
     const mask = view.getUint32(L.G_BLOCKS_MASK, true);
-    let slot = (((Math.imul(host, 0x9e3779b1) + Math.imul(mode, 0x85ebca6b)) >>> 8) & mask) >>> 0;
+    let slot = hashOf(host, mode) & mask;
     for (let probes = 0; ; probes++) {
       const entry = table + slot * L.BLOCK_ENTRY_BYTES;
       const known = view.getUint32(entry, true);
@@ -523,4 +539,9 @@ export function registerOffset(kind: string, register: number): number {
     default:
       return register >= HIGH_BYTE ? L.S_GPR + 8 * (register - HIGH_BYTE) + 1 : L.S_GPR + 8 * register;
   }
+}
+
+/** The same function as in runtime/lookup.ts. */
+function hashOf(host: number, mode: number): number {
+  return (Math.imul(host, 0x9e3779b1) + Math.imul(mode, 0x85ebca6b)) >>> 8;
 }

@@ -27,6 +27,8 @@ export class RegionFrame {
   readonly budget = new Cell('i64', BUDGET);
   /** Of the instruction that may leave: offset from the region's page + WHERE_BIAS, and instructions of its block not done << 16. */
   readonly where: Cell;
+  /** i32: entered in another page, while the region's own was not there. */
+  readonly homeless: Cell;
   /** Instruction pointer to leave with. */
   readonly rip: Cell;
 
@@ -37,6 +39,7 @@ export class RegionFrame {
     this.gpr = Array.from({ length: GENERAL_REGISTERS }, () => take('i64'));
     this.kind = take('i32');
     this.where = take('i32');
+    this.homeless = take('i32');
     this.locals.keep();
   }
 }

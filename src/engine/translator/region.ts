@@ -28,7 +28,7 @@ const END = 0x0b;
 const FAR = 0x10000;
 
 export interface RegionEntry {
-  /** Offset in the page. */
+  /** Offset from the region's page. */
   readonly offset: number;
 }
 
@@ -39,10 +39,22 @@ interface Stub {
   readonly exits: Exit[];
 }
 
+/** What code of a region assumes, and where it is entered. */
+export interface RegionMode {
+  /** MODE_ bits. */
+  readonly mode: number;
+  /** S_JUMP_KEY or S_GLOBAL_KEY: what calls and neighbours are known under. */
+  readonly key: number;
+  /** Offsets of blocks to enter beside those that must be. */
+  readonly entries: readonly number[];
+}
+
 /** A region that one calls: index of its function in the module, and the entry. */
 export interface Callee {
   readonly index: number;
   readonly entry: number;
+  /** It lies in the region's own page, and stays right as long as the region does. */
+  readonly near: boolean;
 }
 
 /** How a direct call goes to its target. */
@@ -62,6 +74,11 @@ export class Refused extends Error {
 /** One region: recorded by the constructor, emitted by `define`. */
 export class Region {
   readonly entries: readonly RegionEntry[];
+  /** MODE_ bits. */
+  private readonly mode: number;
+  private readonly key: number;
+  /** As asked for. */
+  readonly wantedEntries: readonly number[];
   /** Offsets of its blocks, and of code that it leads to but does not have. */
   readonly offsets: readonly number[];
   readonly beyond: ReadonlySet<number>;
@@ -83,14 +100,15 @@ export class Region {
   constructor(
     private readonly blocks: readonly BasicBlock[],
     private readonly module: ModuleWriter,
-    private readonly mode: number,
-    /** S_JUMP_KEY or S_GLOBAL_KEY: what calls and neighbours are known under. */
-    private readonly key: number,
+    how: RegionMode,
     /** Decoded record of an instruction that its handler runs. */
     private readonly recordOf: (instruction: RegionInstruction) => number,
     /** NEIGHBOUR_ record of a page by its distance. */
     private readonly neighbourOf: (distance: number) => number,
   ) {
+    this.mode = how.mode;
+    this.key = how.key;
+    this.wantedEntries = how.entries;
     this.imports = {
       call: module.import('interpreter', 'call', CALL),
       instruction: module.import('interpreter', 'instruction', HANDLER),
@@ -115,9 +133,13 @@ export class Region {
       const next = this.target(from, ending.next);
       if (next !== null) this.checked.add(next);
     });
-    // From outside it is entered in its own page, which alone is known to be there then.
-    const isOwn = (block: number): boolean => this.pages(block).every((page) => page === 0);
-    const entries = [0, ...[...this.checked].filter((block) => block !== 0 && isOwn(block))];
+    for (const offset of how.entries) {
+      const block = this.blockAt.get(offset);
+      if (block !== undefined && reached.has(block)) this.checked.add(block);
+    }
+    const others = [...this.checked].filter((block) => block !== 0 && this.spans(block) === 1);
+    const far = (block: number): number => Math.abs(blocks[block]!.start >> 12);
+    const entries = [0, ...others.sort((a, b) => far(a) - far(b))];
     this.graph = withEntries(successors, entries);
     this.longest = this.longestPaths(successors);
     this.entries = entries.map((block) => ({ offset: blocks[block]!.start }));
@@ -131,6 +153,10 @@ export class Region {
     );
     this.leaves = this.recorded.map(({ code }) => new Exit(code.written));
     this.refusals = blocks.map(() => new Exit(0));
+  }
+
+  private spans(block: number): number {
+    return new Set(this.pages(block)).size;
   }
 
   private pages(block: number): readonly number[] {
@@ -195,6 +221,11 @@ export class Region {
   }
 
   // ---- emission
+  /** Whether a block of it begins at this offset. */
+  has(offset: number): boolean {
+    return this.blockAt.has(offset);
+  }
+
   /** Of the pages that it has code of, from its own. */
   get distances(): number[] {
     return [...new Set(this.blocks.flatMap((_, block) => this.pages(block)))];
@@ -221,6 +252,7 @@ export class Region {
   define(sites: ReadonlyMap<number, CallSite>): number {
     const { frame, body } = this;
     this.sites = sites;
+    this.emitHome();
     this.loadEntry();
     const stubs = this.makeStubs();
     body.raw([0x02, 0x40, 0x02, 0x40]);
@@ -260,6 +292,46 @@ export class Region {
     this.get(frame.rip);
     this.get(frame.budget);
     return this.module.define(REGION, frame.locals.types, body);
+  }
+
+  /** For entries in other pages: the region's own must be there too, and `base` be its. */
+  private emitHome(): void {
+    const { body, frame } = this;
+    const first = this.entries.findIndex(({ offset }) => offset >> 12 !== 0);
+    if (first < 0) return;
+    body.raw([GET, ENTRY, 0x41]).signed(first).u8(0x4b).hint(false).raw(IF);
+    const distances = new Set(this.entries.slice(first).map(({ offset }) => offset >> 12));
+    for (const distance of distances) {
+      const isThere = (n: number): boolean => this.entries[n]!.offset >> 12 === distance;
+      const numbers = this.entries.flatMap((_, n) => (isThere(n) ? [n + 1] : []));
+      if (distances.size > 1) {
+        numbers.forEach((n, i) => {
+          body.raw([GET, ENTRY, 0x41]).signed(n).u8(0x46);
+          if (i > 0) body.u8(0x72);
+        });
+        body.raw(IF);
+      }
+      this.emitBack(-distance * PAGE);
+      this.set(frame.base);
+      if (distances.size > 1) body.u8(END);
+    }
+    this.emitHasNeighbour(0);
+    body.u8(0x45);
+    this.set(frame.homeless);
+    body.u8(END);
+  }
+
+  /** Leaves 1 if the page at this distance is what it was. */
+  private emitHasNeighbour(distance: number): void {
+    const { body, frame } = this;
+    const record = this.neighbourOf(distance);
+    body.raw([0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_BASE);
+    this.get(frame.base);
+    body.raw([0x51, 0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_KEY);
+    body.raw([GET, CPU, LOAD64, 3]).unsigned(this.key).raw([0x51, 0x71]).hint(true).raw([0x04, 0x7f]);
+    body.raw([0x41, 1, ELSE, GET, CPU, 0x41]).signed(record);
+    this.get(frame.base);
+    body.u8(0x10).unsigned(this.imports.hasNeighbour).u8(END);
   }
 
   /** Loads what the blocks at the entry need. */
@@ -479,8 +551,7 @@ export class Region {
     if (callee) {
       body.raw([0x02, 0x40]);
       const slow = (): void => void body.hint(false).u8(BR_IF).unsigned(0);
-      const near = target! >= 0 && target! < PAGE;
-      // A region of the same page stays right as long as this one does.
+      const { near } = callee;
       if (!near) {
         body.raw([0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_TARGET);
         this.get(frame.rip);
@@ -536,14 +607,8 @@ export class Region {
   /** Leaves for `offset` unless the page at this distance is what it was. */
   private emitCrossing(block: number, distance: number, offset: number, level: number): void {
     const { body, frame } = this;
-    const record = this.neighbourOf(distance);
-    body.raw([0x02, 0x40, 0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_BASE);
-    this.get(frame.base);
-    body.raw([0x51, 0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_KEY);
-    body.raw([GET, CPU, LOAD64, 3]).unsigned(this.key).raw([0x51, 0x71]).hint(true).raw([BR_IF, 0]);
-    body.raw([GET, CPU, 0x41]).signed(record);
-    this.get(frame.base);
-    body.u8(0x10).unsigned(this.imports.hasNeighbour).hint(true).raw([BR_IF, 0]);
+    this.emitHasNeighbour(distance);
+    body.u8(0x45).hint(false).raw(IF);
     this.emitBack(offset);
     this.set(frame.rip);
     body
@@ -567,6 +632,10 @@ export class Region {
     leave();
     // Not an atomic load: engines test its alignment each time, and keep no such load over a loop or a call.
     body.raw([GET, CPU, LOAD32, 2]).unsigned(L.S_PENDING);
+    if (this.blocks[block]!.start >> 12 !== 0) {
+      this.get(frame.homeless);
+      body.u8(0x72);
+    }
     leave();
   }
 

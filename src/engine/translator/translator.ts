@@ -38,6 +38,8 @@ interface Wanted {
   readonly base: bigint;
   /** S_JUMP_KEY or S_GLOBAL_KEY: the page's. */
   readonly key: number;
+  /** Where to enter the region beside those places that it needs itself, as offsets from the page. */
+  readonly entries: readonly number[];
 }
 
 interface Made {
@@ -45,7 +47,7 @@ interface Made {
   /** Pages that it has code of, with their distance from its own. */
   readonly pages: ReadonlyMap<number, number>;
   readonly wanted: Wanted;
-  readonly heads: ReadonlyMap<number, number>;
+  readonly pageAt: (distance: number) => number;
   readonly generation: number;
   /** Its place in the table. */
   readonly slot: number;
@@ -61,7 +63,7 @@ interface Installed {
   readonly page: number;
   readonly pages: ReadonlyMap<number, number>;
   readonly heads: readonly number[];
-  /** Entry numbers by offset: where the interpreter enters it. */
+  /** Entry numbers by address in memory: where the interpreter enters it. */
   readonly entries: ReadonlyMap<number, number>;
   readonly code: WebAssembly.ExportValue;
   /** Call sites in modules that import it. */
@@ -100,7 +102,7 @@ export class Translator {
     if (!place) return;
     const global = this.host.codeKey(cpu, base) >>> 0 === view.getUint32(cpu + L.S_GLOBAL_KEY, true);
     const key = global ? L.S_GLOBAL_KEY : L.S_JUMP_KEY;
-    this.wanted.push({ ...place, mode, cpu, base, key });
+    this.wanted.push({ ...place, mode, cpu, base, key, entries: [] });
   };
 
   /** Translates what has become hot. */
@@ -114,35 +116,29 @@ export class Translator {
     const covered = new Set<string>();
     for (const want of wanted) {
       // The blocks of a loop become hot together: the first one's region has the others.
-      if (covered.has(`${want.page},${want.mode},${want.offset}`)) continue;
-      const smaller = this.leadsTo(want);
-      const head = smaller?.head ?? want;
-      const heads = this.cache.headsOf(head.page, head.mode);
-      const found = this.regionOf(head, heads, module);
+      if (covered.has(`${want.page + want.offset},${want.mode}`)) continue;
+      const smaller = this.growing(want);
+      const head = smaller ? this.grown(smaller, want, wanted) : want;
+      const found = this.regionOf(head, module);
       if (!found) continue;
       for (const offset of found.region.offsets) {
-        const known = heads.get(offset);
-        if (known === undefined) continue;
-        covered.add(`${head.page},${head.mode},${offset}`);
-        this.cache.cool(known);
+        const at = found.pageAt(offset >> 12) + (offset & (PAGE - 1));
+        covered.add(`${at},${head.mode}`);
+        const known = this.cache.find(at, head.mode);
+        if (known !== 0) this.cache.cool(known);
       }
-      const generation = smaller ? smaller.installed.generation + 1 : 0;
+      const generation = smaller ? smaller.generation + 1 : 0;
       const slot = this.freeSlots.pop() ?? this.table.grow(1);
-      made.push({ ...found, wanted: head, heads, generation, slot });
-      if (smaller) this.remove(smaller.installed);
+      made.push({ ...found, wanted: head, generation, slot });
+      if (smaller) this.remove(smaller);
     }
     if (made.length > 0) this.install(module, made);
     this.counts.milliseconds += performance.now() - started;
   }
 
-  /** `heads`: records of the blocks of the page that were executed, by offset. */
-  private regionOf(
-    wanted: Wanted,
-    heads: ReadonlyMap<number, number>,
-    module: ModuleWriter,
-  ): Pick<Made, 'region' | 'pages'> | null {
+  private regionOf(wanted: Wanted, module: ModuleWriter): Pick<Made, 'region' | 'pages' | 'pageAt'> | null {
     const { offset, mode } = wanted;
-    if (heads.get(offset) === undefined) return null;
+    if (this.cache.find(wanted.page + offset, mode) === 0) return null;
     const exits = new Set<number>();
     const callouts = new Set<number>();
     const code = new KnownCode(this.cache, mode, (distance) => this.neighbourPage(wanted, distance));
@@ -170,12 +166,10 @@ export class Translator {
             neighbours.set(distance, (record = this.cache.neighbour(code.pageAt(distance), distance)));
           return record;
         };
-        const region = new Region(blocks, module, mode, wanted.key, recordOf, neighbourOf);
+        const region = new Region(blocks, module, wanted, recordOf, neighbourOf);
         this.counts.instructions += blocks.reduce((sum, block) => sum + block.instructions.length, 0);
-        return {
-          region,
-          pages: new Map(region.distances.map((distance) => [code.pageAt(distance), distance])),
-        };
+        const pages = new Map(region.distances.map((distance) => [code.pageAt(distance), distance]));
+        return { region, pages, pageAt: code.pageAt };
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         const { decoded, start } = error.instruction;
@@ -214,14 +208,16 @@ export class Translator {
       for (const [target, { to, entry }] of found[i]!) {
         const site = this.cache.site(to?.slot, entry);
         let callee: CallSite['callee'] = null;
+        const near =
+          target >> 12 === 0 && to !== null && [...to.pages.keys()].every((page) => one.pages.has(page));
         if (to && 'code' in to) {
           to.importers.push(site);
-          callee = { entry, index: writer.import('region', String(to.slot), REGION) };
+          callee = { entry, near, index: writer.import('region', String(to.slot), REGION) };
         } else if (to) {
           const importers = importersOf.get(to);
           if (importers) importers.push(site);
           else importersOf.set(to, [site]);
-          callee = { entry, index: first + made.indexOf(to) };
+          callee = { entry, near, index: first + made.indexOf(to) };
         }
         sites.set(target, { site, callee });
       }
@@ -238,17 +234,18 @@ export class Translator {
     counts.modules++;
     counts.bytes += bytes.length;
     made.forEach((one, i) => {
-      const { region, heads: known, generation, slot } = one;
+      const { region, generation, slot } = one;
       const { page, offset: start, mode } = one.wanted;
       const code = exports[nameOf(one, i)]!;
       this.table.set(slot, code);
       const heads: number[] = [];
       const entries = new Map<number, number>();
       region.entries.forEach(({ offset }, n) => {
-        const head = known.get(offset) ?? this.cache.headAt(page, offset, mode);
+        const at = one.pageAt(offset >> 12) + (offset & (PAGE - 1));
+        const head = this.cache.headAt(at, mode);
         if (head === 0 || !this.cache.enterRegion(head, slot, n + 1)) return;
         heads.push(head);
-        entries.set(offset, n + 1);
+        entries.set(at, n + 1);
       });
       const importers = importersOf.get(one) ?? [];
       const { pages } = one;
@@ -273,17 +270,20 @@ export class Translator {
     for (const target of region.targets) {
       const offset = target & (PAGE - 1);
       const home = target === offset ? page : this.pageAt(cpu, base + BigInt(target), mode);
+      const at = home + offset;
       const installed = [...(this.regions.get(home) ?? [])].find(
-        (one) => one.page === home && one.mode === mode && one.entries.has(offset),
+        (one) => one.mode === mode && one.entries.has(at),
       );
       if (installed) {
-        result.set(target, { to: installed, entry: installed.entries.get(offset)! });
+        result.set(target, { to: installed, entry: installed.entries.get(at)! });
         continue;
       }
       let entry = 0;
       const to = made.find((one) => {
-        if (one.wanted.page !== home || one.wanted.mode !== mode) return false;
-        entry = one.region.entries.findIndex((candidate) => candidate.offset === offset) + 1;
+        const distance = one.pages.get(home);
+        if (distance === undefined || one.wanted.mode !== mode) return false;
+        const inRegion = offset + distance * PAGE;
+        entry = one.region.entries.findIndex((candidate) => candidate.offset === inRegion) + 1;
         return entry > 0;
       });
       result.set(target, { to: to ?? null, entry });
@@ -325,31 +325,29 @@ export class Translator {
     this.counts.dropped++;
   }
 
-  /** A region that was made before this code was executed for the first time, and leads to it; and what to translate instead. */
-  private leadsTo({
-    page,
-    offset,
-    mode,
-    cpu,
-    base,
-    key,
-  }: Wanted): { installed: Installed; head: Wanted } | null {
+  /** A region that has this code, but no entry there; or was made before it was executed for the first time, and leads to it. */
+  private growing({ page, offset, mode }: Wanted): Installed | null {
+    let leads: Installed | null = null;
     for (const installed of this.regions.get(page) ?? []) {
-      const distance = installed.pages.get(page)! * PAGE;
       const { region, generation } = installed;
       if (installed.mode !== mode || generation >= MOST_GENERATIONS) continue;
-      if (!region.beyond.has(offset + distance)) continue;
-      const head = {
-        page: installed.page,
-        offset: installed.offset,
-        mode,
-        cpu,
-        base: base - BigInt(distance),
-        key,
-      };
-      return { installed, head };
+      const inRegion = offset + installed.pages.get(page)! * PAGE;
+      if (region.has(inRegion)) return installed;
+      if (region.beyond.has(inRegion)) leads ??= installed;
     }
-    return null;
+    return leads;
+  }
+
+  /** What to translate instead of a region that grows: from the same start, to be entered as well where others of the wanted are inside. */
+  private grown(installed: Installed, want: Wanted, wanted: readonly Wanted[]): Wanted {
+    const { page, offset, mode, pages, region } = installed;
+    const inside = wanted.flatMap((one) => {
+      const distance = one.mode === mode ? pages.get(one.page) : undefined;
+      return distance === undefined ? [] : [one.offset + distance * PAGE];
+    });
+    const entries = [...region.wantedEntries, ...inside];
+    const { cpu, key, base } = want;
+    return { page, offset, mode, cpu, key, base: base - BigInt(pages.get(want.page)! * PAGE), entries };
   }
 
   private remove(installed: Installed): void {
