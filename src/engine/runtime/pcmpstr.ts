@@ -1,7 +1,7 @@
-/** PCMPxSTRx: the comparison of SDM vol. 2, 4.1 ("Imm8 control byte operation"). */
+/** PCMPxSTRx: the comparison of SDM vol. 2, 4.1 ("Imm8 control byte operation"). Strings as vectors, results as bit masks of elements. */
 const WORDS: u32 = 1;
 const SIGNED: u32 = 2;
-/** Immediate bits 2-3: aggregation. */
+/** Immediate bits 2-3: aggregation; 1 is ranges. */
 const EQUAL_ANY: u32 = 0;
 const EQUAL_EACH: u32 = 2;
 const EQUAL_ORDERED: u32 = 3;
@@ -12,62 +12,71 @@ const MASKED: u32 = 0x20;
 const RESULT_ZF: u32 = 0x10000;
 const RESULT_SF: u32 = 0x20000;
 
-function element(string: u32, index: u32, immediate: u32): i32 {
-  if (immediate & WORDS) {
-    const at = string + 2 * index;
-    return immediate & SIGNED ? <i32>load<i16>(at) : <i32>load<u16>(at);
-  }
-  const at = string + index;
-  return immediate & SIGNED ? <i32>load<i8>(at) : <i32>load<u8>(at);
+// @ts-ignore: decorator
+@inline
+function countOf(immediate: u32): u32 {
+  return immediate & WORDS ? 8 : 16;
 }
 
-function implicitLength(string: u32, immediate: u32): u32 {
-  const count: u32 = immediate & WORDS ? 8 : 16;
-  for (let i: u32 = 0; i < count; i++) if (element(string, i, immediate) == 0) return i;
-  return count;
+/** Elements that are equal. */
+// @ts-ignore: decorator
+@inline
+function equal(a: v128, b: v128, immediate: u32): u32 {
+  return immediate & WORDS ? i16x8.bitmask(i16x8.eq(a, b)) : i8x16.bitmask(i8x16.eq(a, b));
+}
+
+/** Elements of a that are at most those of b. */
+function atMost(a: v128, b: v128, immediate: u32): u32 {
+  if (immediate & WORDS) return i16x8.bitmask(immediate & SIGNED ? i16x8.le_s(a, b) : i16x8.le_u(a, b));
+  return i8x16.bitmask(immediate & SIGNED ? i8x16.le_s(a, b) : i8x16.le_u(a, b));
+}
+
+/** Element `index` of the string at an address, in all places. */
+// @ts-ignore: decorator
+@inline
+function repeated(string: u32, index: u32, immediate: u32): v128 {
+  return immediate & WORDS ? i16x8.splat(load<i16>(string + 2 * index)) : i8x16.splat(load<i8>(string + index));
+}
+
+function implicitLength(string: v128, immediate: u32): u32 {
+  return ctz<u32>(equal(string, i64x2.splat(0), immediate) | (1 << countOf(immediate)));
 }
 
 function explicitLength(length: i64, immediate: u32): u32 {
-  const count: u64 = immediate & WORDS ? 8 : 16;
   const absolute: u64 = length < 0 ? 0 - <u64>length : <u64>length;
-  return <u32>min<u64>(absolute, count);
+  return <u32>min<u64>(absolute, countOf(immediate));
 }
 
-/** Whether position j of the second string matches; what lies behind the end of a string is invalid. */
-function matches(a: u32, b: u32, immediate: u32, lengthA: u32, lengthB: u32, j: u32): bool {
-  const count: u32 = immediate & WORDS ? 8 : 16;
+/** Positions of the second string that match; what lies behind the end of a string is invalid. */
+function matches(a: u32, b: v128, immediate: u32, lengthA: u32, validB: u32, all: u32): u32 {
   const aggregation = (immediate >> 2) & 3;
   if (aggregation == EQUAL_EACH) {
-    if (j >= lengthA || j >= lengthB) return j >= lengthA && j >= lengthB;
-    return element(a, j, immediate) == element(b, j, immediate);
+    const validA: u32 = (1 << lengthA) - 1;
+    return (equal(v128.load(a), b, immediate) & validA & validB) | (all & ~(validA | validB));
+  }
+  let found: u32 = 0;
+  if (aggregation == EQUAL_ANY) {
+    for (let i: u32 = 0; i < lengthA; i++) found |= equal(repeated(a, i, immediate), b, immediate);
+    return found & validB;
   }
   if (aggregation == EQUAL_ORDERED) {
-    for (let i: u32 = 0; i < lengthA && i + j < count; i++) {
-      if (i + j >= lengthB) return false;
-      if (element(a, i, immediate) != element(b, i + j, immediate)) return false;
-    }
-    return true;
+    found = all;
+    // Where the rest of the first string reaches over the end of the second's register, what there is of it counts.
+    for (let i: u32 = 0; i < lengthA; i++) found &= ((equal(repeated(a, i, immediate), b, immediate) & validB) >> i) | (all & ~(all >> i));
+    return found;
   }
-  if (j >= lengthB) return false;
-  const value = element(b, j, immediate);
-  if (aggregation == EQUAL_ANY) {
-    for (let i: u32 = 0; i < lengthA; i++) if (element(a, i, immediate) == value) return true;
-    return false;
-  }
-  // Ranges (1): pairs of lower and upper limit.
+  // Ranges: pairs of lower and upper limit.
   for (let i: u32 = 0; i + 1 < lengthA; i += 2)
-    if (element(a, i, immediate) <= value && value <= element(a, i + 1, immediate)) return true;
-  return false;
+    found |= atMost(repeated(a, i, immediate), b, immediate) & atMost(b, repeated(a, i + 1, immediate), immediate);
+  return found & validB;
 }
 
-function compareStrings(a: u32, b: u32, immediate: u32, lengthA: u32, lengthB: u32): i64 {
-  const count: u32 = immediate & WORDS ? 8 : 16;
-  let result: u32 = 0;
-  for (let j: u32 = 0; j < count; j++) {
-    let bit = matches(a, b, immediate, lengthA, lengthB, j);
-    if (immediate & NEGATIVE && !(immediate & MASKED && j >= lengthB)) bit = !bit;
-    if (bit) result |= 1 << j;
-  }
+function compareStrings(a: u32, b: v128, immediate: u32, lengthA: u32, lengthB: u32): i64 {
+  const count = countOf(immediate);
+  const all: u32 = (1 << count) - 1;
+  const validB: u32 = (1 << lengthB) - 1;
+  let result = matches(a, b, immediate, lengthA, validB, all);
+  if (immediate & NEGATIVE) result ^= immediate & MASKED ? validB : all;
   if (lengthB < count) result |= RESULT_ZF;
   if (lengthA < count) result |= RESULT_SF;
   return <i64>result;
@@ -76,11 +85,12 @@ function compareStrings(a: u32, b: u32, immediate: u32, lengthA: u32, lengthB: u
 export function pcmpestr(cpu: u32, a: i64, b: i64, immediate: i64, lengthA: i64, lengthB: i64): i64 {
   const control = <u32>immediate;
   const first = explicitLength(lengthA, control);
-  return compareStrings(cpu + <u32>a, cpu + <u32>b, control, first, explicitLength(lengthB, control));
+  return compareStrings(cpu + <u32>a, v128.load(cpu + <u32>b), control, first, explicitLength(lengthB, control));
 }
 
 export function pcmpistr(cpu: u32, a: i64, b: i64, immediate: i64): i64 {
   const control = <u32>immediate;
-  const first = implicitLength(cpu + <u32>a, control);
-  return compareStrings(cpu + <u32>a, cpu + <u32>b, control, first, implicitLength(cpu + <u32>b, control));
+  const second = v128.load(cpu + <u32>b);
+  const first = implicitLength(v128.load(cpu + <u32>a), control);
+  return compareStrings(cpu + <u32>a, second, control, first, implicitLength(second, control));
 }
