@@ -83,7 +83,7 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
   module.table(functions);
   module.exportTable('table');
 
-  const call = defineCall(module);
+  const call = defineCall(module, module.import('runtime', 'bindSite', bindingImports['bindSite']!));
   const body = new FunctionBody();
   const locals = new Locals(2);
   const status = locals.take('i32');
@@ -284,7 +284,7 @@ function defineInstruction(
  * `call` (imports.ts): for translated code, runs what is translated from `rip` on, until it comes to `back`; or gives
  * REGION_LEFT, with S_RIP where the interpreter goes on. A site remembers the region that its target led to.
  */
-function defineCall(module: ModuleWriter): number {
+function defineCall(module: ModuleWriter, bindSite: number): number {
   const [RIP, BACK, BUDGET, DEPTH, SITE, JUMP, RECORD, KEY] = [1, 2, 3, 4, 5, 6, 7, 8] as const;
   const cpu = [0x20, 0];
   const body = new FunctionBody();
@@ -341,19 +341,7 @@ function defineCall(module: ModuleWriter): number {
   body.raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(R.HANDLER_REGION).raw([0x46]);
   leaveUnless();
   body.raw([0x20, SITE, 0x04, 0x40]);
-  body.raw([0x20, SITE, 0x20, RIP, 0x37, 3]).raw(u(R.SITE_TARGET));
-  body.raw([0x20, SITE]);
-  key(L.S_JUMP_KEY, 64);
-  key(L.S_GLOBAL_KEY, 64);
-  entryKey();
-  key(L.S_JUMP_KEY, 32);
-  body.raw([0x46, 0x1b, 0x22, KEY, 0x37, 3]).raw(u(R.SITE_KEY));
-  // site's import key = the record's region and entry are the import ? key : 0
-  body.raw([0x20, SITE, 0x20, KEY, 0x42, 0]);
-  body.raw([0x20, SITE, 0x28, 2]).raw(u(R.SITE_IMPORT)).raw([0x20, RECORD, 0x28, 2]).raw(u(R.B_REGION));
-  body.raw([0x46, 0x1b, 0x37, 3]).raw(u(R.SITE_IMPORT_KEY));
-  body.raw([0x20, SITE, 0x20, RECORD, 0x2f, 1]).raw(u(R.B_REGION)).raw([0x3b, 1]).raw(u(R.SITE_REGION));
-  body.raw([0x20, SITE, 0x20, RECORD, 0x2f, 1]).raw(u(R.B_ENTRY)).raw([0x3b, 1]).raw(u(R.SITE_ENTRY));
+  body.raw(cpu).raw([0x20, SITE, 0x20, RIP, 0x10]).unsigned(bindSite).u8(0x1a);
   body.u8(0x0b);
   enter(RECORD, R.B_ENTRY, R.B_REGION);
   body.raw([0x0c, 0, 0x0b, 0x0b]);

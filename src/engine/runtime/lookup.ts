@@ -4,8 +4,8 @@ import {
   S_PAGE_BASE_FAR, S_PENDING, S_RECORD, S_RETIRED_END, S_RIP, S_SEG, S_SHADOW, S_SHADOW_NEXT, SEG_BASE, SEG_BYTES, SEG_LIMIT,
 } from '../layout'; // prettier-ignore
 import {
-  B_PAGE, B_SECOND, HANDLER_BLOCK, HANDLER_REGION, NEIGHBOUR_BASE, NEIGHBOUR_DISTANCE, NEIGHBOUR_KEY, NEIGHBOUR_PAGE, R_HANDLER, R_LEFT, R_LENGTH,
-  R_NEXT, R_SEGMENT,
+  B_PAGE, B_REGION, B_SECOND, HANDLER_BLOCK, HANDLER_REGION, NEIGHBOUR_BASE, NEIGHBOUR_DISTANCE, NEIGHBOUR_KEY, NEIGHBOUR_PAGE, R_HANDLER, R_LEFT, R_LENGTH,
+  R_NEXT, R_SEGMENT, SITE_IMPORT, SITE_IMPORT_KEY, SITE_KEY, SITE_REGION, SITE_TARGET,
 } from '../interpreter/record'; // prettier-ignore
 import { deliverFault } from './exception';
 import { GP, raiseWithError, STACK } from './fault';
@@ -152,6 +152,31 @@ function find(cpu: u32, host: u32, mode: u32, linear: i64): u32 {
     entry = table + slot * BLOCK_ENTRY_BYTES;
   }
   return 0;
+}
+
+/** Entry of the jump cache that holds for an instruction pointer now, or 0. */
+function knownJump(cpu: u32, rip: i64): u32 {
+  let jump = cpu + S_JUMPS + ((<u32>(rip ^ (rip >> 12)) & (JUMP_ENTRIES - 1)) << 4);
+  if (load<i64>(jump) != rip) jump ^= JUMP_OTHER;
+  if (load<i64>(jump) != rip) return 0;
+  const key = load<u32>(jump + 8);
+  return key == load<u32>(cpu + S_JUMP_KEY) || key == load<u32>(cpu + S_GLOBAL_KEY) ? jump : 0;
+}
+
+/** Notes what region the target of a call site is in, if it is translated; true: the one that the caller's module imports. */
+export function bindSite(cpu: u32, site: u32, target: i64): bool {
+  const jump = knownJump(cpu, target);
+  if (jump == 0) return false;
+  const record = load<u32>(jump + 12);
+  if (load<u16>(record + R_HANDLER) != HANDLER_REGION) return false;
+  const key = load<i64>(cpu + (load<u32>(jump + 8) == load<u32>(cpu + S_JUMP_KEY) ? S_JUMP_KEY : S_GLOBAL_KEY));
+  const region = load<u32>(record + B_REGION);
+  const imported = region == load<u32>(site + SITE_IMPORT);
+  store<i64>(site + SITE_TARGET, target);
+  store<i64>(site + SITE_KEY, key);
+  store<u32>(site + SITE_REGION, region);
+  store<i64>(site + SITE_IMPORT_KEY, imported ? key : 0);
+  return imported;
 }
 
 /** Whether a page beside a region's (NEIGHBOUR_ record) is what it was when that was translated; false as well if it was not fetched from yet. */

@@ -99,6 +99,9 @@ export class BlockRecorder {
     if (certain) this.certain |= bit;
     else this.noteRead(bit, null);
   }
+  /** Nothing was recorded: the block is never reached. */
+  isEmpty = true;
+
   /** What must be in the frame at its start; when all is recorded. */
   needs(): number {
     this.code.prune();

@@ -95,7 +95,13 @@ export class Region {
   private readonly leaves: readonly Exit[];
   private readonly refusals: readonly Exit[];
   private readonly body = new FunctionBody();
-  private readonly imports: { call: number; instruction: number; settle: number; hasNeighbour: number };
+  private readonly imports: {
+    call: number;
+    instruction: number;
+    settle: number;
+    hasNeighbour: number;
+    bindSite: number;
+  };
 
   constructor(
     private readonly blocks: readonly BasicBlock[],
@@ -112,6 +118,7 @@ export class Region {
     this.imports = {
       call: module.import('interpreter', 'call', CALL),
       instruction: module.import('interpreter', 'instruction', HANDLER),
+      bindSite: module.import('runtime', 'bindSite', bindingImports['bindSite']!),
       hasNeighbour: module.import('runtime', 'hasNeighbour', bindingImports['hasNeighbour']!),
       settle: module.import('runtime', 'settleFlags', bindingImports['settleFlags']!),
     };
@@ -202,6 +209,7 @@ export class Region {
 
   private record(block: BasicBlock): { code: BlockRecorder; leaving: Leaving | null } {
     const code = new BlockRecorder();
+    code.isEmpty = false;
     const list = block.ending.kind === 'callout' ? block.instructions.slice(0, -1) : block.instructions;
     let ops: TranslatorOps | null = null;
     list.forEach((instruction, i) => {
@@ -231,19 +239,23 @@ export class Region {
     return [...new Set(this.blocks.flatMap((_, block) => this.pages(block)))];
   }
 
-  /** Targets of its direct calls, as offsets from the page. */
-  get targets(): number[] {
-    const list: number[] = [];
-    this.blocks.forEach((_, block) => {
-      const offset = this.callTarget(block);
-      if (offset !== null) list.push(offset);
+  /** Targets of its direct calls, and of jumps out of it, as offsets from the page. */
+  get targets(): Set<number> {
+    const targets = new Set<number>();
+    this.blocks.forEach(({ ending }, block) => {
+      if (this.recorded[block]!.code.isEmpty) return;
+      const far = 'taken' in ending && ending.taken === null;
+      if (far || (ending.kind === 'call' && this.recorded[block]!.leaving?.kind === 'relative'))
+        targets.add(this.jumpTarget(block));
+      for (const offset of offsetsBehind(ending))
+        if (this.target(block, offset) === null) targets.add(offset);
     });
-    return list;
+    return targets;
   }
 
-  private callTarget(block: number): number | null {
-    const { ending, instructions } = this.blocks[block]!;
-    if (ending.kind !== 'call' || this.recorded[block]!.leaving?.kind !== 'relative') return null;
+  /** Where the block's last instruction, a direct call or jump, leads to. */
+  private jumpTarget(block: number): number {
+    const { instructions } = this.blocks[block]!;
     const { next, decoded } = instructions[instructions.length - 1]!;
     return next + decoded.immediate;
   }
@@ -484,17 +496,15 @@ export class Region {
           (candidate) => this.reaches(candidate) === to,
         )!;
         goTo(node, at);
-      } else if (offset !== null)
-        leave(at, () => {
-          this.emitBack(offset);
-        });
-      else leave(at, () => code.code.emitValue(leaving!.target, body, frame.locals));
-    };
-    const leave = (at: number, target: () => void): void => {
-      target();
+        return;
+      }
+      if (offset !== null) this.emitBack(offset);
+      else code.code.emitValue(leaving!.target, body, frame.locals);
       this.set(frame.rip);
-      body.u8(BR).unsigned(at - this.leaves[block]!.level);
+      this.emitTail(offset ?? this.jumpTarget(block), this.spillsAt(block) ? 0 : spilled);
+      leave(at);
     };
+    const leave = (at: number): void => void body.u8(BR).unsigned(at - this.leaves[block]!.level);
     const spilled = (this.live.dirty[block] ?? 0) | code.written;
     switch (ending.kind) {
       case 'goto':
@@ -516,13 +526,15 @@ export class Region {
         body.u8(END);
         break;
       case 'computed':
-        leave(level, () => code.code.emitValue(leaving!.target, body, frame.locals));
+        code.code.emitValue(leaving!.target, body, frame.locals);
+        this.set(frame.rip);
+        leave(level);
         break;
       case 'call':
         this.spill(spilled);
         code.code.emitValue(leaving!.target, body, frame.locals);
         this.set(frame.rip);
-        this.emitCall(this.callTarget(block), ending.next);
+        this.emitCall(leaving!.kind === 'relative' ? this.jumpTarget(block) : null, ending.next);
         this.loadFor(block, ending.next);
         way(ending.next, level);
         break;
@@ -550,24 +562,11 @@ export class Region {
     body.raw([0x02, 0x40]);
     if (callee) {
       body.raw([0x02, 0x40]);
-      const slow = (): void => void body.hint(false).u8(BR_IF).unsigned(0);
-      const { near } = callee;
-      if (!near) {
-        body.raw([0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_TARGET);
-        this.get(frame.rip);
-        body.u8(0x52);
-        slow();
-        body.raw([0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_IMPORT_KEY);
-        body.raw([GET, CPU, LOAD64, 3]).unsigned(this.key).u8(0x52);
-        slow();
+      if (!callee.near) {
+        this.emitIsBound(site);
+        body.u8(0x45).hint(false).raw([BR_IF, 0]);
       }
-      body.raw([GET, DEPTH, 0x41]).signed(MOST_DEPTH).u8(0x4f);
-      slow();
-      body.raw([GET, CPU, 0x41]).signed(callee.entry);
-      this.get(near ? frame.base : frame.rip);
-      if (!near) body.raw([0x42]).signed64(~0xfffn).u8(0x83);
-      this.get(frame.budget);
-      body.raw([GET, DEPTH, 0x41, 1, 0x6a, 0x10]).unsigned(callee.index);
+      this.emitEnter(callee, 0);
       done(1);
       body.raw([0x41, 0]);
       this.set(link);
@@ -583,6 +582,43 @@ export class Region {
     done(0);
     this.get(frame.rip);
     this.get(frame.budget);
+    body.raw([RETURN, END]);
+  }
+
+  /** Leaves 1 if the site's target is the frame's `rip`, and in the region that it imports. */
+  private emitIsBound(site: number): void {
+    const { body, frame } = this;
+    body.raw([0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_TARGET);
+    this.get(frame.rip);
+    body.raw([0x51, 0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_IMPORT_KEY);
+    body.raw([GET, CPU, LOAD64, 3]).unsigned(this.key).raw([0x51, 0x71]);
+  }
+
+  /** Calls the region of the frame's `rip`, or branches if the calls are too deep. */
+  private emitEnter({ entry, near, index }: Callee, tooDeep: number): void {
+    const { body, frame } = this;
+    body.raw([GET, DEPTH, 0x41]).signed(MOST_DEPTH).u8(0x4f).hint(false).u8(BR_IF).unsigned(tooDeep);
+    body.raw([GET, CPU, 0x41]).signed(entry);
+    this.get(near ? frame.base : frame.rip);
+    if (!near) body.raw([0x42]).signed64(~0xfffn).u8(0x83);
+    this.get(frame.budget);
+    body.raw([GET, DEPTH, 0x41, 1, 0x6a, 0x10]).unsigned(index);
+  }
+
+  /** Goes on at the frame's `rip` in the region that is there, if it is known, and comes back as that does; else behind this. */
+  private emitTail(target: number, mask: number): void {
+    const { site, callee } = this.sites.get(target) ?? { site: 0, callee: null };
+    if (!callee) return;
+    const { body, frame } = this;
+    body.raw([0x02, 0x40]);
+    if (!callee.near) {
+      this.emitIsBound(site);
+      body.u8(0x45).hint(false).raw(IF).raw([GET, CPU, 0x41]).signed(site);
+      this.get(frame.rip);
+      body.u8(0x10).unsigned(this.imports.bindSite).raw([0x45, BR_IF, 1, END]);
+    }
+    this.spill(mask);
+    this.emitEnter(callee, 0);
     body.raw([RETURN, END]);
   }
 
