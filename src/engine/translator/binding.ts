@@ -30,6 +30,7 @@ import type { ModuleWriter } from '../wasm/module.js';
 import { I32, I64 } from '../wasm/opcodes.js';
 import type { FlagState } from './flag-state.js';
 import { FloatEmitter, type FloatSource } from './floats.js';
+import { PAGE } from './blocks.js';
 import { CPU, FLAGS, WHERE_BIAS, type RegionFrame } from './frame.js';
 
 /** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
@@ -70,6 +71,35 @@ const READ_STATE = new Set<StateField>([
 ]);
 const WRITTEN_STATE = new Set<StateField>(['fcw', 'fsw', 'ftw', 'fop', 'fip', 'fdp']);
 
+/** A linear address as a value and a distance from it; below 4 GiB the sum may be cut to 32 bits. */
+interface Place {
+  readonly root: Node;
+  readonly offset: number;
+}
+/** A place whose address in memory is known. */
+interface KnownPlace extends Place {
+  readonly linear: Node;
+  readonly host: Node;
+  /** Memory that may be written may be read. */
+  readonly access: 'read' | 'write';
+}
+
+function placeOf(linear: Node): Place {
+  let root = linear;
+  let offset = 0;
+  for (;;) {
+    const [value, constant] = root.args;
+    const by = constant?.constant ?? null;
+    if (by === null) break;
+    const step = Number(BigInt.asIntN(64, by));
+    if (root.opcode === I64.add) offset += step;
+    else if (root.opcode === I64.sub) offset -= step;
+    else if (root.opcode !== I64.and || by !== 0xffffffffn) break;
+    root = value!;
+  }
+  return { root, offset };
+}
+
 /** What is known while one block is recorded: values of registers and flags. */
 export class BlockRecorder {
   readonly code = new Code();
@@ -87,6 +117,22 @@ export class BlockRecorder {
   private readonly reads: { readonly bit: number; readonly node: Node }[] = [];
   private needed = 0;
   readonly exits: Exit[] = [];
+
+  private readonly places = new Map<Node, KnownPlace[]>();
+
+  /** A place in memory that is known, and may be accessed so, less than a page away. */
+  nearPlace({ root, offset }: Place, access: 'read' | 'write'): KnownPlace | undefined {
+    return this.places
+      .get(root)
+      ?.find(
+        (known) => (known.access === 'write' || access === 'read') && Math.abs(known.offset - offset) < PAGE,
+      );
+  }
+  notePlace(place: KnownPlace): void {
+    const known = this.places.get(place.root);
+    if (known) known.unshift(place);
+    else this.places.set(place.root, [place]);
+  }
 
   /** The block reads this from the frame: it needs what was there before, unless it has changed it. */
   noteRead(bit: number, node: Node | null): void {
@@ -179,10 +225,26 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (this.nested > 0 && this.before.size > 0) throw new NotTranslatable();
     return (condition) => this.code.if(condition, () => this.undoAndExit(), undefined, false);
   }
-  /** Address in memory of `bytes` bytes at a linear address, from either place of its TLB entry; leaves if there is none. */
+  /** Address in memory of `bytes` bytes at a linear address; leaves if the TLB does not have it. */
   private host(bytes: number, linear: Node, access: 'read' | 'write'): Node {
-    const probe = this.probeTlb(bytes, linear, access === 'read' ? L.S_TLB_READ : L.S_TLB_WRITE);
     const leaveIf = this.prepareExit();
+    const place = placeOf(linear);
+    const near = this.block.nearPlace(place, access);
+    const found = near
+      ? this.hostNear(near, place, bytes, linear, access, leaveIf)
+      : this.probe(bytes, linear, access, leaveIf);
+    const host = this.code.read(found);
+    if (this.nested === 0) this.block.notePlace({ ...place, linear, host, access });
+    return host;
+  }
+  /** From either place of the TLB entry. */
+  private probe(
+    bytes: number,
+    linear: Node,
+    access: 'read' | 'write',
+    leaveIf: (condition: Node) => void,
+  ): Cell {
+    const probe = this.probeTlb(bytes, linear, access === 'read' ? L.S_TLB_READ : L.S_TLB_WRITE);
     const found = this.code.cell('i32', probe.host());
     const second = (): void => {
       const other = probe.at(this.i32(I32.xor, probe.entry, this.const32(L.TLB_OTHER)));
@@ -190,7 +252,27 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.code.assign(found, other.host());
     };
     this.code.if(this.i32(I32.eqz, probe.matches), second, undefined, false);
-    return this.code.read(found);
+    return found;
+  }
+  /** As `probe`, from a place that was found before: mostly all is in the same page. */
+  private hostNear(
+    near: KnownPlace,
+    place: Place,
+    bytes: number,
+    linear: Node,
+    access: 'read' | 'write',
+    leaveIf: (condition: Node) => void,
+  ): Cell {
+    const found = this.code.cell(
+      'i32',
+      this.i32(I32.add, near.host, this.const32(place.offset - near.offset)),
+    );
+    const last = bytes > 1 ? this.i64(I64.add, linear, this.node64(bytes - 1)) : linear;
+    const difference = this.i64(I64.and, this.i64(I64.xor, near.linear, last), this.node64(-0x1000n));
+    const other = (): void =>
+      this.code.assign(found, this.code.read(this.probe(bytes, linear, access, leaveIf)));
+    this.code.if(this.i32(I32.eqz, this.i32(I64.eqz, difference)), other, undefined, false);
+    return found;
   }
   /** A helper raised a fault: the interpreter will raise it again. */
   protected override exitIfFaulted(): void {
