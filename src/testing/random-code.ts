@@ -30,7 +30,11 @@ export class CodeSource {
   private readonly system: Form[];
   private readonly all: Form[];
 
-  constructor(forms: readonly Form[]) {
+  /** So many of 100 pointers lead to the code itself, which then changes while it runs. */
+  constructor(
+    forms: readonly Form[],
+    private readonly intoCode: number,
+  ) {
     const named = (pattern: RegExp): Form[] =>
       forms.filter((form) => pattern.test(form.encoding.instruction.name));
     this.calm = named(CALM);
@@ -60,7 +64,7 @@ export class CodeSource {
   }
 
   private one(random: Random, mode: CodeMode, at: number, bytes: number): number[] {
-    if (random.chance(20)) return pointer(random, mode);
+    if (random.chance(20)) return pointer(random, mode, random.chance(this.intoCode));
     if (random.chance(1)) return Array.from({ length: 1 + random.below(4) }, () => random.below(256));
     for (;;) {
       const kind = random.below(100);
@@ -73,11 +77,15 @@ export class CodeSource {
   }
 }
 
-/** Puts a pointer to data into a register: MOV r32, imm32. */
-function pointer(random: Random, mode: CodeMode): number[] {
+/** Puts a pointer to data or code into a register: MOV r32, imm32. */
+function pointer(random: Random, mode: CodeMode, toCode: boolean): number[] {
   const register = random.below(8);
   const target =
-    register === 4 ? DATA_START + 0x1000 + 8 * random.below(0x200) : DATA_START + random.below(DATA_BYTES);
+    register === 4
+      ? DATA_START + 0x1000 + 8 * random.below(0x200)
+      : toCode
+        ? CODE_START + random.below(CODE_BYTES)
+        : DATA_START + random.below(DATA_BYTES);
   const small = mode.long || mode.default32 || random.chance(50) ? target : target & 0xffff;
   const operand = mode.long || mode.default32 ? [] : [0x66];
   return [...operand, 0xb8 + register, small, small >> 8, small >> 16, small >> 24].map((b) => b & 0xff);

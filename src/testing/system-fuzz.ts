@@ -1,7 +1,7 @@
 /**
  * Random machines - modes, descriptors, page tables, handlers, code of all kinds - in two engines side by side:
  *
- *   node dist/testing/system-fuzz.js [--cases N] [--seed N] [--engines interpret,reference] [--heat N] [--mode MODE] [--from N]
+ *   node dist/testing/system-fuzz.js [--cases N] [--seed N] [--engines interpret,reference] [--heat N] [--mode MODE] [--modify PERCENT] [--from N]
  */
 import { parseArgs } from 'node:util';
 import type { EngineKind } from '../engine/engine.js';
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     engines: { type: 'string', default: 'interpret,reference' },
     heat: { type: 'string', default: '2' },
     mode: { type: 'string', default: '' },
+    modify: { type: 'string', default: '5' },
     from: { type: 'string', default: '0' },
   },
 });
@@ -33,7 +34,7 @@ const pair = (values.engines.split(',') as EngineKind[]).map(
 if (pair.length !== 2)
   throw new Error(`--engines ${values.engines}: give two engines, as in interpret,reference`);
 const [one, other] = pair as [SystemMachine, SystemMachine];
-const cases = new SystemCases(new CodeSource(one.engine.decoder.set.forms));
+const cases = new SystemCases(new CodeSource(one.engine.decoder.set.forms, Number(values.modify)));
 
 /** First difference, or null. */
 function difference(): string[] | null {

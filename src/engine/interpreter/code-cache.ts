@@ -114,6 +114,14 @@ export class CodeCache {
     }
   }
 
+  /** Place in the table of the region that has taken over at an address in memory, or NO_REGION. */
+  regionAt(at: number, mode: number): number {
+    const record = this.find(at, mode);
+    if (record === 0 || this.view.getUint16(record + R.R_HANDLER, true) !== R.HANDLER_REGION)
+      return R.NO_REGION;
+    return this.view.getUint16(record + R.B_REGION, true);
+  }
+
   /** Lets a region take over at a block's head; false if another one has. */
   enterRegion(head: number, region: number, entry: number): boolean {
     const { view } = this;

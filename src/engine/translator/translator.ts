@@ -3,6 +3,7 @@ import type { Form } from '../../isa/forms.js';
 import { controlFlowOf } from '../../isa/control-flow.js';
 import { REGION } from '../imports.js';
 import type { CodeCache } from '../interpreter/code-cache.js';
+import { NO_REGION } from '../interpreter/record.js';
 import type { HandlerPlan } from '../interpreter/generate.js';
 import * as L from '../layout.js';
 import { ModuleWriter } from '../wasm/module.js';
@@ -119,7 +120,7 @@ export class Translator {
       if (covered.has(`${want.page + want.offset},${want.mode}`)) continue;
       const smaller = this.growing(want);
       const head = smaller ? this.grown(smaller, want, wanted) : want;
-      const found = this.regionOf(head, module);
+      const found = this.regionOf(head, module, smaller?.slot ?? NO_REGION);
       if (!found) continue;
       for (const offset of found.region.offsets) {
         const at = found.pageAt(offset >> 12) + (offset & (PAGE - 1));
@@ -136,14 +137,22 @@ export class Translator {
     this.counts.milliseconds += performance.now() - started;
   }
 
-  private regionOf(wanted: Wanted, module: ModuleWriter): Pick<Made, 'region' | 'pages' | 'pageAt'> | null {
+  private regionOf(
+    wanted: Wanted,
+    module: ModuleWriter,
+    replaced: number,
+  ): Pick<Made, 'region' | 'pages' | 'pageAt'> | null {
     const { offset, mode } = wanted;
     if (this.cache.find(wanted.page + offset, mode) === 0) return null;
     const exits = new Set<number>();
     const callouts = new Set<number>();
     const code = new KnownCode(this.cache, mode, (distance) => this.neighbourPage(wanted, distance));
     const treatment: Treatment = {
-      executed: (at) => code.executed(at),
+      executed: (at) => {
+        if (!code.executed(at)) return false;
+        const taken = this.cache.regionAt(code.pageAt(at >> 12) + (at & (PAGE - 1)), mode);
+        return taken === NO_REGION || taken === replaced;
+      },
       of: (instruction) => {
         const { decoded, start } = instruction;
         const form = decoded.form!;
