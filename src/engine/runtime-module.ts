@@ -18,7 +18,7 @@ export interface RuntimeExports {
   translateCode(cpu: number, linear: bigint): bigint;
   /** Physical address of a byte, or negative; raises and marks nothing. */
   peekPhysical(cpu: number, linear: bigint): bigint;
-  /** Low 32 bits of S_JUMP_KEY or S_GLOBAL_KEY: the one for code at an address that was fetched from last. */
+  /** S_JUMP_KEY or S_GLOBAL_KEY: the one for code at an address that was fetched from last. */
   codeKey(cpu: number, linear: bigint): number;
   fetchAddress(cpu: number, rip: bigint): bigint;
   ramAddress(physical: bigint): number;

@@ -73,52 +73,31 @@ export class CodeCache {
     return page === 0 ? null : { page, offset: view.getUint16(record + R.R_NEXT, true) };
   }
 
-  /** Records of the blocks of a page that were decoded for a mode, by offset; of those that reach into the page `second`, if it is not 0. */
-  headsOf(page: number, mode: number, second = 0): Map<number, number> {
-    const { view } = this;
-    const heads = new Map<number, number>();
-    for (let block = this.pages.get(page) ?? 0; block !== 0; block = view.getUint32(block + R.B_CHAIN, true))
-      if (
-        view.getUint16(block + R.B_MODE, true) === mode &&
-        view.getUint32(block + R.B_SECOND, true) === second
-      )
-        heads.set(view.getUint16(block + R.R_NEXT, true), block);
-    return heads;
-  }
-
   /** Record of the block at an address in memory, decoded if it was not yet; 0 if it reaches into the next page. */
   headAt(at: number, mode: number): number {
     const known = this.find(at, mode);
-    if (known !== 0) return this.view.getUint32(known + R.B_SECOND, true) === 0 ? known : 0;
-    const start = this.next;
-    const made = this.build(0, at, -1n, start, MAX_BLOCK, BigInt(at & (PAGE - 1)), mode);
-    if (made === 0) return 0;
-    this.next = made;
-    this.insert(at, mode, start);
-    return start;
+    if (known !== 0) return this.secondPage(known) === 0 ? known : 0;
+    return this.decodeAt(0, at, -1n, BigInt(at & (PAGE - 1)), mode);
   }
 
   /** Record of the block that was decoded at an address in memory, and is not stale; 0: none. */
   find(at: number, mode: number): number {
     const { view } = this;
-    const table = view.getUint32(L.G_BLOCKS, true);
-    const mask = view.getUint32(L.G_BLOCKS_MASK, true);
-    for (let slot = hashOf(at, mode) & mask; ; slot = (slot + 1) & mask) {
-      const entry = table + slot * L.BLOCK_ENTRY_BYTES;
-      const known = view.getUint32(entry, true);
-      if (known === 0) return 0;
-      if (known !== at || view.getUint32(entry + 4, true) !== mode) continue;
-      const record = view.getUint32(entry + 8, true);
-      const handler = view.getUint16(record + R.R_HANDLER, true);
-      return handler === R.HANDLER_BLOCK || handler === R.HANDLER_REGION ? record : 0;
-    }
+    const entry = this.entryOf(at, mode);
+    if (view.getUint32(entry, true) === 0) return 0;
+    const record = view.getUint32(entry + 8, true);
+    const handler = view.getUint16(record + R.R_HANDLER, true);
+    return handler === R.HANDLER_BLOCK || handler === R.HANDLER_REGION ? record : 0;
   }
 
-  /** Place in the table of the region that has taken over at an address in memory, or NO_REGION. */
-  regionAt(at: number, mode: number): number {
-    const record = this.find(at, mode);
-    if (record === 0 || this.view.getUint16(record + R.R_HANDLER, true) !== R.HANDLER_REGION)
-      return R.NO_REGION;
+  /** Page that the block reaches into, or 0. */
+  secondPage(record: number): number {
+    return this.view.getUint32(record + R.B_SECOND, true);
+  }
+
+  /** Place in the table of the region that has taken over at a block's head, or NO_REGION. */
+  regionOf(record: number): number {
+    if (this.view.getUint16(record + R.R_HANDLER, true) !== R.HANDLER_REGION) return R.NO_REGION;
     return this.view.getUint16(record + R.B_REGION, true);
   }
 
@@ -147,8 +126,7 @@ export class CodeCache {
 
   /** Record of one instruction that stands alone, as the last of its block. */
   recordFor(decoded: Decoded, mode: number, page: number, offset: number): number {
-    const record = this.next;
-    this.next += R.RECORD_BYTES;
+    const record = this.take(R.RECORD_BYTES);
     const own = this.decoded;
     this.decoded = decoded;
     this.writeRecord(record, mode, offset);
@@ -160,9 +138,7 @@ export class CodeCache {
 
   /** A call site that knows no target yet; its caller's module imports this entry of a region. */
   site(region = R.NO_REGION, entry = 0): number {
-    const site = this.next;
-    this.next += R.SITE_BYTES;
-    this.bytes.fill(0, site, site + R.SITE_BYTES);
+    const site = this.take(R.SITE_BYTES);
     this.view.setUint16(site + R.SITE_IMPORT, region, true);
     this.view.setUint16(site + R.SITE_IMPORT_ENTRY, entry, true);
     return site;
@@ -170,12 +146,18 @@ export class CodeCache {
 
   /** A page beside a region's that was not looked for yet. */
   neighbour(page: number, distance: number): number {
-    const record = this.next;
-    this.next += R.NEIGHBOUR_BYTES;
-    this.bytes.fill(0, record, record + R.NEIGHBOUR_BYTES);
+    const record = this.take(R.NEIGHBOUR_BYTES);
     this.view.setUint32(record + R.NEIGHBOUR_PAGE, page, true);
     this.view.setInt32(record + R.NEIGHBOUR_DISTANCE, distance, true);
     return record;
+  }
+
+  /** Empty bytes for a translation (`reserve`). */
+  private take(bytes: number): number {
+    const start = this.next;
+    this.next += bytes;
+    this.bytes.fill(0, start, this.next);
+    return start;
   }
 
   /** What the caller's module imports is not the target's region any more. */
@@ -204,13 +186,18 @@ export class CodeCache {
         : scratch;
     }
     if (this.arena.end - this.next < (MAX_BLOCK + 4) * R.RECORD_BYTES) this.flush();
+    return this.decodeAt(cpu, host, BigInt(physical), linear, mode);
+  };
+
+  /** Record of a block that is decoded now and kept; 0: none. */
+  private decodeAt(cpu: number, host: number, physical: bigint, linear: bigint, mode: number): number {
     const start = this.next;
-    const made = this.build(cpu, host, BigInt(physical), start, MAX_BLOCK, linear, mode);
+    const made = this.build(cpu, host, physical, start, MAX_BLOCK, linear, mode);
     if (made === 0) return 0;
     this.next = made;
     if (host !== 0) this.insert(host, mode, start);
     return start;
-  };
+  }
 
   /** Bytes of RAM were written: blocks of the page are stale if the touched chunks hold code. */
   readonly written = (host: number, length: number): void => {
@@ -294,21 +281,25 @@ export class CodeCache {
 
   private insert(host: number, mode: number, record: number): void {
     const { view } = this;
+    const entry = this.entryOf(host, mode);
+    view.setUint32(entry, host, true);
+    view.setUint32(entry + 4, mode, true);
+    view.setUint32(entry + 8, record, true);
+  }
+
+  /** Entry of the table of blocks for an address in memory: the one that has it, or the empty one to put it in. */
+  private entryOf(host: number, mode: number): number {
+    const { view } = this;
     const table = view.getUint32(L.G_BLOCKS, true);
     const mask = view.getUint32(L.G_BLOCKS_MASK, true);
     let slot = hashOf(host, mode) & mask;
-    for (let probes = 0; ; probes++) {
+    for (let probes = 0; probes <= mask + 1; probes++) {
       const entry = table + slot * L.BLOCK_ENTRY_BYTES;
       const known = view.getUint32(entry, true);
-      if (known === 0 || (known === host && view.getUint32(entry + 4, true) === mode)) {
-        view.setUint32(entry, host, true);
-        view.setUint32(entry + 4, mode, true);
-        view.setUint32(entry + 8, record, true);
-        return;
-      }
+      if (known === 0 || (known === host && view.getUint32(entry + 4, true) === mode)) return entry;
       slot = (slot + 1) & mask;
-      if (probes > mask) throw new Error('table of decoded blocks is full');
     }
+    throw new Error('table of decoded blocks is full');
   }
 
   /** Bytes from S_RIP to the limit of the code segment. */

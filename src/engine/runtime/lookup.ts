@@ -63,15 +63,14 @@ export function lookup(cpu: u32): u32 {
     return 0;
   }
   const rip = load<i64>(cpu + S_RIP);
-  const jump = cpu + S_JUMPS + ((<u32>(rip ^ (rip >> 12)) & (JUMP_ENTRIES - 1)) << 4);
-  const place = load<i64>(jump) == rip ? jump : jump ^ JUMP_OTHER;
+  const jump = firstPlace(cpu, rip);
+  const place = placeOf(jump, rip);
   let record: u32 = 0;
   if (load<i64>(place) == rip) {
     const known = load<u32>(place + 12);
     if (isHead(known)) {
-      const key = load<u32>(place + 8);
-      if (key == load<u32>(cpu + S_JUMP_KEY) || key == load<u32>(cpu + S_GLOBAL_KEY)) return enter(cpu, known, rip);
-      if (((key ^ load<u32>(cpu + S_JUMP_KEY)) & MODE_BITS) == 0) record = known;
+      if (keyOf(cpu, place) != 0) return enter(cpu, known, rip);
+      if (((load<u32>(place + 8) ^ load<u32>(cpu + S_JUMP_KEY)) & MODE_BITS) == 0) record = known;
     }
   }
   const physical = fetchAddress(cpu, rip);
@@ -91,7 +90,7 @@ export function lookup(cpu: u32): u32 {
   if (load<u32>(record + B_SECOND) == 0 && host != 0) {
     if (place != jump) memory.copy(place, jump, 16);
     store<i64>(jump, rip);
-    store<u32>(jump + 8, codeKey(cpu, load<i64>(cpu + S_LOOKUP)));
+    store<u32>(jump + 8, load<u32>(cpu + codeKey(cpu, load<i64>(cpu + S_LOOKUP))));
     store<u32>(jump + 12, record);
   }
   return enter(cpu, record, rip);
@@ -154,22 +153,35 @@ function find(cpu: u32, host: u32, mode: u32, linear: i64): u32 {
   return 0;
 }
 
-/** Entry of the jump cache that holds for an instruction pointer now, or 0. */
-function knownJump(cpu: u32, rip: i64): u32 {
-  let jump = cpu + S_JUMPS + ((<u32>(rip ^ (rip >> 12)) & (JUMP_ENTRIES - 1)) << 4);
-  if (load<i64>(jump) != rip) jump ^= JUMP_OTHER;
-  if (load<i64>(jump) != rip) return 0;
+/** Where the jump cache has an instruction pointer, or would have it. */
+// @ts-ignore: decorator
+@inline
+function firstPlace(cpu: u32, rip: i64): u32 {
+  return cpu + S_JUMPS + ((<u32>(rip ^ (rip >> 12)) & (JUMP_ENTRIES - 1)) << 4);
+}
+// @ts-ignore: decorator
+@inline
+function placeOf(first: u32, rip: i64): u32 {
+  return load<i64>(first) == rip ? first : first ^ JUMP_OTHER;
+}
+
+/** The key under which an entry of the jump cache holds now: S_JUMP_KEY or S_GLOBAL_KEY; 0: it does not. */
+// @ts-ignore: decorator
+@inline
+function keyOf(cpu: u32, jump: u32): u32 {
   const key = load<u32>(jump + 8);
-  return key == load<u32>(cpu + S_JUMP_KEY) || key == load<u32>(cpu + S_GLOBAL_KEY) ? jump : 0;
+  if (key == load<u32>(cpu + S_JUMP_KEY)) return S_JUMP_KEY;
+  return key == load<u32>(cpu + S_GLOBAL_KEY) ? S_GLOBAL_KEY : 0;
 }
 
 /** Notes what region the target of a call site is in, if it is translated; true: the one that the caller's module imports. */
 export function bindSite(cpu: u32, site: u32, target: i64): bool {
-  const jump = knownJump(cpu, target);
-  if (jump == 0) return false;
+  const jump = placeOf(firstPlace(cpu, target), target);
+  const known = load<i64>(jump) == target ? keyOf(cpu, jump) : 0;
+  if (known == 0) return false;
   const record = load<u32>(jump + 12);
   if (load<u16>(record + R_HANDLER) != HANDLER_REGION) return false;
-  const key = load<i64>(cpu + (load<u32>(jump + 8) == load<u32>(cpu + S_JUMP_KEY) ? S_JUMP_KEY : S_GLOBAL_KEY));
+  const key = load<i64>(cpu + known);
   const region = load<u32>(record + B_REGION);
   const imported = region == load<u32>(site + SITE_IMPORT);
   store<i64>(site + SITE_TARGET, target);
@@ -186,9 +198,8 @@ export function hasNeighbour(cpu: u32, record: u32, base: i64): bool {
   if (!isFetched(cpu, linear)) return false;
   if (ramAddress(translateCode(cpu, linear)) != load<u32>(record + NEIGHBOUR_PAGE)) return false;
   noteCodePage(cpu, linear);
-  const key = codeKey(cpu, linear);
   store<i64>(record + NEIGHBOUR_BASE, base);
-  store<i64>(record + NEIGHBOUR_KEY, load<i64>(cpu + (key == load<u32>(cpu + S_JUMP_KEY) ? S_JUMP_KEY : S_GLOBAL_KEY)));
+  store<i64>(record + NEIGHBOUR_KEY, load<i64>(cpu + codeKey(cpu, linear)));
   return true;
 }
 

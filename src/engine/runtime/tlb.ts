@@ -190,9 +190,9 @@ export function isFetched(cpu: u32, linear: i64): bool {
   return load<i64>(codeEntry(cpu, linear)) == (linear & ~0xfff);
 }
 
-/** Low 32 bits of the key for code at a linear address that translateCode has just found. */
+/** The key for code at a linear address that translateCode has just found: S_GLOBAL_KEY or S_JUMP_KEY. */
 export function codeKey(cpu: u32, linear: i64): u32 {
-  return load<u32>(cpu + ((load<i64>(codeEntry(cpu, linear) + 8) & WALK_GLOBAL) != 0 ? S_GLOBAL_KEY : S_JUMP_KEY));
+  return (load<i64>(codeEntry(cpu, linear) + 8) & WALK_GLOBAL) != 0 ? S_GLOBAL_KEY : S_JUMP_KEY;
 }
 
 /** Physical address as a supervisor reads it, or -1; marks, raises and keeps nothing: for debuggers. */

@@ -145,9 +145,6 @@ export class BlockRecorder {
     if (certain) this.certain |= bit;
     else this.noteRead(bit, null);
   }
-  /** Nothing was recorded: the block is never reached. */
-  isEmpty = true;
-
   /** What must be in the frame at its start; when all is recorded. */
   needs(): number {
     this.code.prune();
@@ -267,11 +264,10 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       'i32',
       this.i32(I32.add, near.host, this.const32(place.offset - near.offset)),
     );
-    const last = bytes > 1 ? this.i64(I64.add, linear, this.node64(bytes - 1)) : linear;
-    const difference = this.i64(I64.and, this.i64(I64.xor, near.linear, last), this.node64(-0x1000n));
+    const same = this.samePage(near.linear, this.lastOf(bytes, linear));
     const other = (): void =>
       this.code.assign(found, this.code.read(this.probe(bytes, linear, access, leaveIf)));
-    this.code.if(this.i32(I32.eqz, this.i32(I64.eqz, difference)), other, undefined, false);
+    this.code.if(this.i32(I32.eqz, same), other, undefined, false);
     return found;
   }
   /** A helper raised a fault: the interpreter will raise it again. */
@@ -933,21 +929,17 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const slow = (): Int => this.callHelper(name as HelperName, args);
     if (/^u?comis[sd]$/.test(name) || /^cvtts[sd]2si$/.test(name)) {
       const result = code.cell('i64', this.node64(0));
-      const done = (value: Node): void => code.assign(result, value);
-      const otherwise = (): void => code.assign(result, this.node64(slow()));
-      if (name.startsWith('cvt')) {
-        const bits = place(args[1]!);
-        const cut = (value: Node): void =>
-          done(this.node64(bits === 32 ? this.zx(32, this.asInt(value)) : this.asInt(value)));
-        floats.toInteger(name === 'cvttss2si' ? 'f32' : 'f64', source(args[0]!), bits, cut, otherwise);
-      } else
-        floats.compare(
-          name.endsWith('ss') ? 'f32' : 'f64',
-          place(args[0]!),
-          source(args[1]!),
-          done,
-          otherwise,
-        );
+      const converts = name.startsWith('cvt');
+      const bits = converts ? place(args[1]!) : 64;
+      const { guard, value } = converts
+        ? floats.toInteger(name === 'cvttss2si' ? 'f32' : 'f64', source(args[0]!), bits)
+        : floats.compare(name.endsWith('ss') ? 'f32' : 'f64', place(args[0]!), source(args[1]!));
+      code.if(
+        guard,
+        () => code.assign(result, this.node64(this.zx(bits, this.asInt(value)))),
+        () => code.assign(result, this.node64(slow())),
+        true,
+      );
       return this.asInt(code.read(result));
     }
     if (name === 'cvtsi2sd' || name === 'cvtsi2ss') {

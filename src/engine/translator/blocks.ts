@@ -52,6 +52,11 @@ export interface Treatment {
   of(instruction: RegionInstruction): 'translate' | 'callout' | 'exit';
 }
 
+export function crossesPages(code: { readonly start: number; readonly next: number }): boolean {
+  const [first, last] = pagesOf(code);
+  return first !== last;
+}
+
 /**
  * The blocks that are reached from `head` (an offset in the region's page), head first. Empty: not even the first instruction.
  * `pageAt` gives the address in `bytes` of a page by its distance, 0 if it is not known. No block has instructions that start in different pages,
@@ -108,16 +113,14 @@ export function findBlocks(
       if (!instruction) break;
       seen.add(at);
       const ending = endingOf(instruction, treatment, within);
-      if (!ending && !standsAlone(instruction)) {
+      if (!ending) {
         const { next } = instruction;
         const other = decodeAt(next);
-        if (next >> 12 === at >> 12 && !(other && standsAlone(other))) {
+        if (next >> 12 === at >> 12 && !(other && crossesPages(other))) {
           at = next;
           continue;
         }
-      }
-      if (!ending) {
-        follow(instruction.next);
+        follow(next);
         break;
       }
       if ('taken' in ending) follow(ending.taken);
@@ -138,18 +141,12 @@ export function findBlocks(
         list.push(instruction);
         ending = endingOf(instruction, treatment, within);
         at = instruction.next;
-        if (!ending && (standsAlone(instruction) || at >> 12 !== instruction.start >> 12))
-          ending = { kind: 'goto', to: at };
+        if (!ending && at >> 12 !== instruction.start >> 12) ending = { kind: 'goto', to: at };
       }
     }
     blocks.push({ start, instructions: list, ending });
   }
   return blocks;
-}
-
-function standsAlone(instruction: RegionInstruction): boolean {
-  const [first, last] = pagesOf(instruction);
-  return first !== last;
 }
 
 function endingOf(

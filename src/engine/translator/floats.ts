@@ -61,6 +61,12 @@ export type FloatSource =
   | { readonly kind: 'low'; readonly value: Node }
   | { readonly kind: 'vector'; readonly value: Node };
 
+/** A result that holds where the guard (i32) does. */
+export interface Guarded {
+  readonly guard: Node;
+  readonly value: Node;
+}
+
 /** Emits the fast path of one instruction; `slow` emits the helper. */
 export class FloatEmitter {
   constructor(
@@ -257,36 +263,24 @@ export class FloatEmitter {
     else this.code.if(this.plain(), store, slow, true);
   }
 
-  /** CVTTSS2SI and CVTTSD2SI, into `result` (i64, not cut to 32 bits). */
-  toInteger(
-    from: Shape,
-    source: FloatSource,
-    bits: number,
-    done: (result: Node) => void,
-    slow: () => void,
-  ): void {
+  /** CVTTSS2SI and CVTTSD2SI: an i64 that is not cut to 32 bits. */
+  toInteger(from: Shape, source: FloatSource, bits: number): Guarded {
     const x = this.scalarOf(from, source);
     const ops = SCALAR[from];
     const limit = this.constant(from, from === 'f64' ? (bits === 32 ? 0x41e0000000000000n : 0x43e0000000000000n) : bits === 32 ? 0x4f000000n : 0x5f000000n); // prettier-ignore
     const small = this.node(ops.lt, 'i32', this.node(ops.abs, from, x), limit);
     const r = this.node(I64_TRUNC_SAT[from], 'i64', x);
-    this.code.if(this.both(this.plain(), small, this.ordinary(from, x, x)), () => done(r), slow, true);
+    return { guard: this.both(this.plain(), small, this.ordinary(from, x, x)), value: r };
   }
 
-  /** COMISx and UCOMISx: CF in bit 0, PF in bit 2, ZF in bit 6 of what `done` gets. */
-  compare(
-    shape: Shape,
-    a: number,
-    source: FloatSource,
-    done: (result: Node) => void,
-    slow: () => void,
-  ): void {
+  /** COMISx and UCOMISx: CF in bit 0, PF in bit 2, ZF in bit 6. */
+  compare(shape: Shape, a: number, source: FloatSource): Guarded {
     const x = this.lane(shape, this.load(a));
     const y = this.scalarOf(shape, source);
     const ops = SCALAR[shape];
     const less = this.node(ops.lt, 'i32', x, y);
     const equal = this.node(I32.shl, 'i32', this.node(ops.eq, 'i32', x, y), this.code.constant('i32', 6n));
-    const result = this.node(I64.extendU, 'i64', this.node(I32.or, 'i32', less, equal));
-    this.code.if(this.ordinary(shape, x, y), () => done(result), slow, true);
+    const value = this.node(I64.extendU, 'i64', this.node(I32.or, 'i32', less, equal));
+    return { guard: this.ordinary(shape, x, y), value };
   }
 }

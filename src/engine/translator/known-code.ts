@@ -4,8 +4,6 @@ import { MOST_PAGES, PAGE } from './blocks.js';
 /** What was executed around a page: offsets are from it, distances in pages. */
 export class KnownCode {
   private readonly pages = new Map<number, number>();
-  private readonly heads = new Map<number, ReadonlyMap<number, number>>();
-  private readonly crossing = new Map<number, ReadonlyMap<number, number>>();
 
   constructor(
     private readonly cache: CodeCache,
@@ -21,19 +19,17 @@ export class KnownCode {
     return page;
   };
 
-  /** Whether a block at this offset was executed: then stores to its code are noticed. */
-  executed(offset: number): boolean {
-    const distance = offset >> 12;
-    const page = this.pageAt(distance);
-    if (page === 0) return false;
-    const at = offset & (PAGE - 1);
-    let heads = this.heads.get(distance);
-    if (!heads) this.heads.set(distance, (heads = this.cache.headsOf(page, this.mode)));
-    if (heads.has(at)) return true;
-    const second = this.pageAt(distance + 1);
-    if (second === 0) return false;
-    let crossing = this.crossing.get(distance);
-    if (!crossing) this.crossing.set(distance, (crossing = this.cache.headsOf(page, this.mode, second)));
-    return crossing.has(at);
+  /** Address in memory of code in a page that is known. */
+  addressOf(offset: number): number {
+    return this.pageAt(offset >> 12) + (offset & (PAGE - 1));
+  }
+
+  /** Record of the block that was executed at an offset, or 0. If there is one, stores to its code are noticed. */
+  recordAt(offset: number): number {
+    if (this.pageAt(offset >> 12) === 0) return 0;
+    const record = this.cache.find(this.addressOf(offset), this.mode);
+    if (record === 0) return 0;
+    const second = this.cache.secondPage(record);
+    return second === 0 || second === this.pageAt((offset >> 12) + 1) ? record : 0;
   }
 }

@@ -5,7 +5,14 @@ import { FunctionBody } from '../wasm/bytes.js';
 import { Cell } from '../wasm/code.js';
 import type { ModuleWriter } from '../wasm/module.js';
 import { BlockRecorder, Exit, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
-import { PAGE, pagesOf, type BasicBlock, type Ending, type RegionInstruction } from './blocks.js';
+import {
+  crossesPages,
+  PAGE,
+  pagesOf,
+  type BasicBlock,
+  type Ending,
+  type RegionInstruction,
+} from './blocks.js';
 import { withEntries, type RegionGraph } from './entries.js';
 import { CPU, DEPTH, ENTRY, FLAGS, RegionFrame, WHERE_BIAS } from './frame.js';
 import { irreducibleEdges, loopsOf, type Successors } from './graph.js';
@@ -26,11 +33,6 @@ const IF = [0x04, 0x40];
 const ELSE = 0x05;
 const END = 0x0b;
 const FAR = 0x10000;
-
-export interface RegionEntry {
-  /** Offset from the region's page. */
-  readonly offset: number;
-}
 
 /** Code that stores what `mask` names, and then leaves at the frame's `where` (`exit`) or with its `rip` (`leave`). */
 interface Stub {
@@ -73,12 +75,8 @@ export class Refused extends Error {
 
 /** One region: recorded by the constructor, emitted by `define`. */
 export class Region {
-  readonly entries: readonly RegionEntry[];
-  /** MODE_ bits. */
-  private readonly mode: number;
-  private readonly key: number;
-  /** As asked for. */
-  readonly wantedEntries: readonly number[];
+  /** Offsets of the blocks where it is entered: entry number n is the n-th, from 1. */
+  readonly entries: readonly number[];
   /** Offsets of its blocks, and of code that it leads to but does not have. */
   readonly offsets: readonly number[];
   readonly beyond: ReadonlySet<number>;
@@ -91,6 +89,8 @@ export class Region {
   private readonly cut = new Set<string>();
   private readonly graph: RegionGraph;
   private readonly checked = new Set([0]);
+  /** Blocks that are reached without the edges that were cut. */
+  private readonly reached: ReadonlySet<number>;
   /** Where each block goes with `rip`, and out of its check. */
   private readonly leaves: readonly Exit[];
   private readonly refusals: readonly Exit[];
@@ -106,15 +106,12 @@ export class Region {
   constructor(
     private readonly blocks: readonly BasicBlock[],
     private readonly module: ModuleWriter,
-    how: RegionMode,
+    readonly how: RegionMode,
     /** Decoded record of an instruction that its handler runs. */
     private readonly recordOf: (instruction: RegionInstruction) => number,
     /** NEIGHBOUR_ record of a page by its distance. */
     private readonly neighbourOf: (distance: number) => number,
   ) {
-    this.mode = how.mode;
-    this.key = how.key;
-    this.wantedEntries = how.entries;
     this.imports = {
       call: module.import('interpreter', 'call', CALL),
       instruction: module.import('interpreter', 'instruction', HANDLER),
@@ -133,7 +130,7 @@ export class Region {
       for (const [from, to] of found) this.cut.add(`${from},${to}`);
     }
     const successors = this.successors();
-    const reached = reachable(successors);
+    const reached = (this.reached = reachable(successors));
     for (const head of loopsOf(successors).keys()) this.checked.add(head);
     blocks.forEach(({ ending }, from) => {
       if (!reached.has(from) || (ending.kind !== 'call' && ending.kind !== 'callout')) return;
@@ -144,12 +141,12 @@ export class Region {
       const block = this.blockAt.get(offset);
       if (block !== undefined && reached.has(block)) this.checked.add(block);
     }
-    const others = [...this.checked].filter((block) => block !== 0 && this.spans(block) === 1);
+    const others = [...this.checked].filter((block) => block !== 0 && !crossesPages(this.extent(block)));
     const far = (block: number): number => Math.abs(blocks[block]!.start >> 12);
     const entries = [0, ...others.sort((a, b) => far(a) - far(b))];
     this.graph = withEntries(successors, entries);
     this.longest = this.longestPaths(successors);
-    this.entries = entries.map((block) => ({ offset: blocks[block]!.start }));
+    this.entries = entries.map((block) => blocks[block]!.start);
     this.recorded = blocks.map((block, i) =>
       reached.has(i) ? this.record(block) : { code: new BlockRecorder(), leaving: null },
     );
@@ -162,14 +159,13 @@ export class Region {
     this.refusals = blocks.map(() => new Exit(0));
   }
 
-  private spans(block: number): number {
-    return new Set(this.pages(block)).size;
+  private extent(block: number): { start: number; next: number } {
+    const { start, instructions } = this.blocks[block]!;
+    return { start, next: instructions[instructions.length - 1]!.next };
   }
 
   private pages(block: number): readonly number[] {
-    const { start, instructions } = this.blocks[block]!;
-    const { next } = instructions[instructions.length - 1]!;
-    return pagesOf({ start, next });
+    return pagesOf(this.extent(block));
   }
 
   /** Whether all is in memory behind the block. */
@@ -209,13 +205,12 @@ export class Region {
 
   private record(block: BasicBlock): { code: BlockRecorder; leaving: Leaving | null } {
     const code = new BlockRecorder();
-    code.isEmpty = false;
     const list = block.ending.kind === 'callout' ? block.instructions.slice(0, -1) : block.instructions;
     let ops: TranslatorOps | null = null;
     list.forEach((instruction, i) => {
       const { decoded, start, next } = instruction;
       const left = block.instructions.length - i;
-      ops = new TranslatorOps(decoded, code, this.frame, this.module, this.mode, start, next, left);
+      ops = new TranslatorOps(decoded, code, this.frame, this.module, this.how.mode, start, next, left);
       try {
         ops.bind();
       } catch (error) {
@@ -228,7 +223,6 @@ export class Region {
     return { code, leaving: (ops as TranslatorOps | null)?.leaving ?? null };
   }
 
-  // ---- emission
   /** Whether a block of it begins at this offset. */
   has(offset: number): boolean {
     return this.blockAt.has(offset);
@@ -243,7 +237,7 @@ export class Region {
   get targets(): Set<number> {
     const targets = new Set<number>();
     this.blocks.forEach(({ ending }, block) => {
-      if (this.recorded[block]!.code.isEmpty) return;
+      if (!this.reached.has(block)) return;
       const far = 'taken' in ending && ending.taken === null;
       if (far || (ending.kind === 'call' && this.recorded[block]!.leaving?.kind === 'relative'))
         targets.add(this.jumpTarget(block));
@@ -260,6 +254,7 @@ export class Region {
     return next + decoded.immediate;
   }
 
+  // ---- emission
   /** Index of the region's function (imports.ts, REGION). `sites` by target. */
   define(sites: ReadonlyMap<number, CallSite>): number {
     const { frame, body } = this;
@@ -309,13 +304,12 @@ export class Region {
   /** For entries in other pages: the region's own must be there too, and `base` be its. */
   private emitHome(): void {
     const { body, frame } = this;
-    const first = this.entries.findIndex(({ offset }) => offset >> 12 !== 0);
+    const first = this.entries.findIndex((offset) => offset >> 12 !== 0);
     if (first < 0) return;
     body.raw([GET, ENTRY, 0x41]).signed(first).u8(0x4b).hint(false).raw(IF);
-    const distances = new Set(this.entries.slice(first).map(({ offset }) => offset >> 12));
+    const distances = new Set(this.entries.slice(first).map((offset) => offset >> 12));
     for (const distance of distances) {
-      const isThere = (n: number): boolean => this.entries[n]!.offset >> 12 === distance;
-      const numbers = this.entries.flatMap((_, n) => (isThere(n) ? [n + 1] : []));
+      const numbers = this.entries.flatMap((offset, n) => (offset >> 12 === distance ? [n + 1] : []));
       if (distances.size > 1) {
         numbers.forEach((n, i) => {
           body.raw([GET, ENTRY, 0x41]).signed(n).u8(0x46);
@@ -323,7 +317,7 @@ export class Region {
         });
         body.raw(IF);
       }
-      this.emitBack(-distance * PAGE);
+      this.emitIp(-distance * PAGE);
       this.set(frame.base);
       if (distances.size > 1) body.u8(END);
     }
@@ -340,7 +334,7 @@ export class Region {
     body.raw([0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_BASE);
     this.get(frame.base);
     body.raw([0x51, 0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_KEY);
-    body.raw([GET, CPU, LOAD64, 3]).unsigned(this.key).raw([0x51, 0x71]).hint(true).raw([0x04, 0x7f]);
+    body.raw([GET, CPU, LOAD64, 3]).unsigned(this.how.key).raw([0x51, 0x71]).hint(true).raw([0x04, 0x7f]);
     body.raw([0x41, 1, ELSE, GET, CPU, 0x41]).signed(record);
     this.get(frame.base);
     body.u8(0x10).unsigned(this.imports.hasNeighbour).u8(END);
@@ -349,7 +343,7 @@ export class Region {
   /** Loads what the blocks at the entry need. */
   private loadEntry(): void {
     const { live } = this.live;
-    const [first, ...others] = this.entries.map(({ offset }) => live[this.blockAt.get(offset)!]!);
+    const [first, ...others] = this.entries.map((offset) => live[this.blockAt.get(offset)!]!);
     const rest = others.reduce((all, mask) => all | mask, 0);
     if (others.length === 0 || rest === first) {
       this.load(first!);
@@ -461,8 +455,8 @@ export class Region {
         return;
       }
       // Nearly always the first.
-      body.raw([GET, ENTRY, 0x41, 1, 0x46, 0x0d]).unsigned(first);
-      table(level, structure.depth(node.targets.get(1)!, level));
+      body.raw([GET, ENTRY, 0x41, 1, 0x46, BR_IF]).unsigned(first);
+      table(level, first);
       return;
     }
     // Entries that are not inside of the loop go on behind the `if`, to its head.
@@ -476,8 +470,7 @@ export class Region {
     const { frame, body } = this;
     const { start, instructions, ending } = this.blocks[block]!;
     const { code, leaving } = this.recorded[block]!;
-    const entry = this.entries.findIndex(({ offset }) => offset === start);
-    if (this.graph.dispatches && entry >= 0) body.raw([0x41, 0, SET, ENTRY]);
+    if (this.graph.dispatches && this.entries.includes(start)) body.raw([0x41, 0, SET, ENTRY]);
     if (this.checked.has(block)) this.emitCheck(block, level);
     this.get(frame.budget);
     body.raw([0x42]).signed(instructions.length).raw([0x7d]);
@@ -498,7 +491,7 @@ export class Region {
         goTo(node, at);
         return;
       }
-      if (offset !== null) this.emitBack(offset);
+      if (offset !== null) this.emitIp(offset);
       else code.code.emitValue(leaving!.target, body, frame.locals);
       this.set(frame.rip);
       this.emitTail(offset ?? this.jumpTarget(block), this.spillsAt(block) ? 0 : spilled);
@@ -554,7 +547,7 @@ export class Region {
     const done = (depth: number): void => {
       this.set(frame.budget);
       body.u8(TEE).unsigned(frame.rip.local);
-      this.emitBack(next);
+      this.emitIp(next);
       body.raw([0x51]).hint(true).u8(BR_IF).unsigned(depth);
     };
     body.raw([0x41]).signed(site);
@@ -574,7 +567,7 @@ export class Region {
     }
     body.raw([GET, CPU]);
     this.get(frame.rip);
-    this.emitBack(next);
+    this.emitIp(next);
     this.get(frame.budget);
     body.raw([GET, DEPTH]);
     this.get(link);
@@ -591,7 +584,7 @@ export class Region {
     body.raw([0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_TARGET);
     this.get(frame.rip);
     body.raw([0x51, 0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_IMPORT_KEY);
-    body.raw([GET, CPU, LOAD64, 3]).unsigned(this.key).raw([0x51, 0x71]);
+    body.raw([GET, CPU, LOAD64, 3]).unsigned(this.how.key).raw([0x51, 0x71]);
   }
 
   /** Calls the region of the frame's `rip`, or branches if the calls are too deep. */
@@ -623,7 +616,7 @@ export class Region {
   }
 
   /** Instruction pointer of an offset in the page. */
-  private emitBack(offset: number): void {
+  private emitIp(offset: number): void {
     this.get(this.frame.base);
     this.body.raw([0x42]).signed(offset).raw([0x7c]);
   }
@@ -645,7 +638,7 @@ export class Region {
     const { body, frame } = this;
     this.emitHasNeighbour(distance);
     body.u8(0x45).hint(false).raw(IF);
-    this.emitBack(offset);
+    this.emitIp(offset);
     this.set(frame.rip);
     body
       .u8(BR)
@@ -684,9 +677,9 @@ export class Region {
     body.raw([GET, CPU, 0x10]).unsigned(this.imports.settle).u8(END);
     const page = instruction.start & ~(PAGE - 1);
     body.raw([GET, CPU]);
-    this.emitBack(page);
+    this.emitIp(page);
     body.raw([STORE64, 3]).unsigned(L.S_PAGE_BASE).raw([GET, CPU]);
-    this.emitBack(page + FAR);
+    this.emitIp(page + FAR);
     body.raw([STORE64, 3]).unsigned(L.S_PAGE_BASE_FAR);
     body.raw([GET, CPU, 0x41]).signed(this.recordOf(instruction)).u8(0x10).unsigned(this.imports.instruction);
     this.stateLoad(LOAD64, L.S_BUDGET, frame.budget);

@@ -43,32 +43,32 @@ interface Wanted {
   readonly entries: readonly number[];
 }
 
+/** A region that was made; with `Installed`, one that can be entered. */
 interface Made {
   readonly region: Region;
   /** Pages that it has code of, with their distance from its own. */
   readonly pages: ReadonlyMap<number, number>;
   readonly wanted: Wanted;
-  readonly pageAt: (distance: number) => number;
+  readonly known: KnownCode;
+  /** How often it was translated anew, to have more. */
   readonly generation: number;
   /** Its place in the table. */
   readonly slot: number;
+  /** Call sites in modules that import it. */
+  readonly importers: number[];
 }
 
-interface Installed {
-  readonly region: Region;
-  readonly offset: number;
-  readonly mode: number;
-  /** How often it was translated anew, to have more. */
-  readonly generation: number;
-  readonly slot: number;
-  readonly page: number;
-  readonly pages: ReadonlyMap<number, number>;
+interface Installed extends Made {
   readonly heads: readonly number[];
   /** Entry numbers by address in memory: where the interpreter enters it. */
   readonly entries: ReadonlyMap<number, number>;
   readonly code: WebAssembly.ExportValue;
-  /** Call sites in modules that import it. */
-  readonly importers: number[];
+}
+
+/** Where a direct call or jump leads: a region and its entry; null: not translated. */
+interface Target {
+  readonly to: Installed | Made | null;
+  readonly entry: number;
 }
 
 /** Makes WebAssembly of hot code, and takes it back when the code changes. */
@@ -78,8 +78,6 @@ export class Translator {
   private readonly regions = new Map<number, Set<Installed>>();
   private readonly freeSlots: number[] = [];
   private readonly bytes: Uint8Array;
-  /** Forms that only their handlers run. */
-  private readonly refused = new Set<Form>();
   /** For the statistics. */
   readonly counts = { regions: 0, instructions: 0, modules: 0, bytes: 0, dropped: 0, milliseconds: 0 };
 
@@ -99,11 +97,9 @@ export class Translator {
     const mode = view.getUint32(cpu + L.S_MODE, true);
     if (!(mode & L.MODE_LONG) && (mode & (FLAT32 | L.MODE_VM86)) !== FLAT32) return;
     const place = this.cache.placeOf(record);
-    const base = view.getBigUint64(cpu + L.S_PAGE_BASE, true);
     if (!place) return;
-    const global = this.host.codeKey(cpu, base) >>> 0 === view.getUint32(cpu + L.S_GLOBAL_KEY, true);
-    const key = global ? L.S_GLOBAL_KEY : L.S_JUMP_KEY;
-    this.wanted.push({ ...place, mode, cpu, base, key, entries: [] });
+    const base = view.getBigUint64(cpu + L.S_PAGE_BASE, true);
+    this.wanted.push({ ...place, mode, cpu, base, key: this.host.codeKey(cpu, base), entries: [] });
   };
 
   /** Translates what has become hot. */
@@ -123,14 +119,14 @@ export class Translator {
       const found = this.regionOf(head, module, smaller?.slot ?? NO_REGION);
       if (!found) continue;
       for (const offset of found.region.offsets) {
-        const at = found.pageAt(offset >> 12) + (offset & (PAGE - 1));
+        const at = found.known.addressOf(offset);
         covered.add(`${at},${head.mode}`);
-        const known = this.cache.find(at, head.mode);
-        if (known !== 0) this.cache.cool(known);
+        const record = this.cache.find(at, head.mode);
+        if (record !== 0) this.cache.cool(record);
       }
       const generation = smaller ? smaller.generation + 1 : 0;
       const slot = this.freeSlots.pop() ?? this.table.grow(1);
-      made.push({ ...found, wanted: head, generation, slot });
+      made.push({ ...found, wanted: head, generation, slot, importers: [] });
       if (smaller) this.remove(smaller);
     }
     if (made.length > 0) this.install(module, made);
@@ -141,44 +137,45 @@ export class Translator {
     wanted: Wanted,
     module: ModuleWriter,
     replaced: number,
-  ): Pick<Made, 'region' | 'pages' | 'pageAt'> | null {
+  ): Pick<Made, 'region' | 'pages' | 'known'> | null {
     const { offset, mode } = wanted;
     if (this.cache.find(wanted.page + offset, mode) === 0) return null;
     const exits = new Set<number>();
     const callouts = new Set<number>();
-    const code = new KnownCode(this.cache, mode, (distance) => this.neighbourPage(wanted, distance));
+    const known = new KnownCode(this.cache, mode, (distance) => this.neighbourPage(wanted, distance));
     const treatment: Treatment = {
       executed: (at) => {
-        if (!code.executed(at)) return false;
-        const taken = this.cache.regionAt(code.pageAt(at >> 12) + (at & (PAGE - 1)), mode);
+        const record = known.recordAt(at);
+        if (record === 0) return false;
+        const taken = this.cache.regionOf(record);
         return taken === NO_REGION || taken === replaced;
       },
       of: (instruction) => {
         const { decoded, start } = instruction;
         const form = decoded.form!;
         if (exits.has(start)) return 'exit';
-        if (callouts.has(start) || this.refused.has(form) || isHandlers(form)) return this.byHandler(form);
+        if (callouts.has(start) || isHandlers(form)) return this.byHandler(form);
         return 'translate';
       },
     };
     const decoderMode = { long: (mode & L.MODE_LONG) !== 0, default32: (mode & L.MODE_CS32) !== 0 };
     for (;;) {
-      const blocks = findBlocks(this.bytes, code.pageAt, offset, decoderMode, this.decoder, treatment);
+      const blocks = findBlocks(this.bytes, known.pageAt, offset, decoderMode, this.decoder, treatment);
       if (blocks.length === 0) return null;
       try {
         const recordOf = ({ decoded, start }: RegionInstruction): number =>
-          this.cache.recordFor(decoded, mode, code.pageAt(start >> 12), start & (PAGE - 1));
+          this.cache.recordFor(decoded, mode, known.pageAt(start >> 12), start & (PAGE - 1));
         const neighbours = new Map<number, number>();
         const neighbourOf = (distance: number): number => {
           let record = neighbours.get(distance);
           if (record === undefined)
-            neighbours.set(distance, (record = this.cache.neighbour(code.pageAt(distance), distance)));
+            neighbours.set(distance, (record = this.cache.neighbour(known.pageAt(distance), distance)));
           return record;
         };
         const region = new Region(blocks, module, wanted, recordOf, neighbourOf);
         this.counts.instructions += blocks.reduce((sum, block) => sum + block.instructions.length, 0);
-        const pages = new Map(region.distances.map((distance) => [code.pageAt(distance), distance]));
-        return { region, pages, pageAt: code.pageAt };
+        const pages = new Map(region.distances.map((distance) => [known.pageAt(distance), distance]));
+        return { region, pages, known };
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         const { decoded, start } = error.instruction;
@@ -203,32 +200,24 @@ export class Translator {
     const nameOf = ({ wanted: { page, offset, mode } }: Made, i: number): string =>
       `region ${i}: ${(page + offset - this.cache.ramBase).toString(16)} mode ${mode.toString(16)}`;
     const imported: Record<string, WebAssembly.ExportValue> = {};
-    const importersOf = new Map<Made, number[]>();
-    const found = made.map((one) => this.calleesOf(one, made));
-    for (const callees of found)
-      for (const { to } of callees.values())
-        if (to && 'code' in to) {
-          imported[to.slot] = to.code;
-          writer.import('region', String(to.slot), REGION);
-        }
+    const targets = made.map((one) => this.targetsOf(one, made));
+    /** Index of each region's function in the module. */
+    const indexes = new Map<Made, number>();
+    for (const { to } of targets.flatMap((list) => [...list.values()]))
+      if (to && 'code' in to) {
+        imported[to.slot] = to.code;
+        indexes.set(to, writer.import('region', String(to.slot), REGION));
+      }
     const first = writer.nextIndex;
+    made.forEach((one, i) => indexes.set(one, first + i));
     made.forEach((one, i) => {
       const sites = new Map<number, CallSite>();
-      for (const [target, { to, entry }] of found[i]!) {
+      for (const [target, { to, entry }] of targets[i]!) {
         const site = this.cache.site(to?.slot, entry);
-        let callee: CallSite['callee'] = null;
+        to?.importers.push(site);
         const near =
-          target >> 12 === 0 && to !== null && [...to.pages.keys()].every((page) => one.pages.has(page));
-        if (to && 'code' in to) {
-          to.importers.push(site);
-          callee = { entry, near, index: writer.import('region', String(to.slot), REGION) };
-        } else if (to) {
-          const importers = importersOf.get(to);
-          if (importers) importers.push(site);
-          else importersOf.set(to, [site]);
-          callee = { entry, near, index: first + made.indexOf(to) };
-        }
-        sites.set(target, { site, callee });
+          to !== null && target >> 12 === 0 && [...to.pages.keys()].every((page) => one.pages.has(page));
+        sites.set(target, { site, callee: to && { entry, near, index: indexes.get(to)! } });
       }
       writer.export(nameOf(one, i), one.region.define(sites));
     });
@@ -243,59 +232,49 @@ export class Translator {
     counts.modules++;
     counts.bytes += bytes.length;
     made.forEach((one, i) => {
-      const { region, generation, slot } = one;
-      const { page, offset: start, mode } = one.wanted;
+      const { region, slot, known, pages } = one;
       const code = exports[nameOf(one, i)]!;
       this.table.set(slot, code);
       const heads: number[] = [];
       const entries = new Map<number, number>();
-      region.entries.forEach(({ offset }, n) => {
-        const at = one.pageAt(offset >> 12) + (offset & (PAGE - 1));
-        const head = this.cache.headAt(at, mode);
+      region.entries.forEach((offset, n) => {
+        const at = known.addressOf(offset);
+        const head = this.cache.headAt(at, one.wanted.mode);
         if (head === 0 || !this.cache.enterRegion(head, slot, n + 1)) return;
         heads.push(head);
         entries.set(at, n + 1);
       });
-      const importers = importersOf.get(one) ?? [];
-      const { pages } = one;
-      const installed = {
-        region, offset: start, mode, generation, slot, page, pages, heads, entries, code, importers,
-      }; // prettier-ignore
-      for (const each of pages.keys()) {
-        const known = this.regions.get(each);
-        if (known) known.add(installed);
-        else this.regions.set(each, new Set([installed]));
+      const installed = { ...one, heads, entries, code };
+      for (const page of pages.keys()) {
+        const others = this.regions.get(page);
+        if (others) others.add(installed);
+        else this.regions.set(page, new Set([installed]));
       }
       counts.regions++;
     });
   }
 
-  /** The regions that a region's direct calls lead to, by target, as far as they are translated, or will be in the same module. */
-  private calleesOf(
-    { region, wanted: { page, base, mode, cpu } }: Made,
-    made: readonly Made[],
-  ): Map<number, { to: Installed | Made | null; entry: number }> {
-    const result = new Map<number, { to: Installed | Made | null; entry: number }>();
+  /** Where a region's direct calls and jumps lead, as far as it is translated, or will be in the same module. */
+  private targetsOf({ region, wanted }: Made, made: readonly Made[]): Map<number, Target> {
+    const { mode } = wanted;
+    const result = new Map<number, Target>();
     for (const target of region.targets) {
       const offset = target & (PAGE - 1);
-      const home = target === offset ? page : this.pageAt(cpu, base + BigInt(target), mode);
-      const at = home + offset;
-      const installed = [...(this.regions.get(home) ?? [])].find(
-        (one) => one.mode === mode && one.entries.has(at),
-      );
-      if (installed) {
-        result.set(target, { to: installed, entry: installed.entries.get(at)! });
-        continue;
+      const page = this.neighbourPage(wanted, target >> 12);
+      const at = page + offset;
+      for (const to of this.regions.get(page) ?? [])
+        if (to.wanted.mode === mode && to.entries.has(at))
+          result.set(target, { to, entry: to.entries.get(at)! });
+      if (result.has(target)) continue;
+      result.set(target, { to: null, entry: 0 });
+      for (const to of made) {
+        const distance = to.pages.get(page);
+        if (distance === undefined || to.wanted.mode !== mode) continue;
+        const entry = to.region.entries.indexOf(offset + distance * PAGE) + 1;
+        if (entry === 0) continue;
+        result.set(target, { to, entry });
+        break;
       }
-      let entry = 0;
-      const to = made.find((one) => {
-        const distance = one.pages.get(home);
-        if (distance === undefined || one.wanted.mode !== mode) return false;
-        const inRegion = offset + distance * PAGE;
-        entry = one.region.entries.findIndex((candidate) => candidate.offset === inRegion) + 1;
-        return entry > 0;
-      });
-      result.set(target, { to: to ?? null, entry });
     }
     return result;
   }
@@ -324,10 +303,7 @@ export class Translator {
       known.delete(installed);
       if (known.size === 0) this.regions.delete(page);
     }
-    this.free(installed);
-  }
-
-  private free({ slot, heads, importers }: Installed): void {
+    const { slot, heads, importers } = installed;
     for (const site of importers) this.cache.leaveSite(site);
     for (const head of heads) this.cache.leaveRegion(head, slot);
     this.freeSlots.push(slot);
@@ -338,8 +314,8 @@ export class Translator {
   private growing({ page, offset, mode }: Wanted): Installed | null {
     let leads: Installed | null = null;
     for (const installed of this.regions.get(page) ?? []) {
-      const { region, generation } = installed;
-      if (installed.mode !== mode || generation >= MOST_GENERATIONS) continue;
+      const { region, generation, wanted } = installed;
+      if (wanted.mode !== mode || generation >= MOST_GENERATIONS) continue;
       const inRegion = offset + installed.pages.get(page)! * PAGE;
       if (region.has(inRegion)) return installed;
       if (region.beyond.has(inRegion)) leads ??= installed;
@@ -349,14 +325,14 @@ export class Translator {
 
   /** What to translate instead of a region that grows: from the same start, to be entered as well where others of the wanted are inside. */
   private grown(installed: Installed, want: Wanted, wanted: readonly Wanted[]): Wanted {
-    const { page, offset, mode, pages, region } = installed;
+    const { pages, wanted: old } = installed;
     const inside = wanted.flatMap((one) => {
-      const distance = one.mode === mode ? pages.get(one.page) : undefined;
+      const distance = one.mode === old.mode ? pages.get(one.page) : undefined;
       return distance === undefined ? [] : [one.offset + distance * PAGE];
     });
-    const entries = [...region.wantedEntries, ...inside];
-    const { cpu, key, base } = want;
-    return { page, offset, mode, cpu, key, base: base - BigInt(pages.get(want.page)! * PAGE), entries };
+    const base = want.base - BigInt(pages.get(want.page)! * PAGE);
+    const { cpu, key } = want;
+    return { ...old, cpu, key, base, entries: [...old.entries, ...inside] };
   }
 
   private remove(installed: Installed): void {

@@ -406,19 +406,25 @@ export abstract class EffectRecorder {
   protected probeTlb(bytes: number, linear: Node, table: number): TlbProbe {
     const low = this.i32(I32.wrap, linear);
     const index = this.i32(I32.and, this.i32(I32.shrU, low, this.const32(8)), this.const32(L.TLB_INDEX_MASK));
-    const last = bytes > 1 ? this.i64(I64.add, linear, this.node64(bytes - 1)) : linear;
+    const last = this.lastOf(bytes, linear);
     const at = (entry: Node): TlbProbe => {
       const tag = this.loadAt(0x29, 'i64', 3, entry, 0);
-      const difference = this.i64(I64.and, this.i64(I64.xor, tag, last), this.node64(-0x1000n));
-      const matches = this.i32(I64.eqz, difference);
       return {
         entry,
-        matches,
+        matches: this.samePage(tag, last),
         at,
         host: () => this.i32(I32.add, low, this.loadAt(0x28, 'i32', 2, entry, 8)),
       };
     };
     return at(this.i32(I32.add, this.loadState32(table), index));
+  }
+
+  /** Address of the last of some bytes. */
+  protected lastOf(bytes: number, linear: Node): Node {
+    return bytes > 1 ? this.i64(I64.add, linear, this.node64(bytes - 1)) : linear;
+  }
+  protected samePage(a: Node, b: Node): Node {
+    return this.i32(I64.eqz, this.i64(I64.and, this.i64(I64.xor, a, b), this.node64(-0x1000n)));
   }
 
   // ---- helpers
