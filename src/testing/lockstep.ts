@@ -1,7 +1,8 @@
 /**
  * Boots a guest in two engines side by side, with virtual time, and stops at the first difference of registers or memory:
  *
- *   node dist/testing/lockstep.js [--guest amd64|amd64-cloud|i386] [--engines interpret,reference] [--heat N] [--instructions N] [--step N]
+ *   node dist/testing/lockstep.js [--guest amd64|amd64-cloud|i386] [--engines interpret,reference] [--heat N] [--instructions N] [--step N] [--from N]
+ *   ... --kernel FILE --initrd FILE --append TEXT --memory MIB
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -18,18 +19,22 @@ import { VirtualMachine } from '../vm/virtual-machine.js';
 const { values } = parseArgs({
   options: {
     guest: { type: 'string', default: 'amd64' },
+    kernel: { type: 'string' },
+    initrd: { type: 'string' },
+    append: { type: 'string', default: 'console=ttyS0 nokaslr' },
+    memory: { type: 'string', default: '128' },
     engines: { type: 'string', default: 'interpret,reference' },
     heat: { type: 'string', default: '1' },
     instructions: { type: 'string', default: '2000000' },
     step: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '0' },
   },
 });
-const MEMORY = 128 * 2 ** 20;
 
 function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMachine {
   let random = 1;
   const made = new VirtualMachine({
-    memoryBytes: MEMORY,
+    memoryBytes: Number(values.memory) * 2 ** 20,
     cpus: 1,
     engine,
     heat: Number(values.heat),
@@ -47,7 +52,7 @@ function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMac
   made.boot({
     kernel: { name: kernel, bytes: readFileSync(kernel) },
     modules: [{ name: initrd, bytes: readFileSync(initrd) }],
-    commandLine: 'console=ttyS0 nokaslr',
+    commandLine: values.append,
   });
   return made;
 }
@@ -71,6 +76,7 @@ function stateOf(vm: VirtualMachine): string {
 const memoryHash = (vm: VirtualMachine): string =>
   createHash('sha256').update(vm.memoryBytes()).digest('hex');
 
+const LONG_STEP = 1_000_000;
 const GUESTS = {
   amd64: { arch: 'amd64', flavour: 'generic' },
   'amd64-cloud': { arch: 'amd64', flavour: 'cloud' },
@@ -79,15 +85,18 @@ const GUESTS = {
 const wanted = GUESTS[values.guest as keyof typeof GUESTS];
 if (wanted === undefined)
   throw new Error(`--guest ${values.guest}: give one of ${Object.keys(GUESTS).join(', ')}`);
-const guest = await debianGuest(wanted);
+const demo = await debianGuest(wanted);
+const { kernel = demo.kernel, initrd = demo.initrd } = values;
 const engines = values.engines.split(',') as EngineKind[];
-const pair = engines.map((engine) => machine(engine, guest.kernel, guest.initrd));
+const pair = engines.map((engine) => machine(engine, kernel, initrd));
 const total = Number(values.instructions);
 const step = Number(values.step);
 let same = true;
 while (same && pair[0]!.engine.processors[0]!.retired() < total) {
   const before = describeCpu(pair[1]!.engine, pair[1]!.engine.processors[0]!);
-  for (const vm of pair) vm.scheduler.step(step);
+  // Up to --from, long steps: they take less time.
+  const fine = pair[0]!.engine.processors[0]!.retired() >= Number(values.from);
+  for (const vm of pair) vm.scheduler.step(fine ? step : LONG_STEP);
   const [a, b] = pair.map(stateOf);
   if (a === b) continue;
   same = false;

@@ -19,6 +19,7 @@ const CALM =
   /^(ADD|SUB|AND|OR|XOR|CMP|TEST|MOV|MOVZX|MOVSXD?|LEA|INC|DEC|NEG|NOT|SHL|SHR|SAR|ADC|SBB|IMUL|SET.*|CMOV.*|PUSH|POP)$/;
 /** What ends most cases at once. */
 const RUINOUS = /^(HLT|LGDT|LIDT|LMSW|RSM)$/;
+const MOVES = /^(MOV|MOVUPS|MOVDQU|MOVQ|MOVZX|ADD|XOR)$/;
 const BRANCH = /^(J(?!MPF).*|LOOP.*|CALL)$/;
 const SYSTEM =
   /^(CLI|STI|CLTS|SWAPGS|IRET.?|RETF|CALLF|JMPF|INT.*|SYS.*|POPF.?|PUSHF.?|L[DEFGS]S|STR|SLDT|SMSW|LTR|LLDT|LAR|LSL|VERR|VERW|ARPL|INVLPG|INVPCID|RDMSR|WRMSR|CPUID|RDTSCP?|X?SAVE.*|XRSTOR.*|FX.*|XGETBV|XSETBV|BOUND|ENTER|LEAVE|IN|OUT|INS.|OUTS.|CLAC|STAC|(RD|WR)[FG]SBASE|(POP|PUSH) .S)$/;
@@ -26,6 +27,7 @@ const SYSTEM =
 /** The forms of random code, by kind. */
 export class CodeSource {
   private readonly calm: Form[];
+  private readonly moves: Form[];
   private readonly branches: Form[];
   private readonly system: Form[];
   private readonly all: Form[];
@@ -38,6 +40,7 @@ export class CodeSource {
     const named = (pattern: RegExp): Form[] =>
       forms.filter((form) => pattern.test(form.encoding.instruction.name));
     this.calm = named(CALM);
+    this.moves = named(MOVES).filter((form) => form.memory);
     this.branches = named(BRANCH).filter((form) => form.encoding.operands.some((o) => o.kind === 'J'));
     const special = (form: Form): boolean => form.encoding.operands.some((o) => 'SCD'.includes(o.kind));
     this.system = forms.filter((form) => special(form) || SYSTEM.test(form.encoding.instruction.name));
@@ -47,10 +50,14 @@ export class CodeSource {
   /** `bytes` of code for the mode: pointers into the data, instructions of all kinds, short branches. */
   stream(random: Random, mode: CodeMode, bytes: number): Uint8Array {
     const code = new Uint8Array(bytes).fill(0x90);
-    for (let at = 0; at < bytes - 16;) {
-      const next = this.one(random, mode, at, bytes);
+    let at = 0;
+    const put = (next: readonly number[]): void => {
       code.set(next, at);
       at += next.length;
+    };
+    while (at < bytes - 16) {
+      put(this.one(random, mode, at, bytes));
+      if (at < bytes - 100 && random.chance(4)) this.atPageEnd(random, mode).forEach(put);
     }
     // Back to the start, so that code gets hot.
     const back = 5 - bytes;
@@ -61,6 +68,24 @@ export class CodeSource {
       bytes - 5,
     );
     return code;
+  }
+
+  /** Several accesses around the end of a page by one base, overlapping each other. */
+  private atPageEnd(random: Random, mode: CodeMode): number[][] {
+    const end = DATA_START + 4096 * (1 + random.below(DATA_BYTES / 4096 - 1));
+    const access = (): number[] => {
+      const memory = { base: BASE, index: null, scale: 0, displacement: random.below(48) - 24 };
+      for (;;) {
+        const form = random.pick(this.moves);
+        const made = encodeRandom(form, random, mode, 0, 0, {
+          ...memory,
+          address32: false,
+          address16: false,
+        });
+        if (made !== null) return made;
+      }
+    };
+    return [load(BASE, end, mode), NEXT_BLOCK, access(), access(), access(), access()];
   }
 
   private one(random: Random, mode: CodeMode, at: number, bytes: number): number[] {
@@ -86,9 +111,31 @@ function pointer(random: Random, mode: CodeMode, toCode: boolean): number[] {
       : toCode
         ? CODE_START + random.below(CODE_BYTES)
         : DATA_START + random.below(DATA_BYTES);
-  const small = mode.long || mode.default32 || random.chance(50) ? target : target & 0xffff;
+  const whole = mode.long || mode.default32 || random.chance(50);
+  return load(register, whole ? target : target & 0xffff, mode);
+}
+
+/** MOV r32, imm32 */
+function load(register: number, value: number, mode: CodeMode): number[] {
   const operand = mode.long || mode.default32 ? [] : [0x66];
-  return [...operand, 0xb8 + register, small, small >> 8, small >> 16, small >> 24].map((b) => b & 0xff);
+  return [...operand, 0xb8 + register, value, value >> 8, value >> 16, value >> 24].map((b) => b & 0xff);
+}
+
+/** JMP to what follows: the translator, which sees blocks, no longer knows what is in the registers. */
+const NEXT_BLOCK = [0xeb, 0x00];
+
+/** EBX: a base in addresses of all widths. */
+const BASE = 3;
+
+function anyPlace(random: Random, mode: CodeMode, registers: number): NonNullable<FormOperands['memory']> {
+  return {
+    base: random.below(registers),
+    index: random.chance(25) ? random.pick([0, 1, 2, 3, 5, 6, 7]) : null,
+    scale: random.below(4),
+    displacement: random.chance(80) ? random.below(256) - 128 : random.below(0x4000),
+    address32: random.chance(10),
+    address16: !mode.long && random.chance(mode.default32 ? 5 : 70),
+  };
 }
 
 function encodeRandom(
@@ -97,6 +144,7 @@ function encodeRandom(
   mode: CodeMode,
   at: number,
   bytes: number,
+  place?: NonNullable<FormOperands['memory']>,
 ): number[] | null {
   const { encoding } = form;
   const { attributes } = encoding;
@@ -110,16 +158,7 @@ function encodeRandom(
   });
   const operands: FormOperands = {
     registers,
-    memory: form.memory
-      ? {
-          base: random.below(count),
-          index: random.chance(25) ? random.pick([0, 1, 2, 3, 5, 6, 7]) : null,
-          scale: random.below(4),
-          displacement: random.chance(80) ? random.below(256) - 128 : random.below(0x4000),
-          address32: random.chance(10),
-          address16: !mode.long && random.chance(mode.default32 ? 5 : 70),
-        }
-      : null,
+    memory: form.memory ? (place ?? anyPlace(random, mode, count)) : null,
     immediates: encoding.operands.flatMap(({ kind }, i) => {
       if (kind === 'J')
         return [BigInt(random.below(form.widths[i] === 8 ? 100 : bytes) - (form.widths[i] === 8 ? 50 : at))];

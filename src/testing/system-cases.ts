@@ -307,7 +307,10 @@ export class SystemCases {
     view.setUint16(0x66, 0x68, true);
   }
 
-  /** Identity for all of RAM in pages of 4 KiB, with all kinds of rights. The result: CR3. */
+  /**
+   * Identity for all of RAM in pages of 4 KiB, with all kinds of rights; but for half of the machines the data's pages
+   * are in another order, so that what crosses a page must be seen to do so. The result: CR3.
+   */
   private pageTables(
     random: Random,
     paging: string,
@@ -332,13 +335,18 @@ export class SystemCases {
         )
       );
     };
+    const swap = random.chance(50) ? 4096 : 0;
+    const entry = (page: number): bigint => {
+      const address = page * 4096;
+      const data = address >= DATA_START && address < DATA_START + DATA_BYTES;
+      return BigInt(data ? address ^ swap : address) | rights(page);
+    };
     const pages = RAM_BYTES / 4096;
     const table = TABLES + 0x3000;
     if (paging === 'none') return TABLES;
     if (paging === '32') {
       view.setUint32(TABLES, table | 7, true);
-      for (let page = 0; page < pages; page++)
-        view.setUint32(table + 4 * page, Number(BigInt(page * 4096) | rights(page)), true);
+      for (let page = 0; page < pages; page++) view.setUint32(table + 4 * page, Number(entry(page)), true);
       return TABLES;
     }
     const directory = TABLES + 0x2000;
@@ -348,7 +356,7 @@ export class SystemCases {
     put(directory, BigInt(table | 7));
     // 2 MiB above as one large page, over the same RAM and beyond it
     put(directory + 8, BigInt(0x80 | 7));
-    for (let page = 0; page < pages; page++) put(table + 8 * page, BigInt(page * 4096) | rights(page));
+    for (let page = 0; page < pages; page++) put(table + 8 * page, entry(page));
     return paging === 'pae' ? pointers : TABLES;
   }
 }

@@ -120,12 +120,18 @@ export class BlockRecorder {
 
   private readonly places = new Map<Node, KnownPlace[]>();
 
-  /** A place in memory that is known, and may be accessed so, less than a page away. */
-  nearPlace({ root, offset }: Place, access: 'read' | 'write'): KnownPlace | undefined {
+  /**
+   * A place in memory that is known, and may be accessed so, less than a page from `bytes` bytes that begin at or
+   * behind it, or end before it or with its first byte.
+   */
+  nearPlace({ root, offset }: Place, bytes: number, access: 'read' | 'write'): KnownPlace | undefined {
     return this.places
       .get(root)
       ?.find(
-        (known) => (known.access === 'write' || access === 'read') && Math.abs(known.offset - offset) < PAGE,
+        (known) =>
+          (known.access === 'write' || access === 'read') &&
+          Math.abs(known.offset - offset) < PAGE &&
+          (offset >= known.offset || offset + bytes <= known.offset + 1),
       );
   }
   notePlace(place: KnownPlace): void {
@@ -226,7 +232,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   private host(bytes: number, linear: Node, access: 'read' | 'write'): Node {
     const leaveIf = this.prepareExit();
     const place = placeOf(linear);
-    const near = this.block.nearPlace(place, access);
+    const near = this.block.nearPlace(place, bytes, access);
     const found = near
       ? this.hostNear(near, place, bytes, linear, access, leaveIf)
       : this.probe(bytes, linear, access, leaveIf);
@@ -264,7 +270,9 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       'i32',
       this.i32(I32.add, near.host, this.const32(place.offset - near.offset)),
     );
-    const same = this.samePage(near.linear, this.lastOf(bytes, linear));
+    // The end that is farther from the known place.
+    const end = place.offset >= near.offset ? this.lastOf(bytes, linear) : linear;
+    const same = this.samePage(near.linear, end);
     const other = (): void =>
       this.code.assign(found, this.code.read(this.probe(bytes, linear, access, leaveIf)));
     this.code.if(this.i32(I32.eqz, same), other, undefined, false);
