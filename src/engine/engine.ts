@@ -13,7 +13,7 @@ import { loadRuntime, type RuntimeExports } from './runtime-module.js';
 
 const WASM_PAGE = 0x10000;
 const MiB = 0x100000;
-const BLOCK_TABLE_ENTRIES = 1 << 18;
+const BLOCK_TABLE_ENTRIES = 1 << 19;
 const SCRATCH_BYTES = 0x1000;
 /** Measured: translating earlier costs more than it gives (docs/translator.md). */
 const DEFAULT_HEAT = 4000;
@@ -57,7 +57,7 @@ export class Engine {
     const blocks = align(attributes + pages * L.PAGE_BYTES, 16);
     const scratch = blocks + BLOCK_TABLE_ENTRIES * L.BLOCK_ENTRY_BYTES;
     const arena = scratch + SCRATCH_BYTES;
-    const arenaEnd = arena + (options.codeBytes ?? 32 * MiB);
+    const arenaEnd = arena + (options.codeBytes ?? 96 * MiB);
     this.ramBase = align(arenaEnd, WASM_PAGE);
     const total = align(this.ramBase + lowBytes + highBytes, WASM_PAGE) / WASM_PAGE;
     if (total > 0xffff)

@@ -38,6 +38,8 @@ export class CodeCache {
   private decoded = new Decoded();
   private readonly across = new Uint8Array(32);
   private next: number;
+  /** In the table of blocks, stale ones included. */
+  private blocks = 0;
   /** First block of each page that has any, by address of the page. */
   private readonly pages = new Map<number, number>();
   /** Records decoded so far, for the statistics. */
@@ -185,7 +187,8 @@ export class CodeCache {
         ? 0
         : scratch;
     }
-    if (this.arena.end - this.next < (MAX_BLOCK + 4) * R.RECORD_BYTES) this.flush();
+    const tableFull = this.blocks > (this.view.getUint32(L.G_BLOCKS_MASK, true) >>> 2) * 3;
+    if (tableFull || this.arena.end - this.next < (MAX_BLOCK + 4) * R.RECORD_BYTES) this.flush();
     return this.decodeAt(cpu, host, BigInt(physical), linear, mode);
   };
 
@@ -216,6 +219,7 @@ export class CodeCache {
   /** Everything is forgotten: the arena is full, or the memory was loaded anew. */
   flush(): void {
     this.flushes++;
+    this.blocks = 0;
     for (const page of [...this.pages.keys()]) this.invalidate(page);
     this.next = this.arena.start;
     const table = this.view.getUint32(L.G_BLOCKS, true);
@@ -282,6 +286,7 @@ export class CodeCache {
   private insert(host: number, mode: number, record: number): void {
     const { view } = this;
     const entry = this.entryOf(host, mode);
+    if (view.getUint32(entry, true) === 0) this.blocks++;
     view.setUint32(entry, host, true);
     view.setUint32(entry + 4, mode, true);
     view.setUint32(entry + 8, record, true);

@@ -6,7 +6,7 @@ export const PAGE = 0x1000;
 export const MOST_PAGES = 3;
 const LONGEST_INSTRUCTION = 15;
 /** A region has at most so many instructions. */
-const MOST_INSTRUCTIONS = 400;
+export const MOST_INSTRUCTIONS = 400;
 
 export interface RegionInstruction {
   readonly decoded: Decoded;
@@ -48,6 +48,8 @@ export function pagesOf({
 export interface Treatment {
   /** Whether code at this offset has been executed. */
   executed(offset: number): boolean;
+  /** Whether another region is entered at this offset: this one ends there. */
+  elsewhere(offset: number): boolean;
   /** `translate` it, let its handler run it (`callout`), or leave the region (`exit`). */
   of(instruction: RegionInstruction): 'translate' | 'callout' | 'exit';
 }
@@ -103,12 +105,14 @@ export function findBlocks(
   const work = [head];
   const follow = (offset: number | null): void => {
     if (offset === null || leaders.has(offset) || !treatment.executed(offset)) return;
+    if (treatment.elsewhere(offset)) return;
     leaders.add(offset);
     work.push(offset);
   };
   for (let at = work.shift(); at !== undefined; at = work.shift()) {
     for (;;) {
       if (seen.has(at) || seen.size >= MOST_INSTRUCTIONS) break;
+      if (at !== head && treatment.elsewhere(at)) break;
       const instruction = decodeAt(at);
       if (!instruction) break;
       seen.add(at);

@@ -7,6 +7,7 @@ import type { ModuleWriter } from '../wasm/module.js';
 import { BlockRecorder, Exit, NotTranslatable, TranslatorOps, type Leaving } from './binding.js';
 import {
   crossesPages,
+  MOST_INSTRUCTIONS,
   PAGE,
   pagesOf,
   type BasicBlock,
@@ -77,8 +78,7 @@ export class Refused extends Error {
 export class Region {
   /** Offsets of the blocks where it is entered: entry number n is the n-th, from 1. */
   readonly entries: readonly number[];
-  /** Offsets of its blocks, and of code that it leads to but does not have. */
-  readonly offsets: readonly number[];
+  /** Offsets of code that it leads to but does not have, and would have if it were made now. */
   readonly beyond: ReadonlySet<number>;
   private readonly frame = new RegionFrame();
   private readonly recorded: { code: BlockRecorder; leaving: Leaving | null }[];
@@ -119,11 +119,10 @@ export class Region {
       hasNeighbour: module.import('runtime', 'hasNeighbour', bindingImports['hasNeighbour']!),
       settle: module.import('runtime', 'settleFlags', bindingImports['settleFlags']!),
     };
-    this.offsets = blocks.map(({ start }) => start);
     this.blockAt = new Map(blocks.map(({ start }, i) => [start, i]));
-    this.beyond = new Set(
-      blocks.flatMap(({ ending }) => offsetsBehind(ending)).filter((offset) => !this.blockAt.has(offset)),
-    );
+    const full = this.instructions().length >= MOST_INSTRUCTIONS;
+    const behind = full ? [] : blocks.flatMap(({ ending }) => offsetsBehind(ending));
+    this.beyond = new Set(behind.filter((offset) => !this.blockAt.has(offset)));
     for (;;) {
       const found = irreducibleEdges(this.successors());
       if (found.length === 0) break;
@@ -223,9 +222,14 @@ export class Region {
     return { code, leaving: (ops as TranslatorOps | null)?.leaving ?? null };
   }
 
-  /** Whether a block of it begins at this offset. */
-  has(offset: number): boolean {
-    return this.blockAt.has(offset);
+  /** Offsets of its instructions. */
+  instructions(): number[] {
+    return this.blocks.flatMap(({ instructions }) => instructions.map(({ start }) => start));
+  }
+
+  /** Offsets of its blocks. */
+  get starts(): ReadonlySet<number> {
+    return new Set(this.blockAt.keys());
   }
 
   /** Of the pages that it has code of, from its own. */

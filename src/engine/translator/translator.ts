@@ -43,13 +43,10 @@ interface Wanted {
   readonly entries: readonly number[];
 }
 
-/** A region that was made; with `Installed`, one that can be entered. */
-interface Made {
-  readonly region: Region;
+interface Placed {
   /** Pages that it has code of, with their distance from its own. */
   readonly pages: ReadonlyMap<number, number>;
   readonly wanted: Wanted;
-  readonly known: KnownCode;
   /** How often it was translated anew, to have more. */
   readonly generation: number;
   /** Its place in the table. */
@@ -58,11 +55,21 @@ interface Made {
   readonly importers: number[];
 }
 
-interface Installed extends Made {
+/** A region that was made. */
+interface Made extends Placed {
+  readonly region: Region;
+  readonly known: KnownCode;
+}
+
+/** One that can be entered. It must not hold on to what it was made from, which is large. */
+interface Installed extends Placed {
   readonly heads: readonly number[];
   /** Entry numbers by address in memory: where the interpreter enters it. */
   readonly entries: ReadonlyMap<number, number>;
   readonly code: WebAssembly.ExportValue;
+  /** Offsets of its blocks, and of code that it would have as well if it were made now. */
+  readonly starts: ReadonlySet<number>;
+  readonly beyond: ReadonlySet<number>;
 }
 
 /** Where a direct call or jump leads: a region and its entry; null: not translated. */
@@ -118,7 +125,8 @@ export class Translator {
       const head = smaller ? this.grown(smaller, want, wanted) : want;
       const found = this.regionOf(head, module, smaller?.slot ?? NO_REGION);
       if (!found) continue;
-      for (const offset of found.region.offsets) {
+      // And so do those parts that the interpreter has of what is one block here.
+      for (const offset of found.region.instructions()) {
         const at = found.known.addressOf(offset);
         covered.add(`${at},${head.mode}`);
         const record = this.cache.find(at, head.mode);
@@ -144,11 +152,12 @@ export class Translator {
     const callouts = new Set<number>();
     const known = new KnownCode(this.cache, mode, (distance) => this.neighbourPage(wanted, distance));
     const treatment: Treatment = {
-      executed: (at) => {
+      executed: (at) => known.recordAt(at) !== 0,
+      elsewhere: (at) => {
         const record = known.recordAt(at);
         if (record === 0) return false;
         const taken = this.cache.regionOf(record);
-        return taken === NO_REGION || taken === replaced;
+        return taken !== NO_REGION && taken !== replaced;
       },
       of: (instruction) => {
         const { decoded, start } = instruction;
@@ -202,7 +211,7 @@ export class Translator {
     const imported: Record<string, WebAssembly.ExportValue> = {};
     const targets = made.map((one) => this.targetsOf(one, made));
     /** Index of each region's function in the module. */
-    const indexes = new Map<Made, number>();
+    const indexes = new Map<Placed, number>();
     for (const { to } of targets.flatMap((list) => [...list.values()]))
       if (to && 'code' in to) {
         imported[to.slot] = to.code;
@@ -232,19 +241,20 @@ export class Translator {
     counts.modules++;
     counts.bytes += bytes.length;
     made.forEach((one, i) => {
-      const { region, slot, known, pages } = one;
+      const { region, slot, known, pages, wanted, generation, importers } = one;
       const code = exports[nameOf(one, i)]!;
       this.table.set(slot, code);
       const heads: number[] = [];
       const entries = new Map<number, number>();
       region.entries.forEach((offset, n) => {
         const at = known.addressOf(offset);
-        const head = this.cache.headAt(at, one.wanted.mode);
+        const head = this.cache.headAt(at, wanted.mode);
         if (head === 0 || !this.cache.enterRegion(head, slot, n + 1)) return;
         heads.push(head);
         entries.set(at, n + 1);
       });
-      const installed = { ...one, heads, entries, code };
+      const { starts, beyond } = region;
+      const installed = { pages, wanted, generation, slot, importers, heads, entries, code, starts, beyond };
       for (const page of pages.keys()) {
         const others = this.regions.get(page);
         if (others) others.add(installed);
@@ -314,11 +324,11 @@ export class Translator {
   private growing({ page, offset, mode }: Wanted): Installed | null {
     let leads: Installed | null = null;
     for (const installed of this.regions.get(page) ?? []) {
-      const { region, generation, wanted } = installed;
+      const { starts, beyond, generation, wanted } = installed;
       if (wanted.mode !== mode || generation >= MOST_GENERATIONS) continue;
       const inRegion = offset + installed.pages.get(page)! * PAGE;
-      if (region.has(inRegion)) return installed;
-      if (region.beyond.has(inRegion)) leads ??= installed;
+      if (starts.has(inRegion)) return installed;
+      if (beyond.has(inRegion)) leads ??= installed;
     }
     return leads;
   }
