@@ -8,7 +8,7 @@
  */
 export const GLOBAL = 0x100000;
 export const CPU_BASE = 0x110000;
-export const CPU_BYTES = 0x40000;
+export const CPU_BYTES = 0xd0000;
 
 // ---- GLOBAL (absolute addresses)
 /** u32: address of guest physical 0 in this memory. */
@@ -244,30 +244,30 @@ export const CODE_PAGES_BYTES = 128;
 export const CPUID_BYTES = 32;
 
 // TLBs: 3 (S_MMU) x {read, write} x TLB_ENTRIES x 16 bytes {i64 tag = linear page or -1 | ..., u32 addend, u32 TLB_ flags}
-export const TLB_ENTRIES = 1024;
+export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_BYTES = 16;
 /** (linear >> 8) & TLB_INDEX_MASK is the offset of the entry. Entry matches if ((tag ^ (linear + size - 1)) & ~0xfff) == 0; host address = (i32)linear + addend. Empty: a tag that is not canonical, has the index bits of another entry, and 0xfff (see tlb.ts). */
-export const TLB_INDEX_MASK = 0x3ff0;
+export const TLB_INDEX_MASK = 0xfff0;
 /**
  * Each linear page has two places: that of its index, and the one at this offset from it (exclusive or, also of the entry's
  * address). What is put into the first moves what was there to the other.
  */
-export const TLB_OTHER = 0x2000;
-export const S_TLB = 0x4000;
-export const TLB_BYTES = 0x4000;
+export const TLB_OTHER = 0x8000;
+export const S_TLB = 0x10000;
+export const TLB_BYTES = 0x10000;
 /** Flags in the entry: page is global; (in a read entry) stores are allowed too and the dirty bit is set; 4, 8: a larger page (WALK_ of walk.ts). */
 export const TLB_GLOBAL = 1;
 export const TLB_DIRTY = 2;
 /** Entries are counted as filled in groups of this many bytes, see S_TLB_FILLED. */
-export const TLB_GROUP_BYTES = 256;
-/** 16 KiB that stay empty. */
-export const S_TLB_NONE = 0x1c000;
+export const TLB_GROUP_BYTES = 1024;
+/** TLB_BYTES that stay empty. */
+export const S_TLB_NONE = 0x70000;
 /** Code TLB: 3 x CODE_TLB_ENTRIES x 16 bytes {i64 linear page or -1, i64 physical page | global bit 0, large page bits 2, 3}. */
-export const S_CODE_TLB = 0x20000;
-export const CODE_TLB_ENTRIES = 256;
-/** Jump cache: 4096 x 16 bytes {i64 rip, u32 key, u32 record}. */
-export const S_JUMPS = 0x30000;
-export const JUMP_ENTRIES = 4096;
+export const S_CODE_TLB = 0x80000;
+export const CODE_TLB_ENTRIES = 1024;
+/** Jump cache: JUMP_ENTRIES x 16 bytes {i64 rip, u32 key, u32 record}. */
+export const S_JUMPS = 0x90000;
+export const JUMP_ENTRIES = 16384;
 /** An entry's second place is at its address ^ this. */
 export const JUMP_OTHER = 16;
 

@@ -157,10 +157,10 @@ test('a flush raises the generations of the jump cache, which is emptied when on
 test('two pages with one index: both stay, and a flush finds them in either place', () => {
   const rig = new Rig();
   longMode(rig);
-  const pages = [0x10000n, 0x10000n + 0x400000n];
+  const pages = [0x10000n, 0x10000n + 0x1000000n];
   const directory = TABLES + 0x2000;
-  // The same table again at 4 MiB
-  rig.setRam64(directory + 16, rig.ram64(directory));
+  // The same table again at 16 MiB
+  rig.setRam64(directory + 8 * 8, rig.ram64(directory));
   const inFirst = (at: bigint): boolean => rig.call('fastRead', at, 4) !== 0;
   for (const at of pages) rig.get('load32', at);
   assert.deepEqual(pages.map(inFirst), [false, true]);

@@ -19,7 +19,7 @@ export class TranslatingProcessor extends InterpreterProcessor {
   }
 
   protected override execute(): void {
-    this.translator.translate();
+    if (this.translator.isDue(this.retired())) this.translator.translate();
     super.execute();
   }
 }

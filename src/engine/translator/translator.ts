@@ -17,6 +17,9 @@ const FLAT32 = L.MODE_CS32 | L.MODE_SS32 | L.MODE_FLAT | L.MODE_PROTECTED;
 const MOST_GENERATIONS = 4;
 /** Regions of one module. */
 const MOST_AT_ONCE = 64;
+/** A module costs much beside its regions, so hot code waits for more: until there is this much, or for this many instructions by heat. */
+const ENOUGH = 16;
+const PATIENCE = 250;
 
 export interface TranslatorHost {
   readonly memory: WebAssembly.Memory;
@@ -81,6 +84,8 @@ interface Target {
 /** Makes WebAssembly of hot code, and takes it back when the code changes. */
 export class Translator {
   private wanted: Wanted[] = [];
+  /** Instructions when the first of them was seen waiting, or -1. */
+  private waitingSince = -1;
   /** By each page that they have code of. */
   private readonly regions = new Map<number, Set<Installed>>();
   private readonly freeSlots: number[] = [];
@@ -109,9 +114,16 @@ export class Translator {
     this.wanted.push({ ...place, mode, cpu, base, key: this.host.codeKey(cpu, base), entries: [] });
   };
 
+  /** Whether it is time to translate; `retired`: instructions so far, not time, so that runs are repeatable. */
+  isDue(retired: number): boolean {
+    if (this.wanted.length === 0) return false;
+    if (this.waitingSince < 0) this.waitingSince = retired;
+    return this.wanted.length >= ENOUGH || retired - this.waitingSince >= PATIENCE * this.cache.heat;
+  }
+
   /** Translates what has become hot. */
   translate(): void {
-    if (this.wanted.length === 0) return;
+    this.waitingSince = -1;
     const started = performance.now();
     this.cache.reserve();
     const wanted = this.wanted.splice(0, MOST_AT_ONCE);
