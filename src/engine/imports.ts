@@ -19,6 +19,7 @@ export const bindingImports: Record<string, Signature> = {
   settleFlags: { params: ['i32'], results: [] },
   bindSite: { params: ['i32', 'i32', 'i64'], results: ['i32'] },
   hasNeighbour: { params: ['i32', 'i32', 'i64'], results: ['i32'] },
+  findPlace: { params: ['i32', 'i64', 'i32', 'i32'], results: ['i32'] },
   repeatAgain: { params: ['i32', 'i32'], results: [] },
 };
 

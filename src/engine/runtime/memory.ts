@@ -1,5 +1,5 @@
 import {
-  ACCESS_READ, ACCESS_WRITE, EFLAGS_AC, MODE_LMA, MODE_LONG, S_CPL, S_CR0, S_EFLAGS, S_MMU, S_MODE, S_TLB_READ, S_TLB_WRITE, TLB_INDEX_MASK,
+  ACCESS_READ, ACCESS_WRITE, EFLAGS_AC, MODE_LMA, MODE_LONG, S_CPL, S_CR0, S_EFLAGS, S_MMU, S_MODE, S_FAULT, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { AC, faulted, raiseWithError } from './fault';
 import { watch } from './memory-watch';
@@ -26,6 +26,23 @@ export function fastRead(cpu: u32, linear: i64, bytes: u32): u32 {
 }
 export function fastWrite(cpu: u32, linear: i64, bytes: u32): u32 {
   return hit(cpu, S_TLB_WRITE, linear, <i64>bytes);
+}
+
+/**
+ * Address in this memory of bytes that translated code is about to read (write), where the first place of the TLB does not
+ * have them. 0: the interpreter must see to it; nothing has happened then.
+ */
+export function findPlace(cpu: u32, linear: i64, bytes: u32, write: bool): u32 {
+  const table: u32 = write ? S_TLB_WRITE : S_TLB_READ;
+  const entry = load<u32>(cpu + table) + ((<u32>linear >> 8) & TLB_INDEX_MASK);
+  const other = entry ^ TLB_OTHER;
+  if (((load<i64>(other) ^ (linear + <i64>bytes - 1)) & ~0xfff) == 0) return <u32>linear + load<u32>(other + 8);
+  if (load<u32>(cpu + table) == cpu + S_TLB_NONE || (<u32>linear & 0xfff) + bytes > 0x1000) return 0;
+  if (resolve(cpu, linear, write ? ACCESS_WRITE : ACCESS_READ, load<u32>(cpu + S_MMU)) < 0) {
+    store<u32>(cpu + S_FAULT, 0);
+    return 0;
+  }
+  return hit(cpu, table, linear, <i64>bytes);
 }
 
 export function load8(cpu: u32, linear: i64): i64 {

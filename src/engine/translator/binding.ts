@@ -13,7 +13,8 @@ import type {
   StateField,
   Vec,
 } from '../../isa/ops.js';
-import { helperSignature } from '../imports.js';
+import { bindingImports, helperSignature } from '../imports.js';
+import { unsignedBytes } from '../wasm/bytes.js';
 import { FLAT_SEGMENTS, registerOffset } from '../interpreter/code-cache.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
@@ -240,7 +241,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (this.nested === 0) this.block.notePlace({ ...place, linear, host, access });
     return host;
   }
-  /** From either place of the TLB entry. */
+  /** From the first place of the TLB, if that has it. */
   private probe(
     bytes: number,
     linear: Node,
@@ -248,14 +249,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     leaveIf: (condition: Node) => void,
   ): Cell {
     const probe = this.probeTlb(bytes, linear, access === 'read' ? L.S_TLB_READ : L.S_TLB_WRITE);
-    const found = this.code.cell('i32', probe.host());
-    const second = (): void => {
-      const other = probe.at(this.i32(I32.xor, probe.entry, this.const32(L.TLB_OTHER)));
-      leaveIf(this.i32(I32.eqz, other.matches));
-      this.code.assign(found, other.host());
-    };
-    this.code.if(this.i32(I32.eqz, probe.matches), second, undefined, false);
-    return found;
+    return this.orFind(this.code.cell('i32', probe.host()), probe.matches, bytes, linear, access, leaveIf);
   }
   /** As `probe`, from a place that was found before: mostly all is in the same page. */
   private hostNear(
@@ -266,16 +260,28 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     access: 'read' | 'write',
     leaveIf: (condition: Node) => void,
   ): Cell {
-    const found = this.code.cell(
-      'i32',
-      this.i32(I32.add, near.host, this.const32(place.offset - near.offset)),
-    );
+    const host = this.i32(I32.add, near.host, this.const32(place.offset - near.offset));
     // The end that is farther from the known place.
     const end = place.offset >= near.offset ? this.lastOf(bytes, linear) : linear;
     const same = this.samePage(near.linear, end);
-    const other = (): void =>
-      this.code.assign(found, this.code.read(this.probe(bytes, linear, access, leaveIf)));
-    this.code.if(this.i32(I32.eqz, same), other, undefined, false);
+    return this.orFind(this.code.cell('i32', host), same, bytes, linear, access, leaveIf);
+  }
+  /** Where it is not `right`, `found` is looked for. */
+  private orFind(
+    found: Cell,
+    right: Node,
+    bytes: number,
+    linear: Node,
+    access: 'read' | 'write',
+    leaveIf: (condition: Node) => void,
+  ): Cell {
+    const find = (): void => {
+      const findPlace = this.module.import('runtime', 'findPlace', bindingImports['findPlace']!);
+      const args = [this.cpu, linear, this.const32(bytes), this.const32(access === 'write' ? 1 : 0)];
+      this.code.assign(found, this.code.node([0x10, ...unsignedBytes(findPlace)], 'i32', args, [], false));
+      leaveIf(this.i32(I32.eqz, this.code.read(found)));
+    };
+    this.code.if(this.i32(I32.eqz, right), find, undefined, false);
     return found;
   }
   /** A helper raised a fault: the interpreter will raise it again. */

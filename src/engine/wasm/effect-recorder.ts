@@ -21,13 +21,10 @@ export const ALIGN: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
 const memoryImmediates = new Map<number, readonly number[]>();
 
 export interface TlbProbe {
-  /** Address of the entry. */
-  readonly entry: Node;
-  /** Whether it is that of the linear address (i32). */
+  /** Whether the entry is that of the linear address (i32). */
   readonly matches: Node;
   /** The address in this memory, if it is. */
   readonly host: () => Node;
-  readonly at: (entry: Node) => TlbProbe;
 }
 
 /** The operations of an effect that do not depend on where operands, registers and flags are: they become WebAssembly. */
@@ -402,21 +399,15 @@ export abstract class EffectRecorder {
   }
 
   // ---- memory
-  /** The TLB entry of a linear address in its first place; `at` gives the same for another address of an entry. */
+  /** The TLB entry of a linear address in its first place. */
   protected probeTlb(bytes: number, linear: Node, table: number): TlbProbe {
     const low = this.i32(I32.wrap, linear);
     const index = this.i32(I32.and, this.i32(I32.shrU, low, this.const32(8)), this.const32(L.TLB_INDEX_MASK));
-    const last = this.lastOf(bytes, linear);
-    const at = (entry: Node): TlbProbe => {
-      const tag = this.loadAt(0x29, 'i64', 3, entry, 0);
-      return {
-        entry,
-        matches: this.samePage(tag, last),
-        at,
-        host: () => this.i32(I32.add, low, this.loadAt(0x28, 'i32', 2, entry, 8)),
-      };
+    const entry = this.i32(I32.add, this.loadState32(table), index);
+    return {
+      matches: this.samePage(this.loadAt(0x29, 'i64', 3, entry, 0), this.lastOf(bytes, linear)),
+      host: () => this.i32(I32.add, low, this.loadAt(0x28, 'i32', 2, entry, 8)),
     };
-    return at(this.i32(I32.add, this.loadState32(table), index));
   }
 
   /** Address of the last of some bytes. */
