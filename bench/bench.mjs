@@ -3,7 +3,8 @@
 //   npm run bench [-- --suite busybox|programs] [--guest amd64|i386] [--runs 3] [--only TEXT]
 //   npm run bench -- --profile [the same options]
 //
-// Prints medians and ratios (above 1: Vivarium is that many times slower) and writes bench/results/DATE-SUITE-GUEST.json.
+// Prints medians and ratios (above 1: Vivarium is that many times slower), writes bench/results/DATE-SUITE-GUEST.json and
+// draws docs/bench-SUITE-GUEST.svg.
 // With --only, only workloads whose name has the text; with --profile only Vivarium runs, once, and what is printed is
 // where its time goes. Neither writes results.
 import { spawn } from 'node:child_process';
@@ -12,6 +13,7 @@ import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { chartOf } from './chart.mjs';
 import { installQemu, installV86 } from './peers.mjs';
 import { printTop } from './profile.mjs';
 import { programsRoot } from './programs-root.mjs';
@@ -153,6 +155,7 @@ async function compare() {
   const peers = names.filter((name) => name !== 'vivarium');
   const samples = Object.fromEntries(names.map((name) => [name, []]));
   const speeds = [];
+  const processes = [];
   let expected;
   for (let run = 1; run <= runs; run++)
     for (const name of names) {
@@ -165,6 +168,7 @@ async function compare() {
       if (name !== 'vivarium') continue;
       const stats = JSON.parse(readFileSync(statsFile, 'utf8'));
       speeds.push(stats.instructions / stats.seconds);
+      processes.push(stats.memory.process / 2 ** 20);
     }
 
   const rows = [BOOT, DECOMPRESSION, KERNEL, ...Object.keys(workloads)].map((workload) => {
@@ -183,6 +187,7 @@ async function compare() {
     );
   }
   const instructionsPerSecond = median(speeds);
+  const processMiB = Math.round(median(processes));
 
   const cells = (list) => list.map((text) => text.padStart(11)).join('');
   console.log(`Seconds, medians of ${runs}; ratios: Vivarium's seconds by the peer's; guest ${values.guest}`);
@@ -201,6 +206,7 @@ async function compare() {
   console.log(
     `Vivarium ran ${(instructionsPerSecond / 1e6).toFixed(0)} million guest instructions a second over the whole run`,
   );
+  console.log(`Its process had ${processMiB} MiB at the end, for a guest with ${memoryMB} MiB`);
   if (values.only !== '') return;
   mkdirSync(join(root, 'bench/results'), { recursive: true });
   const result = {
@@ -211,6 +217,7 @@ async function compare() {
     machine,
     versions,
     instructionsPerSecond,
+    memory: { guestMiB: Number(memoryMB), processMiB },
     means,
     rows,
     samples,
@@ -219,6 +226,7 @@ async function compare() {
     join(root, `bench/results/${date}-${values.suite}-${values.guest}.json`),
     JSON.stringify(result, null, 2) + '\n',
   );
+  writeFileSync(join(root, `docs/bench-${values.suite}-${values.guest}.svg`), chartOf(result));
 }
 
 const geometricMean = (list) => Math.exp(list.reduce((sum, n) => sum + Math.log(n), 0) / list.length);

@@ -8,7 +8,7 @@ import * as R from './record.js';
 /** Longest block, in instructions. */
 const MAX_BLOCK = 48;
 const PAGE = 0x1000;
-const RESERVE = 0x40000;
+const RESERVE = 0xc0000;
 const CHUNK_SHIFT = 7;
 /** Page byte offset reserve behind PAGE_BASE that keeps displacement + offset in 32 bits. */
 const FAR = 0x10000;
@@ -152,6 +152,13 @@ export class CodeCache {
     this.view.setUint32(record + R.NEIGHBOUR_PAGE, page, true);
     this.view.setInt32(record + R.NEIGHBOUR_DISTANCE, distance, true);
     return record;
+  }
+
+  /** Bytes that translated code reads. */
+  table(bytes: Uint8Array): number {
+    const start = this.take(Math.ceil(bytes.length / R.RECORD_BYTES) * R.RECORD_BYTES);
+    this.bytes.set(bytes, start);
+    return start;
   }
 
   /** Empty bytes for a translation (`reserve`). */

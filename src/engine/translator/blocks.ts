@@ -23,7 +23,8 @@ export type Ending =
   | { readonly kind: 'jump'; readonly taken: number | null }
   | { readonly kind: 'branch'; readonly taken: number | null; readonly next: number }
   | { readonly kind: 'call'; readonly next: number }
-  | { readonly kind: 'computed' }
+  /** The last instruction jumps to what it computes: to one of these, or out of the region. */
+  | { readonly kind: 'computed'; readonly to: readonly number[] }
   /** The last instruction is run by the interpreter's handler. */
   | { readonly kind: 'callout'; readonly next: number };
 
@@ -50,6 +51,8 @@ export interface Treatment {
   executed(offset: number): boolean;
   /** Whether another region is entered at this offset: this one ends there. */
   elsewhere(offset: number): boolean;
+  /** Offsets that a computed jump, the last of these instructions, may lead to. */
+  leadsTo(code: readonly RegionInstruction[]): readonly number[];
   /** `translate` it, let its handler run it (`callout`), or leave the region (`exit`). */
   of(instruction: RegionInstruction): 'translate' | 'callout' | 'exit';
 }
@@ -103,6 +106,8 @@ export function findBlocks(
   const leaders = new Set([head]);
   const seen = new Set<number>();
   const work = [head];
+  /** Where computed jumps lead, by their offset. */
+  const tables = new Map<number, readonly number[]>();
   const follow = (offset: number | null): void => {
     if (offset === null || leaders.has(offset) || !treatment.executed(offset)) return;
     if (treatment.elsewhere(offset)) return;
@@ -110,12 +115,14 @@ export function findBlocks(
     work.push(offset);
   };
   for (let at = work.shift(); at !== undefined; at = work.shift()) {
+    const code: RegionInstruction[] = [];
     for (;;) {
       if (seen.has(at) || seen.size >= MOST_INSTRUCTIONS) break;
       if (at !== head && treatment.elsewhere(at)) break;
       const instruction = decodeAt(at);
       if (!instruction) break;
       seen.add(at);
+      code.push(instruction);
       const ending = endingOf(instruction, treatment, within);
       if (!ending) {
         const { next } = instruction;
@@ -126,6 +133,11 @@ export function findBlocks(
         }
         follow(next);
         break;
+      }
+      if (ending.kind === 'computed') {
+        const to = treatment.leadsTo(code);
+        tables.set(at, to);
+        to.forEach(follow);
       }
       if ('taken' in ending) follow(ending.taken);
       if ('next' in ending) follow(ending.next);
@@ -144,6 +156,10 @@ export function findBlocks(
         const instruction = decodeAt(at)!;
         list.push(instruction);
         ending = endingOf(instruction, treatment, within);
+        if (ending?.kind === 'computed') {
+          const to = tables.get(at) ?? [];
+          ending = { kind: 'computed', to: to.filter((target) => leaders.has(target) && seen.has(target)) };
+        }
         at = instruction.next;
         if (!ending && at >> 12 !== instruction.start >> 12) ending = { kind: 'goto', to: at };
       }
@@ -166,7 +182,7 @@ function endingOf(
     case 'branch':
       return { kind: 'branch', taken: within(next + decoded.immediate), next };
     case 'computed':
-      return flow.isCall ? { kind: 'call', next } : { kind: 'computed' };
+      return flow.isCall ? { kind: 'call', next } : { kind: 'computed', to: [] };
     default:
       return null;
   }

@@ -111,6 +111,8 @@ export class Region {
     private readonly recordOf: (instruction: RegionInstruction) => number,
     /** NEIGHBOUR_ record of a page by its distance. */
     private readonly neighbourOf: (distance: number) => number,
+    /** Puts bytes into memory that lasts as long as the region; their address. */
+    private readonly tableOf: (bytes: Uint8Array) => number,
   ) {
     this.imports = {
       call: module.import('interpreter', 'call', CALL),
@@ -245,6 +247,7 @@ export class Region {
       const far = 'taken' in ending && ending.taken === null;
       if (far || (ending.kind === 'call' && this.recorded[block]!.leaving?.kind === 'relative'))
         targets.add(this.jumpTarget(block));
+      if (ending.kind === 'computed') return;
       for (const offset of offsetsBehind(ending))
         if (this.target(block, offset) === null) targets.add(offset);
     });
@@ -525,6 +528,11 @@ export class Region {
       case 'computed':
         code.code.emitValue(leaving!.target, body, frame.locals);
         this.set(frame.rip);
+        this.emitSwitch(
+          ending.to.filter((offset) => this.target(block, offset) !== null),
+          level,
+          way,
+        );
         leave(level);
         break;
       case 'call':
@@ -541,6 +549,35 @@ export class Region {
         way(ending.next, level);
         break;
     }
+  }
+
+  /** Goes to that of these offsets which is the frame's `rip`, or on behind this. */
+  private emitSwitch(
+    offsets: readonly number[],
+    level: number,
+    way: (offset: number, at: number) => void,
+  ): void {
+    if (offsets.length === 0) return;
+    const { body, frame } = this;
+    const first = Math.min(...offsets);
+    const table = new Uint8Array(Math.max(...offsets) - first + 1);
+    offsets.forEach((offset, i) => (table[offset - first] = i + 1));
+    const at = new Cell('i64', frame.locals.take('i64'));
+    for (let i = 0; i <= offsets.length; i++) body.raw([0x02, 0x40]);
+    this.get(frame.rip);
+    this.emitIp(first);
+    body.raw([0x7d]).u8(TEE).unsigned(at.local);
+    body.raw([0x42]).signed(table.length).raw([0x5a]).hint(false).u8(BR_IF).unsigned(offsets.length);
+    this.get(at);
+    body.raw([0xa7, 0x2d, 0]).unsigned(this.tableOf(table)).raw([0x0e]).unsigned(offsets.length);
+    body.unsigned(offsets.length);
+    for (let i = 0; i < offsets.length - 1; i++) body.unsigned(i);
+    body.unsigned(offsets.length - 1);
+    offsets.forEach((offset, i) => {
+      body.u8(END);
+      way(offset, level + offsets.length - i);
+    });
+    body.u8(END);
   }
 
   /** Calls what is at the frame's `rip` (`target`: offset from the page, where it is known); goes on if it comes back to `next`. */
@@ -702,7 +739,7 @@ function offsetsBehind(ending: Ending): number[] {
     case 'branch':
       return ending.taken === null ? [ending.next] : [ending.taken, ending.next];
     case 'computed':
-      return [];
+      return [...ending.to];
     default:
       return [ending.next];
   }

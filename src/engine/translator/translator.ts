@@ -7,7 +7,8 @@ import { NO_REGION } from '../interpreter/record.js';
 import type { HandlerPlan } from '../interpreter/generate.js';
 import * as L from '../layout.js';
 import { ModuleWriter } from '../wasm/module.js';
-import { findBlocks, PAGE, type RegionInstruction, type Treatment } from './blocks.js';
+import { findBlocks, MOST_PAGES, PAGE, type RegionInstruction, type Treatment } from './blocks.js';
+import { jumpTargets } from './jump-tables.js';
 import { KnownCode } from './known-code.js';
 import { Refused, Region, type CallSite } from './region.js';
 
@@ -15,6 +16,8 @@ import { Refused, Region, type CallSite } from './region.js';
 const FLAT32 = L.MODE_CS32 | L.MODE_SS32 | L.MODE_FLAT | L.MODE_PROTECTED;
 
 const MOST_GENERATIONS = 4;
+/** Places in a region that one computed jump leads to. */
+const MOST_TARGETS = 64;
 /** Regions of one module. */
 const MOST_AT_ONCE = 64;
 /** A module costs much beside its regions, so hot code waits for more: until there is this much, or for this many instructions by heat. */
@@ -42,6 +45,8 @@ interface Wanted {
   readonly base: bigint;
   /** S_JUMP_KEY or S_GLOBAL_KEY: the page's. */
   readonly key: number;
+  /** General registers when it became hot. */
+  readonly registers: readonly bigint[];
   /** Where to enter the region beside those places that it needs itself, as offsets from the page. */
   readonly entries: readonly number[];
 }
@@ -111,7 +116,9 @@ export class Translator {
     const place = this.cache.placeOf(record);
     if (!place) return;
     const base = view.getBigUint64(cpu + L.S_PAGE_BASE, true);
-    this.wanted.push({ ...place, mode, cpu, base, key: this.host.codeKey(cpu, base), entries: [] });
+    const registers = Array.from({ length: 16 }, (_, n) => view.getBigUint64(cpu + L.S_GPR + 8 * n, true));
+    const key = this.host.codeKey(cpu, base);
+    this.wanted.push({ ...place, mode, cpu, base, key, registers, entries: [] });
   };
 
   /** Whether it is time to translate; `retired`: instructions so far, not time, so that runs are repeatable. */
@@ -171,6 +178,7 @@ export class Translator {
         const taken = this.cache.regionOf(record);
         return taken !== NO_REGION && taken !== replaced;
       },
+      leadsTo: (code) => this.leadsTo(code, wanted, (at) => known.recordAt(at) !== 0),
       of: (instruction) => {
         const { decoded, start } = instruction;
         const form = decoded.form!;
@@ -193,7 +201,8 @@ export class Translator {
             neighbours.set(distance, (record = this.cache.neighbour(known.pageAt(distance), distance)));
           return record;
         };
-        const region = new Region(blocks, module, wanted, recordOf, neighbourOf);
+        const tableOf = (table: Uint8Array): number => this.cache.table(table);
+        const region = new Region(blocks, module, wanted, recordOf, neighbourOf, tableOf);
         this.counts.instructions += blocks.reduce((sum, block) => sum + block.instructions.length, 0);
         const pages = new Map(region.distances.map((distance) => [known.pageAt(distance), distance]));
         return { region, pages, known };
@@ -204,6 +213,33 @@ export class Translator {
         else exits.add(start);
       }
     }
+  }
+
+  /** Offsets of what was executed where a computed jump may lead. */
+  private leadsTo(
+    code: readonly RegionInstruction[],
+    { base, cpu, mode, registers }: Wanted,
+    executed: (offset: number) => boolean,
+  ): number[] {
+    if (code[code.length - 1]!.decoded.form!.encoding.instruction.name !== 'JMP') return [];
+    const read = (linear: bigint, bytes: 4 | 8): bigint | null => {
+      const offset = Number(linear & BigInt(PAGE - 1));
+      const page = offset + bytes > PAGE ? 0 : this.pageAt(cpu, linear, mode);
+      if (page === 0) return null;
+      const view = this.cache.memory;
+      return bytes === 8
+        ? view.getBigUint64(page + offset, true)
+        : BigInt(view.getUint32(page + offset, true));
+    };
+    const { start } = code[code.length - 1]!;
+    const found = new Set<number>();
+    for (const target of jumpTargets(code, registers, (mode & L.MODE_LONG) !== 0, read)) {
+      const offset = Number(BigInt.asIntN(64, target - base));
+      // Behind the table is something else.
+      if (Math.abs(offset) > (MOST_PAGES + 1) * PAGE) break;
+      if (Math.abs(offset - start) < PAGE && executed(offset)) found.add(offset);
+    }
+    return [...found].slice(0, MOST_TARGETS);
   }
 
   private neighbourPage({ page, base, cpu, mode }: Wanted, distance: number): number {
