@@ -247,14 +247,14 @@ export const CPUID_BYTES = 32;
 export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_BYTES = 16;
 /** (linear >> 8) & TLB_INDEX_MASK is the offset of the entry. Entry matches if ((tag ^ (linear + size - 1)) & ~0xfff) == 0; host address = (i32)linear + addend. Empty: a tag that is not canonical, has the index bits of another entry, and 0xfff (see tlb.ts). */
-export const TLB_INDEX_MASK = 0xfff0;
+export const TLB_BYTES = TLB_ENTRIES * TLB_ENTRY_BYTES;
+export const TLB_INDEX_MASK = TLB_BYTES - TLB_ENTRY_BYTES;
 /**
  * Each linear page has two places: that of its index, and the one at this offset from it (exclusive or, also of the entry's
  * address). What is put into the first moves what was there to the other.
  */
-export const TLB_OTHER = 0x8000;
+export const TLB_OTHER = TLB_BYTES / 2;
 export const S_TLB = 0x10000;
-export const TLB_BYTES = 0x10000;
 /** Flags in the entry: page is global; (in a read entry) stores are allowed too and the dirty bit is set; 4, 8: a larger page (WALK_ of walk.ts). */
 export const TLB_GLOBAL = 1;
 export const TLB_DIRTY = 2;

@@ -74,14 +74,10 @@ export class CodeSource {
   private atPageEnd(random: Random, mode: CodeMode): number[][] {
     const end = DATA_START + 4096 * (1 + random.below(DATA_BYTES / 4096 - 1));
     const access = (): number[] => {
-      const memory = { base: BASE, index: null, scale: 0, displacement: random.below(48) - 24 };
+      const displacement = random.below(48) - 24;
+      const place = { base: BASE, index: null, scale: 0, displacement, address32: false, address16: false };
       for (;;) {
-        const form = random.pick(this.moves);
-        const made = encodeRandom(form, random, mode, 0, 0, {
-          ...memory,
-          address32: false,
-          address16: false,
-        });
+        const made = encodeRandom(random.pick(this.moves), random, mode, 0, 0, place);
         if (made !== null) return made;
       }
     };

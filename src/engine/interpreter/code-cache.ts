@@ -177,7 +177,13 @@ export class CodeCache {
 
   /** Room for a translation's records; what was decoded may be dropped to make it. */
   reserve(): void {
-    if (this.arena.end - this.next < RESERVE) this.flush();
+    this.makeRoom(RESERVE);
+  }
+
+  /** The table of blocks keeps a quarter empty, so that looking in it stays short. */
+  private makeRoom(bytes: number): void {
+    const tableFull = this.blocks > (this.view.getUint32(L.G_BLOCKS_MASK, true) >>> 2) * 3;
+    if (tableFull || this.arena.end - this.next < bytes) this.flush();
   }
 
   /** Instructions in the block decoded last. */
@@ -194,8 +200,7 @@ export class CodeCache {
         ? 0
         : scratch;
     }
-    const tableFull = this.blocks > (this.view.getUint32(L.G_BLOCKS_MASK, true) >>> 2) * 3;
-    if (tableFull || this.arena.end - this.next < (MAX_BLOCK + 4) * R.RECORD_BYTES) this.flush();
+    this.makeRoom((MAX_BLOCK + 4) * R.RECORD_BYTES);
     return this.decodeAt(cpu, host, BigInt(physical), linear, mode);
   };
 

@@ -15,7 +15,17 @@ const CR0_AM: i64 = 0x40000;
 // @ts-ignore: decorator
 @inline
 function hit(cpu: u32, table: u32, linear: i64, bytes: i64): u32 {
-  const entry = load<u32>(cpu + table) + ((<u32>linear >> 8) & TLB_INDEX_MASK);
+  return inEntry(entryOf(cpu, table, linear), linear, bytes);
+}
+// @ts-ignore: decorator
+@inline
+function entryOf(cpu: u32, table: u32, linear: i64): u32 {
+  return load<u32>(cpu + table) + ((<u32>linear >> 8) & TLB_INDEX_MASK);
+}
+/** Address in this memory if the entry is that of all the bytes, or 0. */
+// @ts-ignore: decorator
+@inline
+function inEntry(entry: u32, linear: i64, bytes: i64): u32 {
   if (((load<i64>(entry) ^ (linear + bytes - 1)) & ~0xfff) != 0) return 0;
   return <u32>linear + load<u32>(entry + 8);
 }
@@ -34,9 +44,8 @@ export function fastWrite(cpu: u32, linear: i64, bytes: u32): u32 {
  */
 export function findPlace(cpu: u32, linear: i64, bytes: u32, write: bool): u32 {
   const table: u32 = write ? S_TLB_WRITE : S_TLB_READ;
-  const entry = load<u32>(cpu + table) + ((<u32>linear >> 8) & TLB_INDEX_MASK);
-  const other = entry ^ TLB_OTHER;
-  if (((load<i64>(other) ^ (linear + <i64>bytes - 1)) & ~0xfff) == 0) return <u32>linear + load<u32>(other + 8);
+  const other = inEntry(entryOf(cpu, table, linear) ^ TLB_OTHER, linear, <i64>bytes);
+  if (other != 0) return other;
   if (load<u32>(cpu + table) == cpu + S_TLB_NONE || (<u32>linear & 0xfff) + bytes > 0x1000) return 0;
   if (resolve(cpu, linear, write ? ACCESS_WRITE : ACCESS_READ, load<u32>(cpu + S_MMU)) < 0) {
     store<u32>(cpu + S_FAULT, 0);

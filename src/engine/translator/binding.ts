@@ -24,6 +24,7 @@ import {
   ATOMIC_CMPXCHG,
   ATOMIC_LOAD,
   EffectRecorder,
+  type TlbProbe,
   LOAD_I64,
   STORE_I64,
 } from '../wasm/effect-recorder.js';
@@ -234,55 +235,28 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const leaveIf = this.prepareExit();
     const place = placeOf(linear);
     const near = this.block.nearPlace(place, bytes, access);
-    const found = near
-      ? this.hostNear(near, place, bytes, linear, access, leaveIf)
-      : this.probe(bytes, linear, access, leaveIf);
-    const host = this.code.read(found);
-    if (this.nested === 0) this.block.notePlace({ ...place, linear, host, access });
-    return host;
-  }
-  /** From the first place of the TLB, if that has it. */
-  private probe(
-    bytes: number,
-    linear: Node,
-    access: 'read' | 'write',
-    leaveIf: (condition: Node) => void,
-  ): Cell {
-    const probe = this.probeTlb(bytes, linear, access === 'read' ? L.S_TLB_READ : L.S_TLB_WRITE);
-    return this.orFind(this.code.cell('i32', probe.host()), probe.matches, bytes, linear, access, leaveIf);
-  }
-  /** As `probe`, from a place that was found before: mostly all is in the same page. */
-  private hostNear(
-    near: KnownPlace,
-    place: Place,
-    bytes: number,
-    linear: Node,
-    access: 'read' | 'write',
-    leaveIf: (condition: Node) => void,
-  ): Cell {
-    const host = this.i32(I32.add, near.host, this.const32(place.offset - near.offset));
-    // The end that is farther from the known place.
-    const end = place.offset >= near.offset ? this.lastOf(bytes, linear) : linear;
-    const same = this.samePage(near.linear, end);
-    return this.orFind(this.code.cell('i32', host), same, bytes, linear, access, leaveIf);
-  }
-  /** Where it is not `right`, `found` is looked for. */
-  private orFind(
-    found: Cell,
-    right: Node,
-    bytes: number,
-    linear: Node,
-    access: 'read' | 'write',
-    leaveIf: (condition: Node) => void,
-  ): Cell {
+    const table = access === 'read' ? L.S_TLB_READ : L.S_TLB_WRITE;
+    const guess = near ? this.beside(near, place, bytes, linear) : this.probeTlb(bytes, linear, table);
+    const found = this.code.cell('i32', guess.host());
     const find = (): void => {
       const findPlace = this.module.import('runtime', 'findPlace', bindingImports['findPlace']!);
       const args = [this.cpu, linear, this.const32(bytes), this.const32(access === 'write' ? 1 : 0)];
       this.code.assign(found, this.code.node([0x10, ...unsignedBytes(findPlace)], 'i32', args, [], false));
       leaveIf(this.i32(I32.eqz, this.code.read(found)));
     };
-    this.code.if(this.i32(I32.eqz, right), find, undefined, false);
-    return found;
+    this.code.if(this.i32(I32.eqz, guess.matches), find, undefined, false);
+    const host = this.code.read(found);
+    if (this.nested === 0) this.block.notePlace({ ...place, linear, host, access });
+    return host;
+  }
+  /** As from the TLB, from a place that was found before: mostly all is in the same page. */
+  private beside(near: KnownPlace, place: Place, bytes: number, linear: Node): TlbProbe {
+    // The end that is farther from the known place.
+    const end = place.offset >= near.offset ? this.lastOf(bytes, linear) : linear;
+    return {
+      matches: this.samePage(near.linear, end),
+      host: () => this.i32(I32.add, near.host, this.const32(place.offset - near.offset)),
+    };
   }
   /** A helper raised a fault: the interpreter will raise it again. */
   protected override exitIfFaulted(): void {

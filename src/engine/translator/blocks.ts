@@ -110,7 +110,6 @@ export function findBlocks(
   const tables = new Map<number, readonly number[]>();
   const follow = (offset: number | null): void => {
     if (offset === null || leaders.has(offset) || !treatment.executed(offset)) return;
-    if (treatment.elsewhere(offset)) return;
     leaders.add(offset);
     work.push(offset);
   };

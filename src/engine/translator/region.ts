@@ -78,6 +78,8 @@ export class Refused extends Error {
 export class Region {
   /** Offsets of the blocks where it is entered: entry number n is the n-th, from 1. */
   readonly entries: readonly number[];
+  /** Offsets of its instructions. */
+  readonly instructions: readonly number[];
   /** Offsets of code that it leads to but does not have, and would have if it were made now. */
   readonly beyond: ReadonlySet<number>;
   private readonly frame = new RegionFrame();
@@ -122,7 +124,8 @@ export class Region {
       settle: module.import('runtime', 'settleFlags', bindingImports['settleFlags']!),
     };
     this.blockAt = new Map(blocks.map(({ start }, i) => [start, i]));
-    const full = this.instructions().length >= MOST_INSTRUCTIONS;
+    this.instructions = blocks.flatMap(({ instructions }) => instructions.map(({ start }) => start));
+    const full = this.instructions.length >= MOST_INSTRUCTIONS;
     const behind = full ? [] : blocks.flatMap(({ ending }) => offsetsBehind(ending));
     this.beyond = new Set(behind.filter((offset) => !this.blockAt.has(offset)));
     for (;;) {
@@ -222,11 +225,6 @@ export class Region {
     // What comes behind finds the flags in the frame.
     (ops as TranslatorOps | null)?.syncFlags();
     return { code, leaving: (ops as TranslatorOps | null)?.leaving ?? null };
-  }
-
-  /** Offsets of its instructions. */
-  instructions(): number[] {
-    return this.blocks.flatMap(({ instructions }) => instructions.map(({ start }) => start));
   }
 
   /** Offsets of its blocks. */
@@ -730,7 +728,7 @@ export class Region {
   }
 }
 
-function offsetsBehind(ending: Ending): number[] {
+function offsetsBehind(ending: Ending): readonly number[] {
   switch (ending.kind) {
     case 'goto':
       return [ending.to];
@@ -739,7 +737,7 @@ function offsetsBehind(ending: Ending): number[] {
     case 'branch':
       return ending.taken === null ? [ending.next] : [ending.taken, ending.next];
     case 'computed':
-      return [...ending.to];
+      return ending.to;
     default:
       return [ending.next];
   }

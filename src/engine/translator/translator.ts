@@ -145,7 +145,7 @@ export class Translator {
       const found = this.regionOf(head, module, smaller?.slot ?? NO_REGION);
       if (!found) continue;
       // And so do those parts that the interpreter has of what is one block here.
-      for (const offset of found.region.instructions()) {
+      for (const offset of found.region.instructions) {
         const at = found.known.addressOf(offset);
         covered.add(`${at},${head.mode}`);
         const record = this.cache.find(at, head.mode);
@@ -170,15 +170,16 @@ export class Translator {
     const exits = new Set<number>();
     const callouts = new Set<number>();
     const known = new KnownCode(this.cache, mode, (distance) => this.neighbourPage(wanted, distance));
+    const executed = (at: number): boolean => known.recordAt(at) !== 0;
     const treatment: Treatment = {
-      executed: (at) => known.recordAt(at) !== 0,
+      executed,
       elsewhere: (at) => {
         const record = known.recordAt(at);
         if (record === 0) return false;
         const taken = this.cache.regionOf(record);
         return taken !== NO_REGION && taken !== replaced;
       },
-      leadsTo: (code) => this.leadsTo(code, wanted, (at) => known.recordAt(at) !== 0),
+      leadsTo: (code) => this.leadsTo(code, wanted, executed),
       of: (instruction) => {
         const { decoded, start } = instruction;
         const form = decoded.form!;
@@ -203,7 +204,7 @@ export class Translator {
         };
         const tableOf = (table: Uint8Array): number => this.cache.table(table);
         const region = new Region(blocks, module, wanted, recordOf, neighbourOf, tableOf);
-        this.counts.instructions += blocks.reduce((sum, block) => sum + block.instructions.length, 0);
+        this.counts.instructions += region.instructions.length;
         const pages = new Map(region.distances.map((distance) => [known.pageAt(distance), distance]));
         return { region, pages, known };
       } catch (error) {
@@ -221,7 +222,8 @@ export class Translator {
     { base, cpu, mode, registers }: Wanted,
     executed: (offset: number) => boolean,
   ): number[] {
-    if (code[code.length - 1]!.decoded.form!.encoding.instruction.name !== 'JMP') return [];
+    const { decoded, start } = code[code.length - 1]!;
+    if (decoded.form!.encoding.instruction.name !== 'JMP') return [];
     const read = (linear: bigint, bytes: 4 | 8): bigint | null => {
       const offset = Number(linear & BigInt(PAGE - 1));
       const page = offset + bytes > PAGE ? 0 : this.pageAt(cpu, linear, mode);
@@ -231,7 +233,6 @@ export class Translator {
         ? view.getBigUint64(page + offset, true)
         : BigInt(view.getUint32(page + offset, true));
     };
-    const { start } = code[code.length - 1]!;
     const found = new Set<number>();
     for (const target of jumpTargets(code, registers, (mode & L.MODE_LONG) !== 0, read)) {
       const offset = Number(BigInt.asIntN(64, target - base));
