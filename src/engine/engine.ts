@@ -7,6 +7,7 @@ import { InterpreterProcessor, type InterpreterRun } from './interpreter/interpr
 import * as L from './layout.js';
 import type { Processor } from './processor.js';
 import { ReferenceProcessor } from './reference/reference.js';
+import { Heat } from './translator/heat.js';
 import { TranslatingProcessor } from './translator/translating-processor.js';
 import { Translator } from './translator/translator.js';
 import { loadRuntime, type RuntimeExports } from './runtime-module.js';
@@ -15,8 +16,6 @@ const WASM_PAGE = 0x10000;
 const MiB = 0x100000;
 const BLOCK_TABLE_ENTRIES = 1 << 19;
 const SCRATCH_BYTES = 0x1000;
-/** Measured: translating earlier costs more than it gives (docs/translator.md). */
-const DEFAULT_HEAT = 4000;
 
 export type EngineKind = 'reference' | 'interpret' | 'translate';
 
@@ -106,11 +105,11 @@ export class Engine {
     const { board, kind } = options;
     if (kind === 'reference')
       return (index) => new ReferenceProcessor(index, memory, runtime, board, decoder);
-    const hot = { heat: (_cpu: number, _record: number): void => {} };
+    const translatorImports = { heat: (_cpu: number, _record: number): void => {} };
     const { exports } = new WebAssembly.Instance(options.interpreter, {
       env: { memory },
       runtime: runtime.all,
-      translator: { heat: (cpu: number, record: number) => hot.heat(cpu, record) },
+      translator: { heat: (cpu: number, record: number) => translatorImports.heat(cpu, record) },
     });
     const run = exports['run'] as InterpreterRun;
     if (kind === 'interpret')
@@ -128,10 +127,10 @@ export class Engine {
       peekPhysical,
       ramAddress,
     };
-    const translator = new Translator(host, cache, decoder, plan);
+    const hot = new Heat(options.heat === undefined ? null : Math.max(1, options.heat));
+    const translator = new Translator(host, cache, decoder, plan, hot);
     this.translator = translator;
-    hot.heat = translator.heat;
-    cache.heat = Math.max(1, options.heat ?? DEFAULT_HEAT);
+    translatorImports.heat = translator.heat;
     return (index) => new TranslatingProcessor(index, memory, runtime, board, run, cache, translator);
   }
 

@@ -118,12 +118,23 @@ export class CodeCache {
     if (view.getUint16(head + R.R_HANDLER, true) !== R.HANDLER_REGION) return;
     if (view.getUint16(head + R.B_REGION, true) !== region) return;
     view.setUint16(head + R.R_HANDLER, R.HANDLER_BLOCK, true);
-    view.setUint16(head + R.B_HEAT, this.heat, true);
+    this.cool(head);
   }
 
   /** The block counts as just decoded. */
   cool(head: number): void {
     this.view.setUint16(head + R.B_HEAT, this.heat, true);
+    this.view.setUint16(head + R.B_HEAT_WHOLE, this.heat, true);
+  }
+
+  /** Whether a block whose B_HEAT is used up is hot; else, as `heat` has grown meanwhile, it gets the difference. */
+  isHot(head: number): boolean {
+    const { view } = this;
+    const more = this.heat - view.getUint16(head + R.B_HEAT_WHOLE, true);
+    if (more <= 0) return true;
+    view.setUint16(head + R.B_HEAT, more, true);
+    view.setUint16(head + R.B_HEAT_WHOLE, this.heat, true);
+    return false;
   }
 
   /** Record of one instruction that stands alone, as the last of its block. */
@@ -406,7 +417,7 @@ export class CodeCache {
     this.bytes.fill(0, start, start + R.RECORD_BYTES);
     view.setUint16(start + R.R_HANDLER, R.HANDLER_BLOCK, true);
     view.setUint16(start + R.B_COUNT, count, true);
-    view.setUint16(start + R.B_HEAT, this.heat, true);
+    this.cool(start);
     view.setUint16(start + R.B_MODE, mode, true);
     view.setUint32(start + R.B_SECOND, second, true);
     view.setUint32(start + R.B_PAGE, page, true);

@@ -43,6 +43,8 @@ export const R_ASIZE = 31;
 export const B_COUNT = 4;
 /** u16 executions until the block counts as hot; counts down. */
 export const B_HEAT = 6;
+/** u16 what B_HEAT began with. */
+export const B_HEAT_WHOLE = 24;
 /** u32 address in memory of the second page, for a block whose only instruction crosses into it; else 0. */
 export const B_SECOND = 8;
 /** u32 next block of the same page in the list that invalidation follows. */

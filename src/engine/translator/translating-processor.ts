@@ -19,7 +19,8 @@ export class TranslatingProcessor extends InterpreterProcessor {
   }
 
   protected override execute(): void {
-    if (this.translator.isDue(this.retired())) this.translator.translate();
+    const retired = this.retired();
+    if (this.translator.isDue(retired)) this.translator.translate(retired);
     super.execute();
   }
 }

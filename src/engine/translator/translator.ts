@@ -7,6 +7,7 @@ import { NO_REGION } from '../interpreter/record.js';
 import type { HandlerPlan } from '../interpreter/generate.js';
 import * as L from '../layout.js';
 import { ModuleWriter } from '../wasm/module.js';
+import type { Heat } from './heat.js';
 import { findBlocks, MOST_PAGES, PAGE, type RegionInstruction, type Treatment } from './blocks.js';
 import { jumpTargets } from './jump-tables.js';
 import { KnownCode } from './known-code.js';
@@ -103,13 +104,15 @@ export class Translator {
     private readonly cache: CodeCache,
     private readonly decoder: Decoder,
     private readonly plan: HandlerPlan,
+    private readonly hot: Heat,
   ) {
     this.bytes = new Uint8Array(host.memory.buffer);
     cache.onInvalid = (page) => this.drop(page);
   }
 
-  /** The block of this record is hot. */
+  /** The block of this record has used up its heat. */
   readonly heat = (cpu: number, record: number): void => {
+    if (!this.cache.isHot(record)) return;
     const view = this.cache.memory;
     const mode = view.getUint32(cpu + L.S_MODE, true);
     if (!(mode & L.MODE_LONG) && (mode & (FLAT32 | L.MODE_VM86)) !== FLAT32) return;
@@ -123,14 +126,16 @@ export class Translator {
 
   /** Whether it is time to translate; `retired`: instructions so far, not time, so that runs are repeatable. */
   isDue(retired: number): boolean {
+    this.cache.heat = this.hot.at(retired);
     if (this.wanted.length === 0) return false;
     if (this.waitingSince < 0) this.waitingSince = retired;
     return this.wanted.length >= ENOUGH || retired - this.waitingSince >= PATIENCE * this.cache.heat;
   }
 
-  /** Translates what has become hot. */
-  translate(): void {
+  /** Translates what has become hot; `retired` as for `isDue`. */
+  translate(retired: number): void {
     this.waitingSince = -1;
+    const before = this.counts.instructions;
     const started = performance.now();
     this.cache.reserve();
     const wanted = this.wanted.splice(0, MOST_AT_ONCE);
@@ -157,6 +162,7 @@ export class Translator {
       if (smaller) this.remove(smaller);
     }
     if (made.length > 0) this.install(module, made);
+    this.hot.spent(this.counts.instructions - before, retired);
     this.counts.milliseconds += performance.now() - started;
   }
 
