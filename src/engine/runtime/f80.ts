@@ -398,22 +398,26 @@ export function multiply(): void {
   normalizeRoundPack(sign, aExponent + bExponent - BIAS + 1, multiplyHigh(aSignificand, bSignificand), aSignificand * bSignificand, precision());
 }
 
-/** Quotient bits of numerator / divisor, both with the integer bit set and numerator < divisor: 64 of them, the rest in `divisionRest`. */
-let divisionRest: u64 = 0;
-function quotient64(numerator: u64, divisor: u64): u64 {
-  let rest = numerator;
-  let quotient: u64 = 0;
-  for (let i = 0; i < 64; i++) {
-    const carry = rest >> 63;
-    rest <<= 1;
-    quotient <<= 1;
-    if (carry != 0 || rest >= divisor) {
-      rest -= divisor;
-      quotient |= 1;
-    }
+/** numerator * 2^64 / divisor, the divisor with its highest bit set and above the numerator; what is left is in `divisionRest`. (Knuth, TAOCP vol. 2, 4.3.1, algorithm D, with digits of 32 bits.) */
+export let divisionRest: u64 = 0;
+export function quotient64(numerator: u64, divisor: u64): u64 {
+  const high = quotientDigit(numerator, divisor);
+  const low = quotientDigit(divisionRest, divisor);
+  return (high << 32) | low;
+}
+/** numerator * 2^32 / divisor. */
+function quotientDigit(numerator: u64, divisor: u64): u64 {
+  const high = divisor >> 32;
+  const low = divisor & 0xffffffff;
+  let digit = numerator / high;
+  let rest = numerator - digit * high;
+  while (digit > 0xffffffff || digit * low > rest << 32) {
+    digit--;
+    rest += high;
+    if (rest > 0xffffffff) break;
   }
-  divisionRest = rest;
-  return quotient;
+  divisionRest = (numerator << 32) - digit * divisor;
+  return digit;
 }
 
 export function divide(): void {
@@ -483,26 +487,22 @@ export function squareRoot(): void {
   // radicand of 128 bits whose root has 64: an even exponent, and one or two bits before the point
   const e = aExponent - BIAS;
   const odd = (e & 1) != 0;
-  let high = odd ? aSignificand : aSignificand >> 1;
-  let low: u64 = odd ? 0 : aSignificand << 63;
-  let root: u64 = 0;
-  let restHigh: u64 = 0;
+  const high = odd ? aSignificand : aSignificand >> 1;
+  const low: u64 = odd ? 0 : aSignificand << 63;
+  // As a double it is right to 2^12; one of Newton's steps makes it right to one.
+  let root: u64 = <u64>(sqrt<f64>(<f64>high) * 4294967296.0);
+  const offHigh = <i64>(high - multiplyHigh(root, root) - (low < root * root ? 1 : 0));
+  const off = <f64>offHigh * 18446744073709551616.0 + <f64>(low - root * root);
+  const step = <i64>floor<f64>(off / (2.0 * <f64>root));
+  root = step > 0 && root + <u64>step < root ? u64.MAX_VALUE : root + <u64>step;
   let rest: u64 = 0;
-  for (let i = 0; i < 64; i++) {
-    // two more bits of the radicand
-    restHigh = (restHigh << 2) | (rest >> 62);
-    rest = (rest << 2) | (high >> 62);
-    high = (high << 2) | (low >> 62);
-    low <<= 2;
-    // try root * 2 + 1 at this place: 4 * root + 1
-    const trialHigh = root >> 62;
-    const trial = (root << 2) | 1;
-    root <<= 1;
-    if (restHigh > trialHigh || (restHigh == trialHigh && rest >= trial)) {
-      restHigh = restHigh - trialHigh - (rest < trial ? 1 : 0);
-      rest -= trial;
-      root |= 1;
-    }
+  let restHigh: u64 = 0;
+  for (;;) {
+    rest = low - root * root;
+    restHigh = high - multiplyHigh(root, root) - (low < root * root ? 1 : 0);
+    if (<i64>restHigh < 0) root--;
+    else if (restHigh > root >> 63 || (restHigh == root >> 63 && rest > root << 1)) root++;
+    else break;
   }
   // The root's next bit: rest > root means that the true root lies above the middle.
   const above = restHigh != 0 || rest > root;

@@ -8,6 +8,9 @@ import {
 import {
   isEmpty, loadA, loadB, popStack, pushR, register, setConditions, setEmpty, setTop, settle, settleStore, stackFault, start, startKeepingC1, storeR, topOf,
 } from './fpu'; // prettier-ignore
+import {
+  quickArithmetic, quickArithmeticFloat, quickBits, quickCompare, quickConditions, quickExchange, quickLoad, quickLoadRegister, quickStoreRegister, quickValue,
+} from './x87-quick'; // prettier-ignore
 import { beginNarrow, integerFromA, integerToB, narrowA, narrowUp, widenToB } from './x87-convert';
 
 const C0: u32 = 0x100;
@@ -43,6 +46,7 @@ function operate(operation: u32): void {
 
 /** ST(target) = ST(target) op ST(source), then pops if asked. */
 export function x87Arithmetic(cpu: u32, operation: i64, target: i64, source: i64, pop: i64): void {
+  if (quickArithmetic(cpu, <u32>operation, <u32>target, <u32>source, pop != 0)) return;
   start(cpu);
   if (isEmpty(cpu, <u32>target) || isEmpty(cpu, <u32>source)) {
     if (!stackFault(cpu, false)) return;
@@ -58,6 +62,7 @@ export function x87Arithmetic(cpu: u32, operation: i64, target: i64, source: i64
 
 /** ST(0) = ST(0) op memory. */
 export function x87ArithmeticMemory(cpu: u32, operation: i64, format: i64, bits: i64): void {
+  if (format <= F64 && quickArithmeticFloat(cpu, <u32>operation, bits, format == F64)) return;
   start(cpu);
   if (isEmpty(cpu, 0)) {
     if (!stackFault(cpu, false)) return;
@@ -104,6 +109,11 @@ function popTimes(cpu: u32, times: i64): void {
 
 /** FCOM, FUCOM and kin with ST(i): conditions in the status word, `pops` values off. */
 export function x87Compare(cpu: u32, i: i64, quiet: i64, pops: i64): void {
+  if (quickCompare(cpu, <u32>i)) {
+    setConditions(cpu, quickConditions);
+    popTimes(cpu, pops);
+    return;
+  }
   start(cpu);
   if (isEmpty(cpu, 0) || isEmpty(cpu, <u32>i)) {
     const masked = stackFault(cpu, false);
@@ -149,6 +159,10 @@ export function x87Test(cpu: u32): void {
 
 /** FCOMI, FUCOMI: returns CF in bit 0, PF in bit 2, ZF in bit 6, whatever exceptions wait; those keep it only from popping. */
 export function x87CompareFlags(cpu: u32, i: i64, quiet: i64, pops: i64): i64 {
+  if (quickCompare(cpu, <u32>i)) {
+    popTimes(cpu, pops);
+    return flagsOf(quickConditions);
+  }
   startKeepingC1(cpu);
   let conditions: u32 = C3 | C2 | C0;
   let goOn: bool;
@@ -160,12 +174,18 @@ export function x87CompareFlags(cpu: u32, i: i64, quiet: i64, pops: i64): i64 {
     goOn = settle(cpu);
   }
   if (goOn) popTimes(cpu, pops);
+  return flagsOf(conditions);
+}
+
+/** CF, PF and ZF of C0, C2 and C3. */
+function flagsOf(conditions: u32): i64 {
   return <i64>(((conditions & C0) != 0 ? 1 : 0) | ((conditions & C2) != 0 ? 4 : 0) | ((conditions & C3) != 0 ? 0x40 : 0));
 }
 
 // ---- loads and stores
 
 export function x87Load(cpu: u32, format: i64, bits: i64): void {
+  if (format <= F64 && quickLoad(cpu, bits, format == F64)) return;
   start(cpu);
   memoryToB(format, bits);
   setA(bSign, bExponent, bSignificand);
@@ -188,6 +208,7 @@ export function x87LoadExtended(cpu: u32, significand: i64, signExponent: i64): 
 }
 
 export function x87LoadRegister(cpu: u32, i: i64): void {
+  if (quickLoadRegister(cpu, <u32>i)) return;
   start(cpu);
   if (isEmpty(cpu, <u32>i)) {
     if (!stackFault(cpu, false)) return;
@@ -202,6 +223,7 @@ export function x87LoadRegister(cpu: u32, i: i64): void {
 
 /** Bits of ST(0) in a format, with its exceptions noted; x87Stored tells whether to store them. */
 export function x87Value(cpu: u32, format: i64, truncate: i64): i64 {
+  if (format <= F64 && quickValue(cpu, format == F64)) return quickBits;
   start(cpu);
   if (isEmpty(cpu, 0)) {
     const masked = stackFault(cpu, false);
@@ -251,6 +273,7 @@ export function x87SignExponent(cpu: u32): i64 {
 
 /** FST ST(i). */
 export function x87StoreRegister(cpu: u32, i: i64, pop: i64): void {
+  if (quickStoreRegister(cpu, <u32>i, pop != 0)) return;
   start(cpu);
   if (isEmpty(cpu, 0)) {
     if (!stackFault(cpu, false)) return;
@@ -274,6 +297,7 @@ export function x87StoreUnchecked(cpu: u32, i: i64): void {
 }
 
 export function x87Exchange(cpu: u32, i: i64): void {
+  if (quickExchange(cpu, <u32>i)) return;
   start(cpu);
   const other = <u32>i;
   const firstEmpty = isEmpty(cpu, 0);
