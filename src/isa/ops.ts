@@ -73,6 +73,8 @@ export interface Ops {
   shl(a: IntLike, n: IntLike): Int;
   shr(a: IntLike, n: IntLike): Int;
   sar(a: IntLike, n: IntLike): Int;
+  /** The low `bits` turned left; the count is taken modulo `bits`, the rest of the result is zero. */
+  rotl(bits: 32 | 64, a: IntLike, n: IntLike): Int;
   /** Zeros above / below the highest / lowest one of the 64-bit pattern; 64 for zero. */
   clz(a: IntLike): Int;
   ctz(a: IntLike): Int;

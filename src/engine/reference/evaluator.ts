@@ -148,6 +148,11 @@ export class Evaluator implements Ops {
   sar(a: IntLike, n: IntLike): Int {
     return this.asInt(this.signed(a) >> (this.big(n) & 63n));
   }
+  rotl(bits: 32 | 64, a: IntLike, n: IntLike): Int {
+    const value = BigInt.asUintN(bits, this.big(a));
+    const count = BigInt.asUintN(bits === 32 ? 5 : 6, this.big(n));
+    return this.asInt(BigInt.asUintN(bits, value << count) | (value >> (BigInt(bits) - count)));
+  }
   clz(a: IntLike): Int {
     const value = this.big(a);
     return this.int(value === 0n ? 64 : 64 - value.toString(2).length);

@@ -165,6 +165,10 @@ export abstract class EffectRecorder {
   sar(a: IntLike, n: IntLike): Int {
     return this.op64(I64.shrS, a, n);
   }
+  rotl(bits: 32 | 64, a: IntLike, n: IntLike): Int {
+    if (bits === 64) return this.op64(I64.rotl, a, n);
+    return this.asInt(this.extend(this.i32(I32.rotl, this.wrap(a), this.wrap(n))));
+  }
   clz(a: IntLike): Int {
     return this.asInt(this.i64(I64.clz, this.node64(a)));
   }

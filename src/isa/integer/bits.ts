@@ -170,10 +170,8 @@ export const bitInstructions: Instruction[] = [
     o.write(0, o.call('pext', o.read(1), o.read(2))),
   ),
   instruction('RORX', 'VEX.F2.0F3A F0 /r Gy,Ey,Ib ;cpuid=BMI2', (o) => {
-    const { bits } = o;
-    const a = o.read(1);
-    const n = o.and(o.read(2), bits - 1);
-    o.write(0, o.or(o.shr(a, n), o.shl(a, o.and(o.sub(bits, n), bits - 1))));
+    const bits = o.bits as 32 | 64;
+    o.write(0, o.rotl(bits, o.read(1), o.sub(bits, o.read(2))));
   }),
   shiftX('SHLX', '66', (o, a, n) => o.shl(a, n)),
   shiftX('SHRX', 'F2', (o, a, n) => o.shr(a, n)),

@@ -49,6 +49,7 @@ function rotate(name: string, number: number, left: boolean): Instruction {
     const n = o.and(masked, bits - 1);
     const turn = (a: Int): Int => {
       const other = o.and(o.sub(bits, n), bits - 1);
+      if (bits >= 32) return o.rotl(bits as 32 | 64, a, left ? n : other);
       return o.zx(bits, left ? o.or(o.shl(a, n), o.shr(a, other)) : o.or(o.shr(a, n), o.shl(a, other)));
     };
     const old = o.update(0, turn);
