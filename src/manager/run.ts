@@ -7,7 +7,7 @@ import { loadEngineModules } from '../host/node/engine-modules.js';
 import { NodePacing } from '../host/node/pacing.js';
 import { debugExitStatus } from '../devices/debug/debug-exit.js';
 import { UserError } from '../machine/user-error.js';
-import { VirtualMachine, type MachineEnd } from '../vm/virtual-machine.js';
+import { VirtualMachine, type BootFiles, type MachineEnd } from '../vm/virtual-machine.js';
 import type { MachineConfig } from './config.js';
 import { readNamedFile } from './read-file.js';
 
@@ -18,12 +18,15 @@ const EXIT_TIMEOUT = 124;
 
 /** Runs a machine in this process until it ends; gives the exit status of the command. */
 export async function runMachine(config: MachineConfig): Promise<number> {
-  const kernel = { name: config.kernel, bytes: readNamedFile('--kernel', config.kernel) };
-  const modules = config.initrd.map((path) => ({
-    name: path,
-    bytes: readNamedFile('--initrd', path),
-    text: basename(path),
-  }));
+  const read = (): BootFiles => ({
+    kernel: { name: config.kernel, bytes: readNamedFile('--kernel', config.kernel) },
+    modules: config.initrd.map((path) => ({
+      name: path,
+      bytes: readNamedFile('--initrd', path),
+      text: basename(path),
+    })),
+    commandLine: config.append,
+  });
   const pacing = new NodePacing();
   const console = openConsole(config.serial);
   const started = performance.now();
@@ -48,7 +51,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     });
     console.onInput((bytes) => machine.receiveSerial(bytes));
     console.onQuit(() => machine.end({ kind: 'quit' }));
-    machine.boot({ kernel, modules, commandLine: config.append });
+    machine.boot(read);
     if (config.timeoutSeconds > 0)
       timer = setTimeout(() => machine.end({ kind: 'timeout' }), config.timeoutSeconds * 1000);
     const end = await machine.run();

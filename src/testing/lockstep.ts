@@ -49,11 +49,11 @@ function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMac
     serial: { write: () => {} },
     debugConsole: { write: () => {} },
   });
-  made.boot({
+  made.boot(() => ({
     kernel: { name: kernel, bytes: readFileSync(kernel) },
     modules: [{ name: initrd, bytes: readFileSync(initrd) }],
     commandLine: values.append,
-  });
+  }));
   return made;
 }
 

@@ -75,7 +75,7 @@ export class VirtualMachine {
   readonly scheduler: Scheduler;
   private ended: MachineEnd | null = null;
   private resetAsked = false;
-  private files: BootFiles | null = null;
+  private readFiles: (() => BootFiles) | null = null;
 
   constructor(private readonly options: VirtualMachineOptions) {
     const layout = ramLayout(options.memoryBytes);
@@ -142,9 +142,10 @@ export class VirtualMachine {
     for (const { pointer } of engine.processors) engine.runtime.flushTlb(pointer, false);
   }
 
-  /** Resets the machine and enters a kernel. A UserError says what is wrong with a file. */
-  boot(files: BootFiles): void {
-    this.files = files;
+  /** Resets the machine and enters a kernel. A UserError says what is wrong with a file. The files are read again at each reset, rather than kept. */
+  boot(read: () => BootFiles): void {
+    this.readFiles = read;
+    const files = read();
     const { board, engine, ram, options } = this;
     board.reset();
     setUpAsBios(board);
@@ -184,7 +185,7 @@ export class VirtualMachine {
       if (!this.resetAsked) continue;
       this.resetAsked = false;
       this.resetCpus();
-      this.boot(this.files!);
+      this.boot(this.readFiles!);
     }
   }
 

@@ -127,6 +127,12 @@ export class CodeCache {
     this.view.setUint16(head + R.B_HEAT_WHOLE, this.heat, true);
   }
 
+  /** All blocks count as just decoded. */
+  coolAll(): void {
+    for (const first of this.pages.values())
+      for (let head = first; head !== 0; head = this.view.getUint32(head + R.B_CHAIN, true)) this.cool(head);
+  }
+
   /** Whether a block whose B_HEAT is used up is hot; else, as `heat` has grown meanwhile, it gets the difference. */
   isHot(head: number): boolean {
     const { view } = this;

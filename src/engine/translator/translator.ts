@@ -22,8 +22,10 @@ const MOST_TARGETS = 64;
 /** Regions of one module. */
 const MOST_AT_ONCE = 64;
 /** A module costs much beside its regions, so hot code waits for more: until there is this much, or for this many instructions by heat. */
-const ENOUGH = 16;
-const PATIENCE = 250;
+const ENOUGH = 48;
+const PATIENCE = 1000;
+/** What takes longer than so many instructions to become hot does not: else all that a long run does now and then would be translated in the end. */
+const COOLING = 2_000_000_000;
 
 export interface TranslatorHost {
   readonly memory: WebAssembly.Memory;
@@ -92,6 +94,8 @@ export class Translator {
   private wanted: Wanted[] = [];
   /** Instructions when the first of them was seen waiting, or -1. */
   private waitingSince = -1;
+  /** Instructions when all blocks began anew to become hot. */
+  private cooled = 0;
   /** By each page that they have code of. */
   private readonly regions = new Map<number, Set<Installed>>();
   private readonly freeSlots: number[] = [];
@@ -127,6 +131,10 @@ export class Translator {
   /** Whether it is time to translate; `retired`: instructions so far, not time, so that runs are repeatable. */
   isDue(retired: number): boolean {
     this.cache.heat = this.hot.at(retired);
+    if (retired - this.cooled > COOLING) {
+      this.cooled = retired;
+      this.cache.coolAll();
+    }
     if (this.wanted.length === 0) return false;
     if (this.waitingSince < 0) this.waitingSince = retired;
     return this.wanted.length >= ENOUGH || retired - this.waitingSince >= PATIENCE * this.cache.heat;
