@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { findCpuModel, UnknownCpuModel } from '../engine/cpu-model.js';
 import { openConsole } from '../host/node/console.js';
 import { loadEngineModules } from '../host/node/engine-modules.js';
-import { NodePacing } from '../host/node/pacing.js';
+import { nodePacing } from '../host/node/pacing.js';
 import { debugExitStatus } from '../devices/debug/debug-exit.js';
 import { UserError } from '../machine/user-error.js';
 import { VirtualMachine, type BootFiles, type MachineEnd } from '../vm/virtual-machine.js';
@@ -27,7 +27,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     })),
     commandLine: config.append,
   });
-  const pacing = new NodePacing();
+  const pacing = nodePacing();
   const console = openConsole(config.serial);
   const started = performance.now();
   let timer: NodeJS.Timeout | undefined;

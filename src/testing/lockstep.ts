@@ -11,7 +11,7 @@ import { findCpuModel } from '../engine/cpu-model.js';
 import type { EngineKind } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import { loadEngineModules } from '../host/node/engine-modules.js';
-import { NodePacing } from '../host/node/pacing.js';
+import { nodePacing } from '../host/node/pacing.js';
 import { debianGuest } from '../manager/guests/debian.js';
 import { describeCpu } from '../vm/report.js';
 import { VirtualMachine } from '../vm/virtual-machine.js';
@@ -45,7 +45,7 @@ function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMac
     hostNow: () => 0n,
     wallClockMs: Date.UTC(2024, 0, 1),
     entropy: (target) => target.forEach((_, i) => (target[i] = random = (random * 75 + 74) % 65537)),
-    pacing: new NodePacing(),
+    pacing: nodePacing(),
     serial: { write: () => {} },
     debugConsole: { write: () => {} },
   });

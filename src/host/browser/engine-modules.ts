@@ -1,0 +1,14 @@
+/** The built WebAssembly of the engine, from beside this code. */
+export async function fetchEngineModules(): Promise<{
+  readonly runtime: WebAssembly.Module;
+  readonly interpreter: WebAssembly.Module;
+}> {
+  const load = async (name: string): Promise<WebAssembly.Module> => {
+    const url = new URL(`../../engine/${name}`, import.meta.url);
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`${url.href}: ${response.status} ${response.statusText}`);
+    return WebAssembly.compile(await response.arrayBuffer());
+  };
+  const [runtime, interpreter] = await Promise.all([load('runtime.wasm'), load('interpreter.wasm')]);
+  return { runtime, interpreter };
+}

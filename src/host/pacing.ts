@@ -1,0 +1,35 @@
+import type { SchedulerHost } from '../vm/scheduler.js';
+
+const NS_PER_MS = 1e6;
+
+/** Time and rest for a machine that runs in this thread, by the timers that Node and browsers share. */
+export class Pacing implements SchedulerHost {
+  private awake: (() => void) | null = null;
+
+  /** `breathe` lets other work of this thread run. */
+  constructor(readonly breathe: () => Promise<void>) {}
+
+  milliseconds(): number {
+    return performance.now();
+  }
+
+  async sleep(nanoseconds: number): Promise<void> {
+    // Timers count whole milliseconds: a shorter rest is given to other work of this thread.
+    if (nanoseconds < NS_PER_MS / 2) return this.breathe();
+    await new Promise<void>((resolve) => {
+      // Without a deadline only `wake` ends it; in Node the interval keeps the process alive meanwhile.
+      const day = 24 * 3600 * 1000;
+      const timer = setTimeout(done, Math.min(nanoseconds / NS_PER_MS, day));
+      function done(): void {
+        clearTimeout(timer);
+        resolve();
+      }
+      this.awake = done;
+    });
+    this.awake = null;
+  }
+
+  wake(): void {
+    this.awake?.();
+  }
+}

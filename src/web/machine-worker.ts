@@ -1,0 +1,76 @@
+// The thread of a machine in a page: machine.ts starts it.
+import { findCpuModel } from '../engine/cpu-model.js';
+import { fetchEngineModules } from '../host/browser/engine-modules.js';
+import { browserPacing } from '../host/browser/pacing.js';
+import { VirtualMachine } from '../vm/virtual-machine.js';
+import type { FromWorker, MachineSettings, ToWorker } from './messages.js';
+
+const MIB = 2 ** 20;
+/** crypto.getRandomValues gives at most so many bytes at once (Web Cryptography API, 10.1.1). */
+const MOST_RANDOM = 65536;
+
+let machine: VirtualMachine | null = null;
+const post = (message: FromWorker): void => self.postMessage(message);
+
+/** Serial output, gathered until the machine breathes: a message for each byte would cost more than the machine. */
+let output: number[] = [];
+const flush = (): void => {
+  if (output.length > 0) post({ kind: 'serial', bytes: Uint8Array.from(output) });
+  output = [];
+};
+
+async function run({ memoryMiB, engine, kernel, initrd, append }: MachineSettings): Promise<void> {
+  const pacing = browserPacing();
+  const { breathe, sleep } = pacing;
+  const files = {
+    kernel: { name: 'kernel', bytes: kernel },
+    modules: initrd ? [{ name: 'initrd', bytes: initrd }] : [],
+    commandLine: append,
+  };
+  machine = new VirtualMachine({
+    memoryBytes: memoryMiB * MIB,
+    cpus: 1,
+    engine,
+    cpuModel: findCpuModel('default'),
+    virtualClock: false,
+    debugExit: false,
+    modules: await fetchEngineModules(),
+    hostNow: () => BigInt(Math.round(performance.now() * 1e6)),
+    wallClockMs: Date.now(),
+    entropy: (target) => {
+      for (let at = 0; at < target.length; at += MOST_RANDOM) {
+        // It fills no shared memory.
+        const bytes = crypto.getRandomValues(new Uint8Array(Math.min(MOST_RANDOM, target.length - at)));
+        target.set(bytes, at);
+      }
+    },
+    pacing: {
+      milliseconds: () => pacing.milliseconds(),
+      breathe: () => (flush(), breathe()),
+      sleep: (nanoseconds) => (flush(), sleep.call(pacing, nanoseconds)),
+      wake: () => pacing.wake(),
+    },
+    serial: { write: (byte) => void output.push(byte) },
+    debugConsole: { write: () => {} },
+  });
+  machine.boot(() => files);
+  const end = await machine.run();
+  flush();
+  post({ kind: 'ended', end, counts: machine.counts() });
+}
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  switch (data.kind) {
+    case 'start':
+      run(data.settings).catch((error: unknown) =>
+        post({ kind: 'failed', message: error instanceof Error ? error.message : String(error) }),
+      );
+      break;
+    case 'serial':
+      machine?.receiveSerial(data.bytes);
+      break;
+    case 'stop':
+      machine?.end({ kind: 'quit' });
+      break;
+  }
+};

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { debianGuest, type DebianGuest } from '../dist/manager/guests/debian.js';
+
+interface PageServer {
+  servePage(options: {
+    folder: string;
+    guest: DebianGuest;
+    port: number;
+    onPost: (body: string) => void;
+  }): Promise<Server>;
+}
+interface Report {
+  error?: string;
+  end?: string;
+  /** Milliseconds from the machine's start to the first prompt. */
+  prompt: number;
+  text: string;
+  tiers: Record<string, number>;
+  browser: string;
+}
+
+const CHROMIUM = '/usr/bin/chromium';
+/** It may not ask anything of anybody but this test's server. */
+const ARGUMENTS = [
+  ...['--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run'],
+  ...['--disable-background-networking', '--disable-component-update'],
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+];
+
+function installChromium(): void {
+  if (existsSync(CHROMIUM)) return;
+  assert.equal(process.getuid?.(), 0, 'install chromium, or run this as root');
+  execFileSync('apt-get', ['update', '-q'], { stdio: 'inherit' });
+  execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'], {
+    stdio: 'inherit',
+  });
+}
+
+async function inBrowser(engine: string): Promise<Report> {
+  const { servePage } = (await import(
+    new URL('../scripts/page-server.mjs', import.meta.url).href
+  )) as PageServer;
+  const guest = await debianGuest({ arch: 'amd64', flavour: 'cloud' });
+  let answer = (_body: string): void => {};
+  const body = new Promise<string>((resolve) => (answer = resolve));
+  const server = await servePage({ folder: 'tests/browser', guest, port: 0, onPost: (text) => answer(text) });
+  const { port } = server.address() as AddressInfo;
+  const profile = mkdtempSync(join(tmpdir(), 'vivarium-browser-'));
+  const browser = spawn(
+    CHROMIUM,
+    [...ARGUMENTS, `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/?engine=${engine}`],
+    { stdio: 'ignore' },
+  );
+  const timer = setTimeout(() => answer('{"error":"nothing after 180 s"}'), 180_000);
+  try {
+    return JSON.parse(await body) as Report;
+  } finally {
+    clearTimeout(timer);
+    const gone = new Promise((resolve) => browser.once('exit', resolve));
+    browser.kill();
+    await gone;
+    server.close();
+    server.closeAllConnections();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
+
+for (const engine of ['translate', 'interpret'])
+  test(`Debian boots in a page of Chromium, engine ${engine}`, { timeout: 240_000 }, async (t) => {
+    installChromium();
+    const { error, end, text, tiers, prompt, browser } = await inBrowser(engine);
+    assert.equal(error, undefined);
+    t.diagnostic(`${(prompt / 1000).toFixed(1)} s to the prompt in ${/Chrome\/\S+/.exec(browser)?.[0]}`);
+    assert.match(text, /^sum 42\r$/m);
+    assert.equal(end, 'power-off');
+    const translated = tiers['translate'] ?? 0;
+    if (engine === 'translate') assert.ok(translated > tiers['interpret']!, JSON.stringify(tiers));
+    else assert.equal(translated, 0);
+  });
