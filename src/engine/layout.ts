@@ -193,12 +193,12 @@ export const S_APIC_BASE = 0xe30;
 export const S_PKRU = 0xe38;
 /** u32: set by STI / MOV SS / POP SS helpers; the engine turns it into S_SHADOW at the end of the instruction: 1 STI, 2 SS. */
 export const S_SHADOW_NEXT = 0xe3c;
-/** i64 for each of the six TLBs: bit n set: entries 16 n to 16 n + 15 are in use (a flush looks only at those). */
+/** i64 for each of the six TLBs: bit n set: the entries of group n may be in use (TLB_GROUP_BYTES). */
 export const S_TLB_FILLED = 0xe40;
 /** i64: the same for the code TLB, 16 bits for each of its three rows. */
 export const S_CODE_TLB_FILLED = 0xe70;
-/** i64: bit (linear >> 21) & 63 set: there are entries of pages larger than 4 KiB (INVLPG then drops all of these). */
-export const S_TLB_LARGE = 0xe78;
+/** i64: bit (linear >> 30) & 63 set: there may be entries of pages of 1 GiB there. */
+export const S_TLB_HUGE = 0xe78;
 /** Scratch of the transcendental instructions: 9 numbers of 24 bytes (wide.ts). */
 export const S_WIDE = 0xf20;
 /** u32: the x87 value just made is not to be stored (an unmasked exception). */
@@ -265,6 +265,12 @@ export const S_TLB_NONE = 0x70000;
 /** Code TLB: 3 x CODE_TLB_ENTRIES x 16 bytes {i64 linear page or -1, i64 physical page | global bit 0, large page bits 2, 3}. */
 export const S_CODE_TLB = 0x80000;
 export const CODE_TLB_ENTRIES = 1024;
+/** Entries of pages that are not global, which a change of CR3 drops: u32 how many, then u32 offsets from the CPU. More than fit: all TLBs are looked at. */
+export const S_TLB_LOCAL = 0x8c000;
+export const MOST_TLB_LOCAL = 3967;
+/** 4096 bits, by address (tlb.ts): there may be entries of 2 or 4 MiB pages; INVLPG then drops all of these. */
+export const S_TLB_LARGE = 0x8fe00;
+export const TLB_LARGE_BYTES = 0x200;
 /** Jump cache: JUMP_ENTRIES x 16 bytes {i64 rip, u32 key, u32 record}. */
 export const S_JUMPS = 0x90000;
 export const JUMP_ENTRIES = 16384;

@@ -1,7 +1,7 @@
 import {
   ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, FAULT_ADDRESS, G_CPUS, JUMP_ENTRIES, PAGE_CODE, PAGE_ROM,
-  CODE_PAGES_BYTES, S_CODE_PAGES, S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_LARGE, S_TLB_NONE,
-  S_WATCH, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK, TLB_OTHER,
+  CODE_PAGES_BYTES, S_CODE_PAGES, S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_HUGE, S_TLB_LARGE, S_TLB_LOCAL,
+  MOST_TLB_LOCAL, S_TLB_NONE, S_WATCH, TLB_LARGE_BYTES, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { GP, raiseWithError } from './fault';
 import { attributesOf, plainAddress } from './physical';
@@ -92,30 +92,29 @@ function insert(cpu: u32, table: u32, index: u32, linear: i64, addend: u32, flag
   const entry = cpu + S_TLB + table * TLB_BYTES + index;
   if (((load<i64>(entry) ^ linear) & ~0xfff) != 0) exchange(cpu, table, index);
   put(entry, linear, addend, flags);
-  noteGroup(cpu + S_TLB_FILLED + table * 8, index / TLB_GROUP_BYTES);
+  note(cpu, table, index, entry, flags);
 }
 
 /** The entries of both places change them. */
 function exchange(cpu: u32, table: u32, index: u32): void {
   const first = cpu + S_TLB + table * TLB_BYTES + index;
   const second = first ^ TLB_OTHER;
-  const filled = cpu + S_TLB_FILLED + table * 8;
   const tag = load<i64>(first);
   const addend = load<u32>(first + 8);
   const flags = load<u32>(first + 12);
-  move(filled, first, index, load<i64>(second), load<u32>(second + 8), load<u32>(second + 12), (table & 1) != 0);
-  move(filled, second, index ^ TLB_OTHER, tag, addend, flags, (table & 1) != 0);
+  move(cpu, table, first, index, load<i64>(second), load<u32>(second + 8), load<u32>(second + 12));
+  move(cpu, table, second, index ^ TLB_OTHER, tag, addend, flags);
 }
 
-function move(filled: u32, entry: u32, index: u32, tag: i64, addend: u32, flags: u32, writable: bool): void {
+function move(cpu: u32, table: u32, entry: u32, index: u32, tag: i64, addend: u32, flags: u32): void {
   if ((tag & 0xfff) != 0) {
     empty(entry, index);
     return;
   }
   put(entry, tag, addend, flags);
-  noteGroup(filled, index / TLB_GROUP_BYTES);
+  note(cpu, table, index, entry, flags);
   // As in keepWritable: another thread may have looked for it while it was nowhere.
-  if (writable && (atomic.load<u32>(attributesOf(<u32>tag + addend)) & PAGE_CODE) != 0) empty(entry, index);
+  if ((table & 1) != 0 && (atomic.load<u32>(attributesOf(<u32>tag + addend)) & PAGE_CODE) != 0) empty(entry, index);
 }
 
 // @ts-ignore: decorator
@@ -132,15 +131,49 @@ function noteGroup(groups: u32, group: u32): void {
   store<i64>(groups, load<i64>(groups) | (<i64>1 << <i64>group));
 }
 
-/** Remembers that 2 MiB have entries of a larger page: INVLPG of any address there drops them all. */
-function noteLarge(cpu: u32, linear: i64, flags: u32): void {
-  store<i64>(cpu + S_TLB_LARGE, load<i64>(cpu + S_TLB_LARGE) | largeBits(linear, flags));
+/** An entry was put there. */
+// @ts-ignore: decorator
+@inline
+function note(cpu: u32, table: u32, index: u32, entry: u32, flags: u32): void {
+  noteGroup(cpu + S_TLB_FILLED + table * 8, index / TLB_GROUP_BYTES);
+  if ((flags & TLB_GLOBAL) == 0) noteLocal(cpu, entry);
 }
 
-/** S_TLB_LARGE bits that an entry needs: for both halves of a 4 MiB page; for all that a 1 GiB page may cover. */
-function largeBits(linear: i64, flags: u32): i64 {
-  if ((flags & <u32>WALK_HUGE) != 0) return -1;
-  return (flags & <u32>WALK_LARGE) != 0 ? <i64>3 << ((linear >>> 21) & 62) : 0;
+/** A change of CR3 shall drop this entry. */
+function noteLocal(cpu: u32, entry: u32): void {
+  const count = load<u32>(cpu + S_TLB_LOCAL);
+  store<u32>(cpu + S_TLB_LOCAL, count + 1);
+  if (count < <u32>MOST_TLB_LOCAL) store<u32>(cpu + S_TLB_LOCAL + 4 + 4 * count, entry - cpu);
+}
+
+/** Remembers that there are entries of a larger page: INVLPG of any address there drops them all. */
+function noteLarge(cpu: u32, linear: i64, flags: u32): void {
+  if ((flags & <u32>WALK_HUGE) != 0) {
+    store<i64>(cpu + S_TLB_HUGE, load<i64>(cpu + S_TLB_HUGE) | hugeBit(linear));
+    return;
+  }
+  // Both halves of a 4 MiB page.
+  const bits = largeBits(cpu, linear);
+  store<u8>(bits, load<u8>(bits) | (<u8>3 << <u8>(largeBit(linear) & 6)));
+}
+// @ts-ignore: decorator
+@inline
+function hugeBit(linear: i64): i64 {
+  return <i64>1 << ((linear >>> 30) & 63);
+}
+/** Byte of S_TLB_LARGE for the 2 MiB of an address, and the bit in it. */
+// @ts-ignore: decorator
+@inline
+function largeBits(cpu: u32, linear: i64): u32 {
+  return cpu + S_TLB_LARGE + ((<u32>(linear >>> 24) ^ <u32>(linear >>> 36)) & (TLB_LARGE_BYTES - 1));
+}
+// @ts-ignore: decorator
+@inline
+function largeBit(linear: i64): u32 {
+  return <u32>(linear >>> 21) & 7;
+}
+function mayBeLarge(cpu: u32, linear: i64): bool {
+  return (load<i64>(cpu + S_TLB_HUGE) & hugeBit(linear)) != 0 || ((load<u8>(largeBits(cpu, linear)) >> <u8>largeBit(linear)) & 1) != 0;
 }
 
 /**
@@ -175,6 +208,7 @@ export function translateCode(cpu: u32, linear: i64): i64 {
   store<i64>(entry, page);
   store<i64>(entry + 8, found);
   noteGroup(cpu + S_CODE_TLB_FILLED, row * CODE_GROUPS + index / TLB_GROUP_BYTES);
+  if ((found & WALK_GLOBAL) == 0) noteLocal(cpu, entry);
   if ((found & (WALK_LARGE | WALK_HUGE)) != 0) noteLarge(cpu, linear, <u32>found);
   return (found & FRAME) | (linear & 0xfff);
 }
@@ -211,7 +245,7 @@ export function resetTlb(cpu: u32): void {
   memory.fill(cpu + S_CODE_TLB, 0xff, 3 * CODE_ROW);
   memory.fill(cpu + S_TLB_FILLED, 0, 6 * 8);
   store<i64>(cpu + S_CODE_TLB_FILLED, 0);
-  store<i64>(cpu + S_TLB_LARGE, 0);
+  forgetNotes(cpu);
   memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
   if (load<i64>(cpu + S_JUMP_KEY) == 0) store<i64>(cpu + S_JUMP_KEY, GENERATION);
   newGeneration(cpu);
@@ -255,58 +289,56 @@ function codePageBit(linear: i64): u32 {
 
 /**
  * Forgets translations; with `keepGlobal` those of global pages stay. Needed after any change of CR3, CR0.PG/WP,
- * CR4.PSE/PAE/PGE/LA57/SMEP/SMAP/PCIDE, EFER.NXE/LMA, A20 and of the debug registers. Only what was filled is looked at.
+ * CR4.PSE/PAE/PGE/LA57/SMEP/SMAP/PCIDE, EFER.NXE/LMA, A20 and of the debug registers.
  */
 export function flushTlb(cpu: u32, keepGlobal: bool): void {
-  let large: i64 = 0;
-  for (let table: u32 = 0; table < 6; table++) {
-    const filled = cpu + S_TLB_FILLED + table * 8;
-    const entries = cpu + S_TLB + table * TLB_BYTES;
-    let left: i64 = 0;
-    for (let groups = load<i64>(filled); groups != 0; groups &= groups - 1) {
-      const group = <u32>ctz<i64>(groups);
-      const start = group * TLB_GROUP_BYTES;
-      if (!keepGlobal) {
-        memory.copy(entries + start, cpu + S_TLB_NONE + start, TLB_GROUP_BYTES);
-        continue;
-      }
-      for (let index = start; index < start + TLB_GROUP_BYTES; index += ENTRY) {
-        const entry = entries + index;
-        const tag = load<i64>(entry);
-        if ((tag & 0xfff) != 0) continue;
-        const flags = load<u32>(entry + 12);
-        if ((flags & TLB_GLOBAL) == 0) empty(entry, index);
-        else {
-          left |= <i64>1 << <i64>group;
-          large |= largeBits(tag, flags);
-        }
-      }
-    }
-    store<i64>(filled, left);
+  const count = load<u32>(cpu + S_TLB_LOCAL);
+  if (keepGlobal) {
+    if (count > <u32>MOST_TLB_LOCAL) flushAllLocal(cpu);
+    else for (let i: u32 = 0; i < count; i++) flushLocal(cpu, load<u32>(cpu + S_TLB_LOCAL + 4 + 4 * i));
+    store<u32>(cpu + S_TLB_LOCAL, 0);
+    raiseGeneration(cpu, cpu + S_JUMP_KEY);
+    return;
   }
-  store<i64>(cpu + S_TLB_LARGE, flushCode(cpu, keepGlobal, large));
-  if (keepGlobal) raiseGeneration(cpu, cpu + S_JUMP_KEY);
-  else newGeneration(cpu);
+  for (let table: u32 = 0; table < 6; table++) {
+    const entries = cpu + S_TLB + table * TLB_BYTES;
+    for (let groups = load<i64>(cpu + S_TLB_FILLED + table * 8); groups != 0; groups &= groups - 1) {
+      const start = <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
+      memory.copy(entries + start, cpu + S_TLB_NONE + start, TLB_GROUP_BYTES);
+    }
+  }
+  for (let groups = load<i64>(cpu + S_CODE_TLB_FILLED); groups != 0; groups &= groups - 1)
+    memory.fill(cpu + S_CODE_TLB + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES, 0xff, TLB_GROUP_BYTES);
+  memory.fill(cpu + S_TLB_FILLED, 0, 6 * 8);
+  store<i64>(cpu + S_CODE_TLB_FILLED, 0);
+  forgetNotes(cpu);
+  newGeneration(cpu);
 }
 
-/** The same for the code TLB; gives the S_TLB_LARGE bits of what stays, added to `large`. */
-function flushCode(cpu: u32, keepGlobal: bool, large: i64): i64 {
-  let left: i64 = 0;
-  for (let groups = load<i64>(cpu + S_CODE_TLB_FILLED); groups != 0; groups &= groups - 1) {
-    const group = ctz<i64>(groups);
-    const start = cpu + S_CODE_TLB + <u32>group * TLB_GROUP_BYTES;
-    for (let entry = start; entry < start + TLB_GROUP_BYTES; entry += ENTRY) {
-      const page = load<i64>(entry);
-      if (page == -1) continue;
-      const flags = load<i64>(entry + 8);
-      if (keepGlobal && (flags & WALK_GLOBAL) != 0) {
-        left |= <i64>1 << group;
-        large |= largeBits(page, <u32>flags);
-      } else store<i64>(entry, -1);
+function forgetNotes(cpu: u32): void {
+  store<u32>(cpu + S_TLB_LOCAL, 0);
+  store<i64>(cpu + S_TLB_HUGE, 0);
+  memory.fill(cpu + S_TLB_LARGE, 0, TLB_LARGE_BYTES);
+}
+
+/** Empties the entry at this offset, in any TLB, unless it is that of a global page by now. */
+function flushLocal(cpu: u32, offset: u32): void {
+  const entry = cpu + offset;
+  if (offset >= <u32>S_CODE_TLB) {
+    if ((load<i64>(entry + 8) & WALK_GLOBAL) == 0) store<i64>(entry, -1);
+  } else if ((load<i64>(entry) & 0xfff) == 0 && (load<u32>(entry + 12) & TLB_GLOBAL) == 0) empty(entry, (offset - S_TLB) & (TLB_BYTES - 1));
+}
+
+function flushAllLocal(cpu: u32): void {
+  for (let table: u32 = 0; table < 6; table++)
+    for (let groups = load<i64>(cpu + S_TLB_FILLED + table * 8); groups != 0; groups &= groups - 1) {
+      const start = S_TLB + table * TLB_BYTES + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
+      for (let offset = start; offset < start + TLB_GROUP_BYTES; offset += ENTRY) flushLocal(cpu, offset);
     }
+  for (let groups = load<i64>(cpu + S_CODE_TLB_FILLED); groups != 0; groups &= groups - 1) {
+    const start = S_CODE_TLB + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
+    for (let offset = start; offset < start + TLB_GROUP_BYTES; offset += ENTRY) flushLocal(cpu, offset);
   }
-  store<i64>(cpu + S_CODE_TLB_FILLED, left);
-  return large;
 }
 
 /** Forgets the translation of the page of a linear address (INVLPG), all of it if it is a large one. */
@@ -322,7 +354,7 @@ export function flushPage(cpu: u32, linear: i64): void {
     const entry = cpu + S_CODE_TLB + row * CODE_ROW + code;
     if (load<i64>(entry) == (linear & ~0xfff)) store<i64>(entry, -1);
   }
-  const large = ((load<i64>(cpu + S_TLB_LARGE) >>> ((linear >>> 21) & 63)) & 1) != 0;
+  const large = mayBeLarge(cpu, linear);
   if (large) flushLarge(cpu, linear);
   // Systems do this for each page of data that they copy or take away.
   if (large || ((load<u8>(codePageByte(cpu, linear)) >> <u8>codePageBit(linear)) & 1) != 0) newGeneration(cpu);
