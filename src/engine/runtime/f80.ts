@@ -5,7 +5,7 @@
  * the result, each a sign, a biased exponent and a significand with explicit integer bit. `exceptions` gathers the flags
  * of the status word, `roundedUp` what C1 shall tell.
  */
-import { multiplyHigh } from './integer';
+import { divideWide, multiplyHigh, wideRest } from './integer';
 
 export let aSign: u32 = 0;
 export let aExponent: i32 = 0;
@@ -398,28 +398,6 @@ export function multiply(): void {
   normalizeRoundPack(sign, aExponent + bExponent - BIAS + 1, multiplyHigh(aSignificand, bSignificand), aSignificand * bSignificand, precision());
 }
 
-/** numerator * 2^64 / divisor, the divisor with its highest bit set and above the numerator; what is left is in `divisionRest`. (Knuth, TAOCP vol. 2, 4.3.1, algorithm D, with digits of 32 bits.) */
-export let divisionRest: u64 = 0;
-export function quotient64(numerator: u64, divisor: u64): u64 {
-  const high = quotientDigit(numerator, divisor);
-  const low = quotientDigit(divisionRest, divisor);
-  return (high << 32) | low;
-}
-/** numerator * 2^32 / divisor. */
-function quotientDigit(numerator: u64, divisor: u64): u64 {
-  const high = divisor >> 32;
-  const low = divisor & 0xffffffff;
-  let digit = numerator / high;
-  let rest = numerator - digit * high;
-  while (digit > 0xffffffff || digit * low > rest << 32) {
-    digit--;
-    rest += high;
-    if (rest > 0xffffffff) break;
-  }
-  divisionRest = (numerator << 32) - digit * divisor;
-  return digit;
-}
-
 export function divide(): void {
   if (special2()) return;
   const sign = aSign ^ bSign;
@@ -453,15 +431,15 @@ export function divide(): void {
     // one bit before the point
     exponent++;
     const over = aSignificand - bSignificand;
-    const fraction = quotient64(over, bSignificand);
+    const fraction = divideWide(over, 0, bSignificand);
     hi = INTEGER_BIT | (fraction >> 1);
-    rest = divisionRest;
+    rest = wideRest;
     const lo = (fraction << 63) | (rest != 0 ? 1 : 0);
     roundPack(sign, exponent, hi, lo, precision());
     return;
   }
-  hi = quotient64(aSignificand, bSignificand);
-  rest = divisionRest;
+  hi = divideWide(aSignificand, 0, bSignificand);
+  rest = wideRest;
   // the next bit, and whether anything is left behind it
   const guard = rest >= bSignificand - rest;
   const left = guard ? rest - (bSignificand - rest) : rest;

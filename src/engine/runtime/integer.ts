@@ -31,23 +31,40 @@ export function imulh(cpu: u32, a: i64, b: i64): i64 {
   return high;
 }
 
+/** What `divideWide` left. */
+export let wideRest: u64 = 0;
+
+/** high:low / divisor, where high < divisor; the rest is in `wideRest`. (Knuth, TAOCP vol. 2, 4.3.1, algorithm D, with digits of 32 bits.) */
+export function divideWide(high: u64, low: u64, divisor: u64): u64 {
+  const shift = clz<u64>(divisor);
+  const normal = divisor << shift;
+  const first = shift == 0 ? high : (high << shift) | (low >> (64 - shift));
+  const rest = low << shift;
+  const upper = divideDigit(first, rest >> 32, normal);
+  const lower = divideDigit(wideRest, rest & 0xffffffff, normal);
+  wideRest >>= shift;
+  return (upper << 32) | lower;
+}
+
+/** (high * 2^32 + next) / divisor, which has its highest bit set. */
+function divideDigit(high: u64, next: u64, divisor: u64): u64 {
+  const top = divisor >> 32;
+  const bottom = divisor & 0xffffffff;
+  let digit = high / top;
+  let rest = high - digit * top;
+  while (digit > 0xffffffff || digit * bottom > ((rest << 32) | next)) {
+    digit--;
+    rest += top;
+    if (rest > 0xffffffff) break;
+  }
+  wideRest = ((high << 32) | next) - digit * divisor;
+  return digit;
+}
+
 /** Quotient of a 128-bit number by 64 bits, where high < divisor; the remainder is left in S_REMAINDER. */
 function divide128(cpu: u32, high: u64, low: u64, divisor: u64): u64 {
-  if (high == 0) {
-    store<u64>(cpu + S_REMAINDER, low % divisor);
-    return low / divisor;
-  }
-  let rest = high;
-  let quotient: u64 = 0;
-  for (let i = 63; i >= 0; i--) {
-    const carry = rest >> 63;
-    rest = (rest << 1) | ((low >> <u64>i) & 1);
-    if (carry != 0 || rest >= divisor) {
-      rest -= divisor;
-      quotient |= <u64>1 << <u64>i;
-    }
-  }
-  store<u64>(cpu + S_REMAINDER, rest);
+  const quotient = high == 0 ? low / divisor : divideWide(high, low, divisor);
+  store<u64>(cpu + S_REMAINDER, high == 0 ? low % divisor : wideRest);
   return quotient;
 }
 

@@ -135,6 +135,50 @@ function copyRun(to: u32, from: u32, size: u32, bytes: u32): void {
   }
 }
 
+/**
+ * For translated code: REP MOVS between flat addresses, all of it or (false) nothing, where the interpreter must see to it.
+ * The pieces are those that movs would take.
+ */
+export function moveWhole(cpu: u32, size: i64, from: i64, to: i64, count: i64): bool {
+  const bytes = count * size;
+  if (!isShort(cpu, to, count, bytes) || <u64>(from + bytes) < <u64>from) return false;
+  for (let at: i64 = 0; at < bytes; ) {
+    const piece = least(least(0x1000 - ((from + at) & 0xfff), 0x1000 - ((to + at) & 0xfff)), bytes - at);
+    const source = fastRead(cpu, from + at, <u32>piece);
+    const target = fastWrite(cpu, to + at, <u32>piece);
+    if (source == 0 || target == 0 || piece % size != 0 || target - source < <u32>piece) return false;
+    at += piece;
+  }
+  for (let at: i64 = 0; at < bytes; ) {
+    const piece = least(least(0x1000 - ((from + at) & 0xfff), 0x1000 - ((to + at) & 0xfff)), bytes - at);
+    memory.copy(fastWrite(cpu, to + at, <u32>piece), fastRead(cpu, from + at, <u32>piece), <u32>piece);
+    at += piece;
+  }
+  return true;
+}
+
+/** The same for REP STOS. */
+export function fillWhole(cpu: u32, size: i64, value: i64, to: i64, count: i64): bool {
+  const bytes = count * size;
+  if (!isShort(cpu, to, count, bytes)) return false;
+  for (let at: i64 = 0; at < bytes; ) {
+    const piece = least(0x1000 - ((to + at) & 0xfff), bytes - at);
+    if (fastWrite(cpu, to + at, <u32>piece) == 0 || piece % size != 0) return false;
+    at += piece;
+  }
+  for (let at: i64 = 0; at < bytes; ) {
+    const piece = least(0x1000 - ((to + at) & 0xfff), bytes - at);
+    fillRun(fastWrite(cpu, to + at, <u32>piece), size, value, <u32>(piece / size));
+    at += piece;
+  }
+  return true;
+}
+
+/** Whether a repeated instruction goes upward, is done in one execution, and does not come around behind the last address. */
+function isShort(cpu: u32, to: i64, count: i64, bytes: i64): bool {
+  return (load<u32>(cpu + S_EFLAGS) & EFLAGS_DF) == 0 && <u64>count <= <u64>MOST && !awaited(cpu) && <u64>(to + bytes) >= <u64>to;
+}
+
 export function stos(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
   const todo = repetitions(cpu, asize, rep);
   if (todo == 0) return 1;

@@ -3,8 +3,7 @@
  * Each function does the whole of it, or gives false before it changed anything: then x87.ts does it by f80.ts.
  */
 import { S_FCW, S_FPR, S_FPU_SKIP, S_FSW, S_FTW } from '../layout';
-import { divisionRest, quotient64 } from './f80';
-import { multiplyHigh } from './integer';
+import { divideWide, multiplyHigh, wideRest } from './integer';
 
 const C1: u32 = 0x200;
 const PE: u32 = 0x20;
@@ -130,14 +129,14 @@ function quickOperate(cpu: u32, operation: u32, to: u32, fcw: u32, fsw: u32): bo
   } else if (operation >= 6) {
     exponent = <i32>(xHead & 0x7fff) - <i32>(yHead & 0x7fff) + BIAS;
     if (xBody >= yBody) {
-      const fraction = quotient64(xBody - yBody, yBody);
+      const fraction = divideWide(xBody - yBody, 0, yBody);
       high = TOP_BIT | (fraction >> 1);
-      low = (fraction << 63) | (divisionRest != 0 ? 1 : 0);
+      low = (fraction << 63) | (wideRest != 0 ? 1 : 0);
     } else {
-      high = quotient64(xBody, yBody);
+      high = divideWide(xBody, 0, yBody);
       exponent--;
       // the next bit, and whether anything is left behind it
-      const rest = divisionRest;
+      const rest = wideRest;
       const guard = rest >= yBody - rest;
       low = (guard ? TOP_BIT : 0) | (rest != 0 && rest + rest != yBody ? 1 : 0);
     }

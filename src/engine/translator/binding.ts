@@ -43,8 +43,12 @@ export type Leaving =
   /** To operand J, if `condition` (none: always). */
   { kind: 'relative'; condition: Node | null; target: Node } | { kind: 'computed'; target: Node };
 
+const RAX = 0;
+const RCX = 1;
 const RSP = 4;
 const RBP = 5;
+const RSI = 6;
+const RDI = 7;
 const FLAG_WIDTHS: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
 const DIV_U = [0x80];
 const DIV_S = [0x7f];
@@ -992,8 +996,34 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   transfer(): void {
     throw new NotTranslatable();
   }
-  repeat(): void {
-    throw new NotTranslatable();
+  /** MOVS and STOS of flat addresses; repeated ones by the runtime, if all of it can be done at once. */
+  repeat(name: HelperName): void {
+    const { bits, asize, decoded } = this;
+    const wide = (this.mode & L.MODE_LONG) !== 0;
+    if ((name !== 'movs' && name !== 'stos') || asize !== (wide ? 64 : 32)) throw new NotTranslatable();
+    const flat = wide
+      ? decoded.segment !== L.FS && decoded.segment !== L.GS
+      : FLAT_SEGMENTS.has(decoded.segment);
+    if (name === 'movs' && !flat) throw new NotTranslatable();
+    const from = this.reg(asize, RSI);
+    const to = this.reg(asize, RDI);
+    let distance: IntLike = bits / 8;
+    if (this.rep === 'none') {
+      this.exitIf(this.i32(I32.and, this.loadState32(L.S_EFLAGS), this.const32(L.EFLAGS_DF)));
+      this.store(bits, to, name === 'movs' ? this.load(bits, from) : this.reg(bits, RAX));
+    } else {
+      const whole = name === 'movs' ? 'moveWhole' : 'fillWhole';
+      const index = this.module.import('runtime', whole, bindingImports[whole]!);
+      const count = this.reg(asize, RCX);
+      const source = name === 'movs' ? from : this.reg(64, RAX);
+      const args = [this.node64(distance), ...[source, to, count].map((value) => this.node64(value))];
+      const call = [0x10, ...unsignedBytes(index)];
+      this.exitIf(this.i32(I32.eqz, this.code.node(call, 'i32', [this.cpu, ...args], [], false)));
+      distance = this.mul(count, distance);
+      this.setReg(asize, RCX, 0);
+    }
+    if (name === 'movs') this.setReg(asize, RSI, this.add(from, distance));
+    this.setReg(asize, RDI, this.add(to, distance));
   }
 }
 

@@ -21,9 +21,10 @@ const MOST_GENERATIONS = 4;
 const MOST_TARGETS = 64;
 /** Regions of one module. */
 const MOST_AT_ONCE = 64;
-/** A module costs much beside its regions, so hot code waits for more: until there is this much, or for this many instructions by heat. */
+/** A module costs much beside its regions, so hot code waits for more: until there is this much, or for this many instructions by heat, but not for long. */
 const ENOUGH = 48;
-const PATIENCE = 1000;
+const PATIENCE = 250;
+const MOST_PATIENCE = 1_000_000;
 /** What takes longer than so many instructions to become hot does not: else all that a long run does now and then would be translated in the end. */
 const COOLING = 2_000_000_000;
 
@@ -137,7 +138,8 @@ export class Translator {
     }
     if (this.wanted.length === 0) return false;
     if (this.waitingSince < 0) this.waitingSince = retired;
-    return this.wanted.length >= ENOUGH || retired - this.waitingSince >= PATIENCE * this.cache.heat;
+    const patience = Math.min(MOST_PATIENCE, PATIENCE * this.cache.heat);
+    return this.wanted.length >= ENOUGH || retired - this.waitingSince >= patience;
   }
 
   /** Translates what has become hot; `retired` as for `isDue`. */
@@ -415,11 +417,17 @@ export class Translator {
   }
 }
 
+/** String instructions that regions have, unless their addresses are not flat. */
+const STRINGS = new Set(['MOVS', 'STOS']);
+
 /** Whether the instruction changes more than registers and memory, so that its handler runs it. */
 function isHandlers(form: Form): boolean {
   const { attributes, instruction } = form.encoding;
   const flow = controlFlowOf(form);
   return (
-    attributes.has('end') || flow.kind === 'transfer' || flow.repeats || instruction.name.startsWith('UD')
+    attributes.has('end') ||
+    flow.kind === 'transfer' ||
+    (flow.repeats && !STRINGS.has(instruction.name)) ||
+    instruction.name.startsWith('UD')
   );
 }
