@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -56,7 +57,7 @@ async function inBrowser(engine: string): Promise<Report> {
   const browser = spawn(
     CHROMIUM,
     [...ARGUMENTS, `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/?engine=${engine}`],
-    { stdio: 'ignore' },
+    { stdio: 'ignore', detached: true },
   );
   const timer = setTimeout(() => answer('{"error":"nothing after 180 s"}'), 180_000);
   try {
@@ -64,11 +65,12 @@ async function inBrowser(engine: string): Promise<Report> {
   } finally {
     clearTimeout(timer);
     const gone = new Promise((resolve) => browser.once('exit', resolve));
-    browser.kill();
+    // It has processes of its own, which write into the profile until they end.
+    process.kill(-browser.pid!);
     await gone;
     server.close();
     server.closeAllConnections();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
   }
 }
 

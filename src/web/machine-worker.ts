@@ -10,18 +10,22 @@ const MIB = 2 ** 20;
 const MOST_RANDOM = 65536;
 
 let machine: VirtualMachine | null = null;
+/** Asked for before there was a machine. */
+let stopped = false;
 const post = (message: FromWorker): void => self.postMessage(message);
 
-/** Serial output, gathered until the machine breathes: a message for each byte would cost more than the machine. */
+/** Serial output, gathered until the machine rests: a message for each byte would cost more than the machine. */
 let output: number[] = [];
-const flush = (): void => {
-  if (output.length > 0) post({ kind: 'serial', bytes: Uint8Array.from(output) });
-  output = [];
-};
+function writeSerial(byte: number): void {
+  if (output.length === 0)
+    queueMicrotask(() => {
+      post({ kind: 'serial', bytes: Uint8Array.from(output) });
+      output = [];
+    });
+  output.push(byte);
+}
 
 async function run({ memoryMiB, engine, kernel, initrd, append }: MachineSettings): Promise<void> {
-  const pacing = browserPacing();
-  const { breathe, sleep } = pacing;
   const files = {
     kernel: { name: 'kernel', bytes: kernel },
     modules: initrd ? [{ name: 'initrd', bytes: initrd }] : [],
@@ -44,18 +48,13 @@ async function run({ memoryMiB, engine, kernel, initrd, append }: MachineSetting
         target.set(bytes, at);
       }
     },
-    pacing: {
-      milliseconds: () => pacing.milliseconds(),
-      breathe: () => (flush(), breathe()),
-      sleep: (nanoseconds) => (flush(), sleep.call(pacing, nanoseconds)),
-      wake: () => pacing.wake(),
-    },
-    serial: { write: (byte) => void output.push(byte) },
+    pacing: browserPacing(),
+    serial: { write: writeSerial },
     debugConsole: { write: () => {} },
   });
   machine.boot(() => files);
+  if (stopped) machine.end({ kind: 'quit' });
   const end = await machine.run();
-  flush();
   post({ kind: 'ended', end, counts: machine.counts() });
 }
 
@@ -70,6 +69,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
       machine?.receiveSerial(data.bytes);
       break;
     case 'stop':
+      stopped = true;
       machine?.end({ kind: 'quit' });
       break;
   }
