@@ -19,16 +19,19 @@ const SCRATCH_BYTES = 0x1000;
 
 export type EngineKind = 'reference' | 'interpret' | 'translate';
 
-export interface EngineOptions {
+/** Compiled runtime.wasm and interpreter.wasm. */
+export interface EngineModules {
+  readonly runtime: WebAssembly.Module;
+  readonly interpreter: WebAssembly.Module;
+}
+
+export interface EngineOptions extends EngineModules {
   readonly kind: EngineKind;
   readonly cpus: number;
   /** Bytes of RAM from physical 0, and from 4 GiB; multiples of 4096. */
   readonly lowBytes: number;
   readonly highBytes: number;
   readonly board: BoardAccess;
-  /** Compiled runtime.wasm and interpreter.wasm. */
-  readonly runtime: WebAssembly.Module;
-  readonly interpreter: WebAssembly.Module;
   /** Room for decoded code, in bytes. */
   readonly codeBytes?: number;
   /** Executions after which a block is translated; 1: at once. */

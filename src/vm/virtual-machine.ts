@@ -1,6 +1,6 @@
 import type { CpuCounts } from '../engine/cpu.js';
 import { installCpuModel, type CpuModel } from '../engine/cpu-model.js';
-import { Engine, type EngineKind } from '../engine/engine.js';
+import { Engine, type EngineKind, type EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import type { Processor } from '../engine/processor.js';
 import type { Translator } from '../engine/translator/translator.js';
@@ -29,7 +29,7 @@ export interface VirtualMachineOptions {
   readonly cpuModel: CpuModel;
   readonly virtualClock: boolean;
   readonly debugExit: boolean;
-  readonly modules: { readonly runtime: WebAssembly.Module; readonly interpreter: WebAssembly.Module };
+  readonly modules: EngineModules;
   /** Monotonic nanoseconds of the host. */
   readonly hostNow: () => bigint;
   /** Milliseconds since 1970, UTC, at power-on. */

@@ -2,7 +2,7 @@ import type { Form } from '../../isa/forms.js';
 import { VECTORS, WITH_ERROR_CODE } from '../../isa/faults.js';
 import { helpers, transferHelpers, type HelperName, type TransferName } from '../../isa/helpers.js';
 import type { Bits, Bool, FaultName, Int, IntLike, Ops, StateField, Vec } from '../../isa/ops.js';
-import { bindingImports, helperSignature } from '../imports.js';
+import { helperSignature } from '../imports.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
 import { unsignedBytes } from '../wasm/bytes.js';
@@ -41,10 +41,10 @@ export class InterpreterOps extends EffectRecorder implements Ops {
   constructor(
     form: Form,
     code: Code,
-    private readonly module: ModuleWriter,
+    module: ModuleWriter,
     private readonly exits: Exits,
   ) {
-    super(form, code, code.parameter(CPU_PARAMETER, 'i32'));
+    super(form, code, code.parameter(CPU_PARAMETER, 'i32'), module);
     this.record = code.parameter(RECORD_PARAMETER, 'i32');
   }
 
@@ -89,11 +89,6 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     return this.loadAt(0x2f, 'i32', 1, this.record, offset);
   }
 
-  private import(name: string): number[] {
-    const signature = bindingImports[name];
-    if (!signature) throw new Error(`no binding import ${name}`);
-    return [0x10, ...unsignedBytes(this.module.import('runtime', name, signature))];
-  }
   private noteRecord(): void {
     this.storeState32(L.S_RECORD, this.record);
   }

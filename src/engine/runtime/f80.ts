@@ -424,26 +424,27 @@ export function divide(): void {
   }
   normalizeA();
   normalizeB();
-  let exponent = aExponent - bExponent + BIAS - 1;
-  let hi: u64;
-  let rest: u64;
-  if (aSignificand >= bSignificand) {
+  const exponent = aExponent - bExponent + BIAS - (aSignificand < bSignificand ? 1 : 0);
+  const hi = divideSignificands(aSignificand, bSignificand);
+  roundPack(sign, exponent, hi, quotientLow, precision());
+}
+
+/** a / b of two significands with their integer bits, brought to the same form; the next bits, the last of them sticky, are in `quotientLow`. */
+export let quotientLow: u64 = 0;
+export function divideSignificands(a: u64, b: u64): u64 {
+  if (a >= b) {
     // one bit before the point
-    exponent++;
-    const over = aSignificand - bSignificand;
-    const fraction = divideWide(over, 0, bSignificand);
-    hi = INTEGER_BIT | (fraction >> 1);
-    rest = wideRest;
-    const lo = (fraction << 63) | (rest != 0 ? 1 : 0);
-    roundPack(sign, exponent, hi, lo, precision());
-    return;
+    const fraction = divideWide(a - b, 0, b);
+    quotientLow = (fraction << 63) | (wideRest != 0 ? 1 : 0);
+    return INTEGER_BIT | (fraction >> 1);
   }
-  hi = divideWide(aSignificand, 0, bSignificand);
-  rest = wideRest;
+  const quotient = divideWide(a, 0, b);
   // the next bit, and whether anything is left behind it
-  const guard = rest >= bSignificand - rest;
-  const left = guard ? rest - (bSignificand - rest) : rest;
-  normalizeRoundPack(sign, exponent, hi, (guard ? INTEGER_BIT : 0) | (left != 0 ? 1 : 0), precision());
+  const rest = wideRest;
+  const guard = rest >= b - rest;
+  const left = guard ? rest - (b - rest) : rest;
+  quotientLow = (guard ? INTEGER_BIT : 0) | (left != 0 ? 1 : 0);
+  return quotient;
 }
 
 /** Square root of A into R. */

@@ -23,7 +23,7 @@ export function register(cpu: u32, i: u32): u32 {
 export function isEmpty(cpu: u32, i: u32): bool {
   return ((load<u32>(cpu + S_FTW) >> (2 * ((topOf(cpu) + i) & 7))) & 3) == 3;
 }
-function setTag(cpu: u32, i: u32, tag: u32): void {
+export function setTag(cpu: u32, i: u32, tag: u32): void {
   const shift = 2 * ((topOf(cpu) + i) & 7);
   store<u32>(cpu + S_FTW, (load<u32>(cpu + S_FTW) & ~(3 << shift)) | (tag << shift));
 }

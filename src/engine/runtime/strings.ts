@@ -143,14 +143,14 @@ export function moveWhole(cpu: u32, size: i64, from: i64, to: i64, count: i64): 
   const bytes = count * size;
   if (!isShort(cpu, to, count, bytes) || <u64>(from + bytes) < <u64>from) return false;
   for (let at: i64 = 0; at < bytes; ) {
-    const piece = least(least(0x1000 - ((from + at) & 0xfff), 0x1000 - ((to + at) & 0xfff)), bytes - at);
+    const piece = least(least(upward(from + at, 1), upward(to + at, 1)), bytes - at);
     const source = fastRead(cpu, from + at, <u32>piece);
     const target = fastWrite(cpu, to + at, <u32>piece);
     if (source == 0 || target == 0 || piece % size != 0 || target - source < <u32>piece) return false;
     at += piece;
   }
   for (let at: i64 = 0; at < bytes; ) {
-    const piece = least(least(0x1000 - ((from + at) & 0xfff), 0x1000 - ((to + at) & 0xfff)), bytes - at);
+    const piece = least(least(upward(from + at, 1), upward(to + at, 1)), bytes - at);
     memory.copy(fastWrite(cpu, to + at, <u32>piece), fastRead(cpu, from + at, <u32>piece), <u32>piece);
     at += piece;
   }
@@ -162,12 +162,12 @@ export function fillWhole(cpu: u32, size: i64, value: i64, to: i64, count: i64):
   const bytes = count * size;
   if (!isShort(cpu, to, count, bytes)) return false;
   for (let at: i64 = 0; at < bytes; ) {
-    const piece = least(0x1000 - ((to + at) & 0xfff), bytes - at);
+    const piece = least(upward(to + at, 1), bytes - at);
     if (fastWrite(cpu, to + at, <u32>piece) == 0 || piece % size != 0) return false;
     at += piece;
   }
   for (let at: i64 = 0; at < bytes; ) {
-    const piece = least(0x1000 - ((to + at) & 0xfff), bytes - at);
+    const piece = least(upward(to + at, 1), bytes - at);
     fillRun(fastWrite(cpu, to + at, <u32>piece), size, value, <u32>(piece / size));
     at += piece;
   }

@@ -243,8 +243,6 @@ export function resetTlb(cpu: u32): void {
     empty(cpu + S_TLB_NONE + index, index);
   }
   memory.fill(cpu + S_CODE_TLB, 0xff, 3 * CODE_ROW);
-  memory.fill(cpu + S_TLB_FILLED, 0, 6 * 8);
-  store<i64>(cpu + S_CODE_TLB_FILLED, 0);
   forgetNotes(cpu);
   memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
   if (load<i64>(cpu + S_JUMP_KEY) == 0) store<i64>(cpu + S_JUMP_KEY, GENERATION);
@@ -292,8 +290,8 @@ function codePageBit(linear: i64): u32 {
  * CR4.PSE/PAE/PGE/LA57/SMEP/SMAP/PCIDE, EFER.NXE/LMA, A20 and of the debug registers.
  */
 export function flushTlb(cpu: u32, keepGlobal: bool): void {
-  const count = load<u32>(cpu + S_TLB_LOCAL);
   if (keepGlobal) {
+    const count = load<u32>(cpu + S_TLB_LOCAL);
     if (count > <u32>MOST_TLB_LOCAL) flushAllLocal(cpu);
     else for (let i: u32 = 0; i < count; i++) flushLocal(cpu, load<u32>(cpu + S_TLB_LOCAL + 4 + 4 * i));
     store<u32>(cpu + S_TLB_LOCAL, 0);
@@ -309,13 +307,14 @@ export function flushTlb(cpu: u32, keepGlobal: bool): void {
   }
   for (let groups = load<i64>(cpu + S_CODE_TLB_FILLED); groups != 0; groups &= groups - 1)
     memory.fill(cpu + S_CODE_TLB + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES, 0xff, TLB_GROUP_BYTES);
-  memory.fill(cpu + S_TLB_FILLED, 0, 6 * 8);
-  store<i64>(cpu + S_CODE_TLB_FILLED, 0);
   forgetNotes(cpu);
   newGeneration(cpu);
 }
 
+/** There are no entries. */
 function forgetNotes(cpu: u32): void {
+  memory.fill(cpu + S_TLB_FILLED, 0, 6 * 8);
+  store<i64>(cpu + S_CODE_TLB_FILLED, 0);
   store<u32>(cpu + S_TLB_LOCAL, 0);
   store<i64>(cpu + S_TLB_HUGE, 0);
   memory.fill(cpu + S_TLB_LARGE, 0, TLB_LARGE_BYTES);
@@ -330,13 +329,14 @@ function flushLocal(cpu: u32, offset: u32): void {
 }
 
 function flushAllLocal(cpu: u32): void {
-  for (let table: u32 = 0; table < 6; table++)
-    for (let groups = load<i64>(cpu + S_TLB_FILLED + table * 8); groups != 0; groups &= groups - 1) {
-      const start = S_TLB + table * TLB_BYTES + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
-      for (let offset = start; offset < start + TLB_GROUP_BYTES; offset += ENTRY) flushLocal(cpu, offset);
-    }
-  for (let groups = load<i64>(cpu + S_CODE_TLB_FILLED); groups != 0; groups &= groups - 1) {
-    const start = S_CODE_TLB + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
+  for (let table: u32 = 0; table < 6; table++) flushLocalGroups(cpu, load<i64>(cpu + S_TLB_FILLED + table * 8), S_TLB + table * TLB_BYTES);
+  flushLocalGroups(cpu, load<i64>(cpu + S_CODE_TLB_FILLED), S_CODE_TLB);
+}
+
+/** Those of the TLB at offset `tlb` that are in groups whose bits are set. */
+function flushLocalGroups(cpu: u32, filled: i64, tlb: u32): void {
+  for (let groups = filled; groups != 0; groups &= groups - 1) {
+    const start = tlb + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
     for (let offset = start; offset < start + TLB_GROUP_BYTES; offset += ENTRY) flushLocal(cpu, offset);
   }
 }

@@ -2,36 +2,17 @@
  * x87 arithmetic in the usual case: normal numbers, rounding to nearest, 53 or 64 bits of precision, all exceptions masked.
  * Each function does the whole of it, or gives false before it changed anything: then x87.ts does it by f80.ts.
  */
-import { S_FCW, S_FPR, S_FPU_SKIP, S_FSW, S_FTW } from '../layout';
-import { divideWide, multiplyHigh, wideRest } from './integer';
+import { S_FCW, S_FPU_SKIP, S_FSW } from '../layout';
+import { divideSignificands, quotientLow } from './f80';
+import { isEmpty, popStack, register, setTag, setTop, topOf } from './fpu';
+import { multiplyHigh } from './integer';
 
 const C1: u32 = 0x200;
 const PE: u32 = 0x20;
-const EMPTY: u32 = 3;
 const BIAS: i32 = 0x3fff;
 const MOST: u32 = 0x7ffe;
 const TOP_BIT: u64 = 0x8000000000000000;
 
-// @ts-ignore: decorator
-@inline
-function placeOf(fsw: u32, i: u32): u32 {
-  return ((fsw >> 11) + i) & 7;
-}
-// @ts-ignore: decorator
-@inline
-function tagOf(ftw: u32, place: u32): u32 {
-  return (ftw >> (2 * place)) & 3;
-}
-// @ts-ignore: decorator
-@inline
-function withTag(ftw: u32, place: u32, tag: u32): u32 {
-  return (ftw & ~(3 << (2 * place))) | (tag << (2 * place));
-}
-// @ts-ignore: decorator
-@inline
-function registerAt(cpu: u32, place: u32): u32 {
-  return cpu + S_FPR + 16 * place;
-}
 /** An exponent neither of a denormal nor of an infinity or NaN. */
 // @ts-ignore: decorator
 @inline
@@ -45,16 +26,26 @@ function isUsualControl(fcw: u32): bool {
   return (fcw & 0xe3f) == 0x23f;
 }
 
-/** The operands of `quickOperate`, once they are found to be usual: sign with exponent, and significand. */
+/** The operands, once they are found to be usual: sign with exponent, and significand. */
 let aHead: u32 = 0;
 let aBody: u64 = 0;
 let bHead: u32 = 0;
 let bBody: u64 = 0;
 
-function takeRegister(at: u32): bool {
+/** ST(i) as B. */
+function takeRegister(cpu: u32, i: u32): bool {
+  if (isEmpty(cpu, i)) return false;
+  const at = register(cpu, i);
   bHead = <u32>load<u16>(at + 8);
   bBody = load<u64>(at);
   return isUsual(bHead & 0x7fff) && (bBody & TOP_BIT) != 0;
+}
+/** ST(i) as A. */
+function takeFirst(cpu: u32, i: u32): bool {
+  if (!takeRegister(cpu, i)) return false;
+  aHead = bHead;
+  aBody = bBody;
+  return true;
 }
 function takeFloat(bits: i64, wide: bool): bool {
   const exponent = <u32>(wide ? bits >>> 52 : bits >>> 23) & (wide ? 0x7ff : 0xff);
@@ -67,42 +58,20 @@ function takeFloat(bits: i64, wide: bool): bool {
 
 /** ST(target) = ST(target) op ST(source), by the operation numbers of `operate` in x87.ts. */
 export function quickArithmetic(cpu: u32, operation: u32, target: u32, source: u32, pop: bool): bool {
-  const fcw = load<u32>(cpu + S_FCW);
-  if (!isUsualControl(fcw)) return false;
-  const fsw = load<u32>(cpu + S_FSW);
-  const ftw = load<u32>(cpu + S_FTW);
-  const to = placeOf(fsw, target);
-  const from = placeOf(fsw, source);
-  if (tagOf(ftw, to) == EMPTY || tagOf(ftw, from) == EMPTY) return false;
-  if (!takeRegister(registerAt(cpu, to))) return false;
-  aHead = bHead;
-  aBody = bBody;
-  if (!takeRegister(registerAt(cpu, from))) return false;
-  if (!quickOperate(cpu, operation, registerAt(cpu, to), fcw, fsw)) return false;
-  store<u32>(cpu + S_FTW, withTag(ftw, to, 0));
-  if (pop) quickPop(cpu);
+  if (!takeFirst(cpu, target) || !takeRegister(cpu, source) || !quickOperate(cpu, operation, target)) return false;
+  if (pop) popStack(cpu);
   return true;
 }
 
 /** ST(0) = ST(0) op a 32- or 64-bit float. */
 export function quickArithmeticFloat(cpu: u32, operation: u32, bits: i64, wide: bool): bool {
-  const fcw = load<u32>(cpu + S_FCW);
-  if (!isUsualControl(fcw)) return false;
-  const fsw = load<u32>(cpu + S_FSW);
-  const ftw = load<u32>(cpu + S_FTW);
-  const to = placeOf(fsw, 0);
-  if (tagOf(ftw, to) == EMPTY) return false;
-  if (!takeRegister(registerAt(cpu, to))) return false;
-  aHead = bHead;
-  aBody = bBody;
-  if (!takeFloat(bits, wide)) return false;
-  if (!quickOperate(cpu, operation, registerAt(cpu, to), fcw, fsw)) return false;
-  store<u32>(cpu + S_FTW, withTag(ftw, to, 0));
-  return true;
+  return takeFirst(cpu, 0) && takeFloat(bits, wide) && quickOperate(cpu, operation, 0);
 }
 
-/** A op B to the register at `to`; false if the result is no normal number. */
-function quickOperate(cpu: u32, operation: u32, to: u32, fcw: u32, fsw: u32): bool {
+/** ST(target) = A op B; false if the control word or the result is not usual. */
+function quickOperate(cpu: u32, operation: u32, target: u32): bool {
+  const fcw = load<u32>(cpu + S_FCW);
+  if (!isUsualControl(fcw)) return false;
   let xHead = aHead;
   let xBody = aBody;
   let yHead = bHead;
@@ -127,19 +96,9 @@ function quickOperate(cpu: u32, operation: u32, to: u32, fcw: u32, fsw: u32): bo
       exponent--;
     }
   } else if (operation >= 6) {
-    exponent = <i32>(xHead & 0x7fff) - <i32>(yHead & 0x7fff) + BIAS;
-    if (xBody >= yBody) {
-      const fraction = divideWide(xBody - yBody, 0, yBody);
-      high = TOP_BIT | (fraction >> 1);
-      low = (fraction << 63) | (wideRest != 0 ? 1 : 0);
-    } else {
-      high = divideWide(xBody, 0, yBody);
-      exponent--;
-      // the next bit, and whether anything is left behind it
-      const rest = wideRest;
-      const guard = rest >= yBody - rest;
-      low = (guard ? TOP_BIT : 0) | (rest != 0 && rest + rest != yBody ? 1 : 0);
-    }
+    exponent = <i32>(xHead & 0x7fff) - <i32>(yHead & 0x7fff) + BIAS - (xBody < yBody ? 1 : 0);
+    high = divideSignificands(xBody, yBody);
+    low = quotientLow;
   } else {
     if (operation != 0) {
       yHead ^= 0x8000;
@@ -210,89 +169,69 @@ function quickOperate(cpu: u32, operation: u32, to: u32, fcw: u32, fsw: u32): bo
     exponent++;
   }
   if (!isUsual(<u32>exponent)) return false;
-  store<u64>(to, high);
-  store<u16>(to + 8, <u16>(sign | <u32>exponent));
-  store<u32>(cpu + S_FSW, (fsw & ~C1) | (lost ? PE : 0) | (up ? C1 : 0));
+  put(cpu, target, sign | <u32>exponent, high, 0);
+  note(cpu, lost, up);
   return true;
 }
 
-function quickPop(cpu: u32): void {
-  const fsw = load<u32>(cpu + S_FSW);
-  store<u32>(cpu + S_FTW, withTag(load<u32>(cpu + S_FTW), placeOf(fsw, 0), EMPTY));
-  store<u32>(cpu + S_FSW, (fsw & ~0x3800) | ((fsw + 0x800) & 0x3800));
+/** Writes ST(i). */
+function put(cpu: u32, i: u32, head: u32, body: u64, tag: u32): void {
+  const at = register(cpu, i);
+  store<u64>(at, body);
+  store<u16>(at + 8, <u16>head);
+  setTag(cpu, i, tag);
+}
+
+/** The status word of an instruction that rounded, or did not. */
+// @ts-ignore: decorator
+@inline
+function note(cpu: u32, lost: bool, up: bool): void {
+  store<u32>(cpu + S_FSW, (load<u32>(cpu + S_FSW) & ~C1) | (lost ? PE : 0) | (up ? C1 : 0));
 }
 
 /** Pushes a 32- or 64-bit float: a normal number or a zero. */
 export function quickLoad(cpu: u32, bits: i64, wide: bool): bool {
-  const fsw = load<u32>(cpu + S_FSW);
-  const ftw = load<u32>(cpu + S_FTW);
-  const to = placeOf(fsw, 7);
-  if (tagOf(ftw, to) != EMPTY) return false;
-  let tag: u32 = 0;
-  if (!takeFloat(bits, wide)) {
-    const sign: i64 = wide ? i64.MIN_VALUE : 0x80000000;
-    if ((bits & ~sign) != 0) return false;
-    bHead = bits == 0 ? 0 : 0x8000;
-    bBody = 0;
-    tag = 1;
+  if (!isEmpty(cpu, 7)) return false;
+  if (takeFloat(bits, wide)) {
+    pushB(cpu, 0);
+    return true;
   }
-  pushQuick(cpu, fsw, ftw, to, tag);
+  const sign: i64 = wide ? i64.MIN_VALUE : 0x80000000;
+  if ((bits & ~sign) != 0) return false;
+  bHead = bits == 0 ? 0 : 0x8000;
+  bBody = 0;
+  pushB(cpu, 1);
   return true;
 }
 
-/** Pushes a copy of ST(i). */
+/** Pushes a copy of ST(i), a normal number. */
 export function quickLoadRegister(cpu: u32, i: u32): bool {
-  const fsw = load<u32>(cpu + S_FSW);
-  const ftw = load<u32>(cpu + S_FTW);
-  const from = placeOf(fsw, i);
-  const to = placeOf(fsw, 7);
-  const tag = tagOf(ftw, from);
-  if (tagOf(ftw, to) != EMPTY || tag == EMPTY) return false;
-  if (!takeRegister(registerAt(cpu, from))) return false;
-  pushQuick(cpu, fsw, ftw, to, 0);
+  if (!isEmpty(cpu, 7) || !takeRegister(cpu, i)) return false;
+  pushB(cpu, 0);
   return true;
 }
 
-function pushQuick(cpu: u32, fsw: u32, ftw: u32, to: u32, tag: u32): void {
-  const at = registerAt(cpu, to);
-  store<u64>(at, bBody);
-  store<u16>(at + 8, <u16>bHead);
-  store<u32>(cpu + S_FTW, withTag(ftw, to, tag));
-  store<u32>(cpu + S_FSW, (fsw & ~(0x3800 | C1)) | (to << 11));
+function pushB(cpu: u32, tag: u32): void {
+  setTop(cpu, topOf(cpu) - 1);
+  put(cpu, 0, bHead, bBody, tag);
+  note(cpu, false, false);
 }
 
-/** ST(0) and ST(i) change places; any values. */
+/** ST(0) and ST(i) change places; normal numbers. */
 export function quickExchange(cpu: u32, i: u32): bool {
-  const fsw = load<u32>(cpu + S_FSW);
-  const ftw = load<u32>(cpu + S_FTW);
-  const first = placeOf(fsw, 0);
-  const other = placeOf(fsw, i);
-  if (!takeRegister(registerAt(cpu, first))) return false;
-  const head = bHead;
-  const body = bBody;
-  if (!takeRegister(registerAt(cpu, other))) return false;
-  if (tagOf(ftw, first) == EMPTY || tagOf(ftw, other) == EMPTY) return false;
-  store<u64>(registerAt(cpu, first), bBody);
-  store<u16>(registerAt(cpu, first) + 8, <u16>bHead);
-  store<u64>(registerAt(cpu, other), body);
-  store<u16>(registerAt(cpu, other) + 8, <u16>head);
-  store<u32>(cpu + S_FTW, withTag(withTag(ftw, first, 0), other, 0));
-  store<u32>(cpu + S_FSW, fsw & ~C1);
+  if (!takeFirst(cpu, 0) || !takeRegister(cpu, i)) return false;
+  put(cpu, 0, bHead, bBody, 0);
+  put(cpu, i, aHead, aBody, 0);
+  note(cpu, false, false);
   return true;
 }
 
 /** ST(i) = ST(0), a normal number. */
 export function quickStoreRegister(cpu: u32, i: u32, pop: bool): bool {
-  const fsw = load<u32>(cpu + S_FSW);
-  const ftw = load<u32>(cpu + S_FTW);
-  const first = placeOf(fsw, 0);
-  const to = placeOf(fsw, i);
-  if (tagOf(ftw, first) == EMPTY || !takeRegister(registerAt(cpu, first))) return false;
-  store<u64>(registerAt(cpu, to), bBody);
-  store<u16>(registerAt(cpu, to) + 8, <u16>bHead);
-  store<u32>(cpu + S_FTW, withTag(ftw, to, 0));
-  store<u32>(cpu + S_FSW, fsw & ~C1);
-  if (pop) quickPop(cpu);
+  if (!takeRegister(cpu, 0)) return false;
+  put(cpu, i, bHead, bBody, 0);
+  note(cpu, false, false);
+  if (pop) popStack(cpu);
   return true;
 }
 
@@ -304,9 +243,7 @@ export function quickValue(cpu: u32, wide: bool): bool {
   const fcw = load<u32>(cpu + S_FCW);
   // Stores round by the rounding control, whatever the precision is.
   if ((fcw & 0xc3f) != 0x3f) return false;
-  const fsw = load<u32>(cpu + S_FSW);
-  const first = placeOf(fsw, 0);
-  if (tagOf(load<u32>(cpu + S_FTW), first) == EMPTY || !takeRegister(registerAt(cpu, first))) return false;
+  if (!takeRegister(cpu, 0)) return false;
   const drop: u64 = wide ? 11 : 40;
   const half: u64 = (<u64>1 << drop) >> 1;
   const rest = bBody & ((<u64>1 << drop) - 1);
@@ -324,22 +261,14 @@ export function quickValue(cpu: u32, wide: bool): bool {
     ? <i64>((sign << 63) | (<u64>exponent << 52) | (kept & 0xfffffffffffff))
     : <i64>((sign << 31) | (<u64>exponent << 23) | (kept & 0x7fffff));
   store<u32>(cpu + S_FPU_SKIP, 0);
-  store<u32>(cpu + S_FSW, (fsw & ~C1) | (rest != 0 ? PE : 0) | (up ? C1 : 0));
+  note(cpu, rest != 0, up);
   return true;
 }
 
 /** C3 C2 C0 for normal numbers in ST(0) and ST(i). */
 export let quickConditions: u32 = 0;
 export function quickCompare(cpu: u32, i: u32): bool {
-  const fsw = load<u32>(cpu + S_FSW);
-  const ftw = load<u32>(cpu + S_FTW);
-  const first = placeOf(fsw, 0);
-  const other = placeOf(fsw, i);
-  if (tagOf(ftw, first) == EMPTY || tagOf(ftw, other) == EMPTY) return false;
-  if (!takeRegister(registerAt(cpu, first))) return false;
-  aHead = bHead;
-  aBody = bBody;
-  if (!takeRegister(registerAt(cpu, other))) return false;
+  if (!takeFirst(cpu, 0) || !takeRegister(cpu, i)) return false;
   const negative = (aHead & 0x8000) != 0;
   if (((aHead ^ bHead) & 0x8000) != 0) quickConditions = negative ? 0x100 : 0;
   else if (aHead == bHead && aBody == bBody) quickConditions = 0x4000;

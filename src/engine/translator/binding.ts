@@ -13,8 +13,7 @@ import type {
   StateField,
   Vec,
 } from '../../isa/ops.js';
-import { bindingImports, helperSignature } from '../imports.js';
-import { unsignedBytes } from '../wasm/bytes.js';
+import { helperSignature } from '../imports.js';
 import { FLAT_SEGMENTS, registerOffset } from '../interpreter/code-cache.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
@@ -191,7 +190,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     private readonly decoded: Decoded,
     private readonly block: BlockRecorder,
     private readonly frame: RegionFrame,
-    private readonly module: ModuleWriter,
+    module: ModuleWriter,
     /** MODE_ bits of the region. */
     private readonly mode: number,
     /** Offset from the region's page of the instruction, and of the one behind it. */
@@ -200,7 +199,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     /** Instructions of the block from this one on. */
     private readonly left: number,
   ) {
-    super(decoded.form!, block.code, block.code.parameter(CPU, 'i32'));
+    super(decoded.form!, block.code, block.code.parameter(CPU, 'i32'), module);
   }
 
   bind(): void {
@@ -243,9 +242,8 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const guess = near ? this.beside(near, place, bytes, linear) : this.probeTlb(bytes, linear, table);
     const found = this.code.cell('i32', guess.host());
     const find = (): void => {
-      const findPlace = this.module.import('runtime', 'findPlace', bindingImports['findPlace']!);
       const args = [this.cpu, linear, this.const32(bytes), this.const32(access === 'write' ? 1 : 0)];
-      this.code.assign(found, this.code.node([0x10, ...unsignedBytes(findPlace)], 'i32', args, [], false));
+      this.code.assign(found, this.code.node(this.import('findPlace'), 'i32', args, [], false));
       leaveIf(this.i32(I32.eqz, this.code.read(found)));
     };
     this.code.if(this.i32(I32.eqz, guess.matches), find, undefined, false);
@@ -1012,12 +1010,10 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.exitIf(this.i32(I32.and, this.loadState32(L.S_EFLAGS), this.const32(L.EFLAGS_DF)));
       this.store(bits, to, name === 'movs' ? this.load(bits, from) : this.reg(bits, RAX));
     } else {
-      const whole = name === 'movs' ? 'moveWhole' : 'fillWhole';
-      const index = this.module.import('runtime', whole, bindingImports[whole]!);
       const count = this.reg(asize, RCX);
       const source = name === 'movs' ? from : this.reg(64, RAX);
       const args = [this.node64(distance), ...[source, to, count].map((value) => this.node64(value))];
-      const call = [0x10, ...unsignedBytes(index)];
+      const call = this.import(name === 'movs' ? 'moveWhole' : 'fillWhole');
       this.exitIf(this.i32(I32.eqz, this.code.node(call, 'i32', [this.cpu, ...args], [], false)));
       distance = this.mul(count, distance);
       this.setReg(asize, RCX, 0);

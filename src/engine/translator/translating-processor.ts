@@ -19,8 +19,7 @@ export class TranslatingProcessor extends InterpreterProcessor {
   }
 
   protected override execute(): void {
-    const retired = this.retired();
-    if (this.translator.isDue(retired)) this.translator.translate(retired);
+    this.translator.beforeTurn(this.retired());
     super.execute();
   }
 }

@@ -129,23 +129,25 @@ export class Translator {
     this.wanted.push({ ...place, mode, cpu, base, key, registers, entries: [] });
   };
 
-  /** Whether it is time to translate; `retired`: instructions so far, not time, so that runs are repeatable. */
-  isDue(retired: number): boolean {
+  /** Before a CPU's turn: lets the heat follow, and translates if it is time. `retired`: instructions so far, not time, so that runs are repeatable. */
+  beforeTurn(retired: number): void {
     this.cache.heat = this.hot.at(retired);
     if (retired - this.cooled > COOLING) {
       this.cooled = retired;
       this.cache.coolAll();
     }
-    if (this.wanted.length === 0) return false;
+    if (this.wanted.length === 0) return;
     if (this.waitingSince < 0) this.waitingSince = retired;
     const patience = Math.min(MOST_PATIENCE, PATIENCE * this.cache.heat);
-    return this.wanted.length >= ENOUGH || retired - this.waitingSince >= patience;
-  }
-
-  /** Translates what has become hot; `retired` as for `isDue`. */
-  translate(retired: number): void {
+    if (this.wanted.length < ENOUGH && retired - this.waitingSince < patience) return;
     this.waitingSince = -1;
     const before = this.counts.instructions;
+    this.translate();
+    this.hot.spent(this.counts.instructions - before, retired);
+  }
+
+  /** Translates what has become hot. */
+  private translate(): void {
     const started = performance.now();
     this.cache.reserve();
     const wanted = this.wanted.splice(0, MOST_AT_ONCE);
@@ -172,7 +174,6 @@ export class Translator {
       if (smaller) this.remove(smaller);
     }
     if (made.length > 0) this.install(module, made);
-    this.hot.spent(this.counts.instructions - before, retired);
     this.counts.milliseconds += performance.now() - started;
   }
 

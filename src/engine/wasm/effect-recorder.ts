@@ -1,10 +1,11 @@
 import type { Form } from '../../isa/forms.js';
 import type { ArithmeticFlag, Bits, Bool, ConditionCode, Int, IntLike, Var, Vec } from '../../isa/ops.js';
+import { bindingImports } from '../imports.js';
 import * as L from '../layout.js';
 import { unsignedBytes } from './bytes.js';
 import { Code, Node, type Cell } from './code.js';
 import { fold32, fold64, widthOf } from './folding.js';
-import type { WasmType } from './module.js';
+import type { ModuleWriter, WasmType } from './module.js';
 import { I32, I64 } from './opcodes.js';
 import { simdOpcodes } from './simd-opcodes.js';
 
@@ -40,6 +41,7 @@ export abstract class EffectRecorder {
     protected readonly code: Code,
     /** Pointer to the CPU's state. */
     protected readonly cpu: Node,
+    protected readonly module: ModuleWriter,
   ) {
     this.bits = form.bits;
     this.asize = form.asize || 64;
@@ -53,6 +55,13 @@ export abstract class EffectRecorder {
   protected abstract setFlagWord(word: number, value: Int): void;
   /** Leaves the instruction if a helper has raised a fault. */
   protected abstract exitIfFaulted(): void;
+
+  /** Code of a call of what only bindings call (imports.ts). */
+  protected import(name: string): number[] {
+    const signature = bindingImports[name];
+    if (!signature) throw new Error(`no binding import ${name}`);
+    return [0x10, ...unsignedBytes(this.module.import('runtime', name, signature))];
+  }
 
   // ---- node making
   protected i32(op: readonly number[], ...args: Node[]): Node {

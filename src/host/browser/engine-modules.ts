@@ -1,8 +1,7 @@
+import type { EngineModules } from '../../engine/engine.js';
+
 /** The built WebAssembly of the engine, from beside this code. */
-export async function fetchEngineModules(): Promise<{
-  readonly runtime: WebAssembly.Module;
-  readonly interpreter: WebAssembly.Module;
-}> {
+export async function fetchEngineModules(): Promise<EngineModules> {
   const load = async (name: string): Promise<WebAssembly.Module> => {
     const url = new URL(`../../engine/${name}`, import.meta.url);
     const response = await fetch(url);

@@ -1,10 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-
-export interface EngineModules {
-  readonly runtime: WebAssembly.Module;
-  readonly interpreter: WebAssembly.Module;
-}
+import type { EngineModules } from '../../engine/engine.js';
 
 /**
  * V8 heeds branch hints by default from 13.7 on, and has them behind a flag before: out of the way of what is run, the
