@@ -15,7 +15,6 @@ import { loadRuntime, type RuntimeExports } from './runtime-module.js';
 const WASM_PAGE = 0x10000;
 const MiB = 0x100000;
 const BLOCK_TABLE_ENTRIES = 1 << 19;
-const SCRATCH_BYTES = 0x1000;
 
 export type EngineKind = 'reference' | 'interpret' | 'translate';
 
@@ -57,8 +56,7 @@ export class Engine {
     const pages = (lowBytes + highBytes) / 4096;
     const attributes = L.CPU_BASE + cpus * L.CPU_BYTES;
     const blocks = align(attributes + pages * L.PAGE_BYTES, 16);
-    const scratch = blocks + BLOCK_TABLE_ENTRIES * L.BLOCK_ENTRY_BYTES;
-    const arena = scratch + SCRATCH_BYTES;
+    const arena = blocks + BLOCK_TABLE_ENTRIES * L.BLOCK_ENTRY_BYTES;
     const arenaEnd = arena + (options.codeBytes ?? 96 * MiB);
     this.ramBase = align(arenaEnd, WASM_PAGE);
     const total = align(this.ramBase + lowBytes + highBytes, WASM_PAGE) / WASM_PAGE;
@@ -92,7 +90,6 @@ export class Engine {
     this.cache = cache = new CodeCache(this.memory, this.decoder, plan, runtime, {
       start: arena,
       end: arenaEnd,
-      scratch,
     });
 
     const makeProcessor = this.processorMaker(options, plan);
@@ -115,8 +112,7 @@ export class Engine {
       translator: { heat: (cpu: number, record: number) => translatorImports.heat(cpu, record) },
     });
     const run = exports['run'] as InterpreterRun;
-    if (kind === 'interpret')
-      return (index) => new InterpreterProcessor(index, memory, runtime, board, run, cache);
+    if (kind === 'interpret') return (index) => new InterpreterProcessor(index, memory, runtime, board, run);
     const interrupt = (): void => {
       for (let i = 0; i < options.cpus; i++) runtime.newGeneration(L.CPU_BASE + i * L.CPU_BYTES);
     };
@@ -134,7 +130,7 @@ export class Engine {
     const translator = new Translator(host, cache, decoder, plan, hot);
     this.translator = translator;
     translatorImports.heat = translator.heat;
-    return (index) => new TranslatingProcessor(index, memory, runtime, board, run, cache, translator);
+    return (index) => new TranslatingProcessor(index, memory, runtime, board, run, translator);
   }
 
   /** RAM was written from outside the CPUs (DMA, loading): code there is decoded anew. `physical` and `length` in bytes, within RAM. */

@@ -8,7 +8,7 @@
  */
 export const GLOBAL = 0x100000;
 export const CPU_BASE = 0x110000;
-export const CPU_BYTES = 0xd0000;
+export const CPU_BYTES = 0x1d0000;
 
 // ---- GLOBAL (absolute addresses)
 /** u32: address of guest physical 0 in this memory. */
@@ -27,6 +27,18 @@ export const G_A20 = 0x100014;
 export const G_BLOCKS = 0x100018;
 export const G_BLOCKS_MASK = 0x10001c;
 export const BLOCK_ENTRY_BYTES = 16;
+/** i64: nanoseconds of the host's clock at power-on, for threads that look at the time themselves. */
+export const G_CLOCK_ORIGIN = 0x100020;
+/** u32: pointer of the CPU that the machine's own thread runs now; 0: it does other things, and looks for requests soon; HOME_SLEEPS: it waits for an event. */
+export const G_HOME = 0x100028;
+export const HOME_SLEEPS = 1;
+/** u32: 1: the other threads shall stop between instructions (mailbox.ts). */
+export const G_STOP = 0x10002c;
+/** i32, waited for: changes whenever a CPU may have become able to run, or G_STOP changed. */
+export const G_WORK = 0x100030;
+/** Mailboxes of the threads beside the machine's own, MAILBOX_BYTES each (mailbox.ts). */
+export const G_MAILBOXES = 0x101000;
+export const MAILBOX_BYTES = 64;
 
 // ---- page attributes
 export const PAGE_BYTES = 16;
@@ -169,6 +181,8 @@ export const RUN_RUNNING = 0;
 export const RUN_HALTED = 1;
 export const RUN_WAIT_SIPI = 2;
 export const RUN_SHUTDOWN = 3;
+/** i32: vector of the startup IPI that came for this CPU while it waits; -1 none. */
+export const S_STARTUP = 0xe0c;
 /** u32: index of this CPU (its APIC id). */
 export const S_INDEX = 0xe04;
 /** u32: NMI blocked until IRET. */
@@ -211,8 +225,14 @@ export const LINE_INTR = 1;
 export const LINE_NMI = 2;
 /** u32: address of the link field that the next lookup may fill, or 0 (interpreter's own use). */
 export const S_LINK_FROM = 0xf04;
-/** i64: faults delivered, for the statistics. */
+/** i64 each, for the statistics: faults delivered, interrupts taken, halts. */
 export const S_FAULT_COUNT = 0xf08;
+export const S_INTERRUPT_COUNT = 0xec8;
+export const S_HALT_COUNT = 0xed0;
+/** i32, atomic: 0, or 1 + the number of the thread that runs this CPU now. */
+export const S_OWNER = 0xed8;
+/** u32: PAUSE instructions until the CPU's turn ends, if others wait for theirs. */
+export const S_PAUSES = 0xedc;
 /** u32 count and 64 entries of 32 bytes: CPUID leaves: leaf, subleaf (or -1 any), eax, ebx, ecx, edx. Written from the CPU model. */
 export const S_CPUID_COUNT = 0xe80;
 export const S_CPUID = 0x1000;
@@ -241,6 +261,8 @@ export const S_GLOBAL_KEY = 0xeb8;
 /** 1024 bits: bit n set: code was looked up in a linear page with these low 10 bits of its number, since both generations were raised last. */
 export const S_CODE_PAGES = 0x1800;
 export const CODE_PAGES_BYTES = 128;
+/** Records of a block that is used once, to stop at an exact instruction. */
+export const S_SCRATCH = 0x2000;
 export const CPUID_BYTES = 32;
 
 // TLBs: 3 (S_MMU) x {read, write} x TLB_ENTRIES x 16 bytes {i64 tag = linear page or -1 | ..., u32 addend, u32 TLB_ flags}
@@ -276,6 +298,9 @@ export const S_JUMPS = 0x90000;
 export const JUMP_ENTRIES = 16384;
 /** An entry's second place is at its address ^ this. */
 export const JUMP_OTHER = 16;
+/** What translated code knows of its call sites and neighbouring pages, for this CPU: SITE_ and NEIGHBOUR_ records (interpreter/record.ts). */
+export const S_SITES = 0xd0000;
+export const SITES_BYTES = 0x100000;
 
 // ---- MODE bits: what a decoded block assumed
 export const MODE_CPL3 = 1;

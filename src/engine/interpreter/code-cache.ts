@@ -9,6 +9,7 @@ import * as R from './record.js';
 const MAX_BLOCK = 48;
 const PAGE = 0x1000;
 const RESERVE = 0xc0000;
+const SITE_RESERVE = 0x20000;
 const CHUNK_SHIFT = 7;
 /** Page byte offset reserve behind PAGE_BASE that keeps displacement + offset in 32 bits. */
 const FAR = 0x10000;
@@ -38,6 +39,8 @@ export class CodeCache {
   private decoded = new Decoded();
   private readonly across = new Uint8Array(32);
   private next: number;
+  private nextSite = L.S_SITES;
+  private readonly cpus: readonly number[];
   /** In the table of blocks, stale ones included. */
   private blocks = 0;
   /** First block of each page that has any, by address of the page. */
@@ -51,11 +54,15 @@ export class CodeCache {
     private readonly decoder: Decoder,
     private readonly plan: HandlerPlan,
     private readonly host: CodeCacheHost,
-    private readonly arena: { start: number; end: number; scratch: number },
+    private readonly arena: { start: number; end: number },
   ) {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
     this.next = arena.start;
+    this.cpus = Array.from(
+      { length: this.view.getUint32(L.G_CPUS, true) },
+      (_, i) => L.CPU_BASE + i * L.CPU_BYTES,
+    );
   }
 
   /** Address in memory of guest physical 0. */
@@ -70,7 +77,7 @@ export class CodeCache {
   /** Page and offset in it of the block at `record`; null if it is not kept, or reaches into another page. */
   placeOf(record: number): { page: number; offset: number } | null {
     const { view } = this;
-    if (record === this.arena.scratch || view.getUint32(record + R.B_SECOND, true) !== 0) return null;
+    if (record < this.arena.start || view.getUint32(record + R.B_SECOND, true) !== 0) return null;
     const page = view.getUint32(record + R.B_PAGE, true);
     return page === 0 ? null : { page, offset: view.getUint16(record + R.R_NEXT, true) };
   }
@@ -155,20 +162,31 @@ export class CodeCache {
     return record;
   }
 
-  /** A call site that knows no target yet; its caller's module imports this entry of a region. */
+  /** A call site that knows no target yet; its caller's module imports this entry of a region. An offset from each CPU. */
   site(region = R.NO_REGION, entry = 0): number {
-    const site = this.take(R.SITE_BYTES);
-    this.view.setUint16(site + R.SITE_IMPORT, region, true);
-    this.view.setUint16(site + R.SITE_IMPORT_ENTRY, entry, true);
+    const site = this.takeSite();
+    for (const cpu of this.cpus) {
+      this.view.setUint16(cpu + site + R.SITE_IMPORT, region, true);
+      this.view.setUint16(cpu + site + R.SITE_IMPORT_ENTRY, entry, true);
+    }
     return site;
   }
 
-  /** A page beside a region's that was not looked for yet. */
+  /** A page beside a region's that was not looked for yet. An offset from each CPU. */
   neighbour(page: number, distance: number): number {
-    const record = this.take(R.NEIGHBOUR_BYTES);
-    this.view.setUint32(record + R.NEIGHBOUR_PAGE, page, true);
-    this.view.setInt32(record + R.NEIGHBOUR_DISTANCE, distance, true);
+    const record = this.takeSite();
+    for (const cpu of this.cpus) {
+      this.view.setUint32(cpu + record + R.NEIGHBOUR_PAGE, page, true);
+      this.view.setInt32(cpu + record + R.NEIGHBOUR_DISTANCE, distance, true);
+    }
     return record;
+  }
+
+  private takeSite(): number {
+    const site = this.nextSite;
+    this.nextSite += R.SITE_BYTES;
+    for (const cpu of this.cpus) this.bytes.fill(0, cpu + site, cpu + site + R.SITE_BYTES);
+    return site;
   }
 
   /** Bytes that translated code reads. */
@@ -188,12 +206,15 @@ export class CodeCache {
 
   /** What the caller's module imports is not the target's region any more. */
   leaveSite(site: number): void {
-    this.view.setUint16(site + R.SITE_IMPORT, R.NO_REGION, true);
-    this.view.setBigUint64(site + R.SITE_IMPORT_KEY, 0n, true);
+    for (const cpu of this.cpus) {
+      this.view.setUint16(cpu + site + R.SITE_IMPORT, R.NO_REGION, true);
+      this.view.setBigUint64(cpu + site + R.SITE_IMPORT_KEY, 0n, true);
+    }
   }
 
-  /** Room for a translation's records; what was decoded may be dropped to make it. */
+  /** Room for a translation's records and sites; what was decoded may be dropped to make it. */
   reserve(): void {
+    if (L.S_SITES + L.SITES_BYTES - this.nextSite < SITE_RESERVE) this.flush();
     this.makeRoom(RESERVE);
   }
 
@@ -203,16 +224,13 @@ export class CodeCache {
     if (tableFull || this.arena.end - this.next < bytes) this.flush();
   }
 
-  /** Instructions in the block decoded last. */
-  lastLength = 0;
-
   /** The `decode` import of the runtime: a block kept for later, or with a limit one that is used once, to stop at an exact instruction. */
   readonly decode = (cpu: number, hostAddress: number, physical: number, limit: number): number => {
     const host = hostAddress >>> 0;
     const linear = this.view.getBigUint64(cpu + L.S_LOOKUP, true);
     const mode = this.view.getUint32(cpu + L.S_MODE, true);
     if (limit !== 0) {
-      const { scratch } = this.arena;
+      const scratch = cpu + L.S_SCRATCH;
       return this.build(cpu, host, BigInt(physical), scratch, Math.min(limit, MAX_BLOCK), linear, mode) === 0
         ? 0
         : scratch;
@@ -251,13 +269,14 @@ export class CodeCache {
     this.blocks = 0;
     for (const page of [...this.pages.keys()]) this.invalidate(page);
     this.next = this.arena.start;
+    this.nextSite = L.S_SITES;
     const table = this.view.getUint32(L.G_BLOCKS, true);
     const entries = this.view.getUint32(L.G_BLOCKS_MASK, true) + 1;
     this.bytes.fill(0, table, table + entries * L.BLOCK_ENTRY_BYTES);
-    const cpus = this.view.getUint32(L.G_CPUS, true);
-    for (let i = 0; i < cpus; i++) {
-      const cpu = L.CPU_BASE + i * L.CPU_BYTES;
+    for (const cpu of this.cpus) {
       this.bytes.fill(0, cpu + L.S_JUMPS, cpu + L.S_JUMPS + L.JUMP_ENTRIES * 16);
+      // It may be in what was dropped, where other records will be.
+      this.view.setUint32(cpu + L.S_LINK_FROM, 0, true);
     }
   }
 
@@ -277,7 +296,8 @@ export class CodeCache {
       this.makeStale(block);
       block = chain;
     }
-    if (page === this.scratchPage) this.makeStale(this.arena.scratch);
+    for (const cpu of this.cpus)
+      if (view.getUint32(cpu + L.S_SCRATCH + R.B_PAGE, true) === page) this.makeStale(cpu + L.S_SCRATCH);
     const crossing = this.crossings.get(page);
     if (crossing) {
       this.crossings.delete(page);
@@ -433,7 +453,6 @@ export class CodeCache {
     view.setUint16(record + R.R_NEXT, offset, true);
     for (let i = 0; i < count; i++) view.setUint8(start + (i + 1) * R.RECORD_BYTES + R.R_LEFT, count - i);
     this.decodedInstructions += count;
-    this.lastLength = count;
 
     if (host !== 0) {
       this.guard(page, first, Math.min(offset, PAGE) - 1);
@@ -444,8 +463,7 @@ export class CodeCache {
         crossing.add(page);
       }
     }
-    if (start === this.arena.scratch) this.scratchPage = page;
-    else if (host !== 0) {
+    if (start >= this.arena.start && host !== 0) {
       view.setUint32(start + R.B_CHAIN, this.pages.get(page)!, true);
       this.pages.set(page, start);
     }
@@ -454,8 +472,6 @@ export class CodeCache {
 
   /** For a page, the pages from which an instruction reaches into it. */
   private readonly crossings = new Map<number, Set<number>>();
-  /** Page of the block at arena.scratch, which is in no list. */
-  private scratchPage = 0;
 
   private writeRaise(record: number, fault: number): void {
     const { view } = this;

@@ -1,8 +1,8 @@
 import type { BoardAccess } from '../cpu.js';
 import * as L from '../layout.js';
+import { B_COUNT } from './record.js';
 import { Processor } from '../processor.js';
 import type { RuntimeExports } from '../runtime-module.js';
-import type { CodeCache } from './code-cache.js';
 
 export type InterpreterRun = (cpu: number, record: number) => void;
 
@@ -14,7 +14,6 @@ export class InterpreterProcessor extends Processor {
     runtime: RuntimeExports,
     board: BoardAccess,
     private readonly interpret: InterpreterRun,
-    private readonly cache: CodeCache,
   ) {
     super(index, memory, runtime, board);
   }
@@ -31,8 +30,9 @@ export class InterpreterProcessor extends Processor {
       if (record === 0) return;
       // The block is as long as allowed: behind it the budget of this run is used up, and the interpreter stops.
       const budget = this.i64(L.S_BUDGET);
-      const later = budget - this.cache.lastLength;
-      this.setI64(L.S_BUDGET, this.cache.lastLength);
+      const length = this.view.getUint16(record + B_COUNT, true);
+      const later = budget - length;
+      this.setI64(L.S_BUDGET, length);
       this.setI64(L.S_RETIRED_END, this.i64(L.S_RETIRED_END) - later);
       this.interpret(this.pointer, record);
       this.setI64(L.S_BUDGET, this.i64(L.S_BUDGET) + later);

@@ -57,7 +57,7 @@ export const B_MODE = 26;
 export const B_REGION = 20;
 export const B_ENTRY = 22;
 
-/** A direct call of translated code: i64 target, i64 key (S_JUMP_KEY) under which it is known, u16 place of the region in the table, u16 entry. */
+/** A direct call of translated code, as a CPU knows it (in S_SITES): i64 target, i64 key (S_JUMP_KEY) under which it is known, u16 place of the region in the table, u16 entry. */
 export const SITE_BYTES = 32;
 export const SITE_TARGET = 0;
 export const SITE_KEY = 8;
@@ -68,7 +68,7 @@ export const SITE_IMPORT = 20;
 export const SITE_IMPORT_ENTRY = 22;
 export const SITE_IMPORT_KEY = 24;
 /**
- * A page beside that of a region: i64 instruction pointer of the region's page and i64 key under which the page is known
+ * A page beside that of a region, as a CPU knows it (in S_SITES): i64 instruction pointer of the region's page and i64 key under which the page is known
  * to be there; u32 its address in memory, i32 distance in pages.
  */
 export const NEIGHBOUR_BYTES = 32;

@@ -62,7 +62,7 @@ export interface Callee {
 
 /** How a direct call goes to its target. */
 export interface CallSite {
-  /** Its SITE_ record. */
+  /** Offset of its SITE_ record from the CPU; 0: none. */
   readonly site: number;
   readonly callee: Callee | null;
 }
@@ -111,7 +111,7 @@ export class Region {
     readonly how: RegionMode,
     /** Decoded record of an instruction that its handler runs. */
     private readonly recordOf: (instruction: RegionInstruction) => number,
-    /** NEIGHBOUR_ record of a page by its distance. */
+    /** Offset from the CPU of the NEIGHBOUR_ record of a page, by its distance. */
     private readonly neighbourOf: (distance: number) => number,
     /** Puts bytes into memory that lasts as long as the region; their address. */
     private readonly tableOf: (bytes: Uint8Array) => number,
@@ -336,11 +336,12 @@ export class Region {
   private emitHasNeighbour(distance: number): void {
     const { body, frame } = this;
     const record = this.neighbourOf(distance);
-    body.raw([0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_BASE);
+    body.raw([GET, CPU, LOAD64, 3]).unsigned(record + NEIGHBOUR_BASE);
     this.get(frame.base);
-    body.raw([0x51, 0x41]).signed(record).raw([LOAD64, 3]).unsigned(NEIGHBOUR_KEY);
+    body.raw([0x51, GET, CPU, LOAD64, 3]).unsigned(record + NEIGHBOUR_KEY);
     body.raw([GET, CPU, LOAD64, 3]).unsigned(this.how.key).raw([0x51, 0x71]).hint(true).raw([0x04, 0x7f]);
-    body.raw([0x41, 1, ELSE, GET, CPU, 0x41]).signed(record);
+    body.raw([0x41, 1, ELSE, GET, CPU]);
+    this.emitSite(record);
     this.get(frame.base);
     body.u8(0x10).unsigned(this.imports.hasNeighbour).u8(END);
   }
@@ -589,7 +590,8 @@ export class Region {
       this.emitIp(next);
       body.raw([0x51]).hint(true).u8(BR_IF).unsigned(depth);
     };
-    body.raw([0x41]).signed(site);
+    if (site === 0) body.raw([0x41, 0]);
+    else this.emitSite(site);
     this.set(link);
     body.raw([0x02, 0x40]);
     if (callee) {
@@ -617,12 +619,17 @@ export class Region {
     body.raw([RETURN, END]);
   }
 
+  /** Address of a SITE_ or NEIGHBOUR_ record of this CPU. */
+  private emitSite(offset: number): void {
+    this.body.raw([GET, CPU, 0x41]).signed(offset).u8(0x6a);
+  }
+
   /** Leaves 1 if the site's target is the frame's `rip`, and in the region that it imports. */
   private emitIsBound(site: number): void {
     const { body, frame } = this;
-    body.raw([0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_TARGET);
+    body.raw([GET, CPU, LOAD64, 3]).unsigned(site + SITE_TARGET);
     this.get(frame.rip);
-    body.raw([0x51, 0x41]).signed(site).raw([LOAD64, 3]).unsigned(SITE_IMPORT_KEY);
+    body.raw([0x51, GET, CPU, LOAD64, 3]).unsigned(site + SITE_IMPORT_KEY);
     body.raw([GET, CPU, LOAD64, 3]).unsigned(this.how.key).raw([0x51, 0x71]);
   }
 
@@ -645,7 +652,8 @@ export class Region {
     body.raw([0x02, 0x40]);
     if (!callee.near) {
       this.emitIsBound(site);
-      body.u8(0x45).hint(false).raw(IF).raw([GET, CPU, 0x41]).signed(site);
+      body.u8(0x45).hint(false).raw(IF).raw([GET, CPU]);
+      this.emitSite(site);
       this.get(frame.rip);
       body.u8(0x10).unsigned(this.imports.bindSite).raw([0x45, BR_IF, 1, END]);
     }

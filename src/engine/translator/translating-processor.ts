@@ -1,5 +1,4 @@
 import type { BoardAccess } from '../cpu.js';
-import type { CodeCache } from '../interpreter/code-cache.js';
 import { InterpreterProcessor, type InterpreterRun } from '../interpreter/interpreter.js';
 import type { RuntimeExports } from '../runtime-module.js';
 import type { Translator } from './translator.js';
@@ -12,10 +11,9 @@ export class TranslatingProcessor extends InterpreterProcessor {
     runtime: RuntimeExports,
     board: BoardAccess,
     interpret: InterpreterRun,
-    cache: CodeCache,
     private readonly translator: Translator,
   ) {
-    super(index, memory, runtime, board, interpret, cache);
+    super(index, memory, runtime, board, interpret);
   }
 
   protected override execute(): void {
