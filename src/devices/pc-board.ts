@@ -21,6 +21,7 @@ import { DebugConsole } from './debug/debug-console.js';
 import { DebugExit } from './debug/debug-exit.js';
 import { I8042 } from './input/i8042.js';
 import { DmaControllers } from './legacy/dma8237.js';
+import { KvmCalls } from './paravirt/kvm-calls.js';
 import { KvmClock } from './paravirt/kvm-clock.js';
 import { COM1, COM2, Uart16550, type SerialBackend } from './serial/uart16550.js';
 import { HPET_BYTES, Hpet } from './timers/hpet.js';
@@ -86,6 +87,7 @@ export class PcBoard implements BoardAccess {
   readonly keyboard: I8042;
   readonly serial: readonly Uart16550[];
   readonly kvmClock: KvmClock;
+  private readonly kvmCalls: KvmCalls;
   readonly events: EventQueue;
   readonly ram: GuestRam;
   private readonly entropy: Entropy;
@@ -155,6 +157,11 @@ export class PcBoard implements BoardAccess {
     new DebugConsole(options.debugConsole ?? (() => {})).attach(ports);
     if (options.debugExit) new DebugExit(options.debugExit).attach(ports);
 
+    this.kvmCalls = new KvmCalls({
+      apicBus,
+      kick: (cpu) => cpus[cpu]?.kick(),
+      yield: (cpu) => cpus[cpu]!.yield(),
+    });
     this.kvmClock = new KvmClock(events.clock, ram, options.wallClockMs, cpus.length, (cpu) =>
       cpus[cpu]!.tscOffset(),
     );
@@ -275,6 +282,11 @@ export class PcBoard implements BoardAccess {
   random(): bigint {
     this.entropy(new Uint8Array(this.randomWord.buffer));
     return this.randomWord[0]!;
+  }
+
+  hypercall(cpu: number, number: bigint, args: readonly bigint[]): bigint {
+    this.catchUp();
+    return this.kvmCalls.call(cpu, number, args);
   }
 
   hasInterrupt(cpu: number): boolean {

@@ -16,6 +16,8 @@ export interface BoardAccess {
   /** Nanoseconds since power-on, at this instruction. */
   now(cpu: number): bigint;
   random(): bigint;
+  /** VMCALL with a number and four arguments; gives what comes back in RAX. */
+  hypercall(cpu: number, number: bigint, args: readonly bigint[]): bigint;
   /** Vector of the interrupt that the CPU now takes, from its local APIC or the 8259. */
   acknowledge(cpu: number): number;
   hasInterrupt(cpu: number): boolean;
@@ -42,11 +44,8 @@ export interface Cpu {
   startup(vector: number): void;
 }
 
-/** Counts that `--stats` shows. */
+/** Accesses to the board, for `--stats`. */
 export interface CpuCounts {
-  interrupts: number;
-  halts: number;
-  faults: number;
   portReads: number;
   portWrites: number;
   mmioReads: number;

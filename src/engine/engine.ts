@@ -1,6 +1,10 @@
 import { Decoder } from '../isa/decoder.js';
 import { instructions } from '../isa/instructions.js';
 import type { BoardAccess } from './cpu.js';
+import { DECODE } from './remote-board.js';
+import { Mailboxes, type Answer, type Question } from './mailbox.js';
+import { loadInterpreter } from './remote-engine.js';
+import { Installer, type RegionModule } from './translator/installer.js';
 import { CodeCache } from './interpreter/code-cache.js';
 import { planHandlers, type HandlerPlan } from './interpreter/generate.js';
 import { InterpreterProcessor, type InterpreterRun } from './interpreter/interpreter.js';
@@ -15,6 +19,9 @@ import { loadRuntime, type RuntimeExports } from './runtime-module.js';
 const WASM_PAGE = 0x10000;
 const MiB = 0x100000;
 const BLOCK_TABLE_ENTRIES = 1 << 19;
+
+/** Number of the machine's own thread among those that run CPUs. */
+export const HOME_THREAD = 0;
 
 export type EngineKind = 'reference' | 'interpret' | 'translate';
 
@@ -37,6 +44,8 @@ export interface EngineOptions extends EngineModules {
   readonly heat?: number;
   /** CPUID features that the CPU model has. */
   readonly available?: (cpuid: string) => boolean;
+  /** Threads that run CPUs beside this one. */
+  readonly threads?: number;
 }
 
 /** The CPUs of a machine and the memory that they share. */
@@ -50,6 +59,12 @@ export class Engine {
   readonly decoder: Decoder;
   /** With kind `translate`. */
   translator: Translator | null = null;
+  /** Questions of the other threads. */
+  readonly mailboxes: Mailboxes;
+  /** Sends a module of translated code to all of them. */
+  publish: (module: RegionModule) => void = () => {};
+  /** Pointer of the CPU whose question is being answered, which waits; 0: none. */
+  private answering = 0;
 
   constructor(options: EngineOptions) {
     const { cpus, lowBytes, highBytes, board } = options;
@@ -86,11 +101,13 @@ export class Engine {
       decode: (cpu, host, physical, limit) => cache!.decode(cpu, host, physical, limit),
     });
     const { runtime } = this;
+    const threads = options.threads ?? 0;
+    this.mailboxes = new Mailboxes(this.memory, threads);
     const plan = planHandlers(this.decoder.set.forms);
     this.cache = cache = new CodeCache(this.memory, this.decoder, plan, runtime, {
       start: arena,
       end: arenaEnd,
-    });
+    }, threads > 0);
 
     const makeProcessor = this.processorMaker(options, plan);
     this.processors = Array.from({ length: cpus }, (_, index) => {
@@ -105,23 +122,22 @@ export class Engine {
     const { board, kind } = options;
     if (kind === 'reference')
       return (index) => new ReferenceProcessor(index, memory, runtime, board, decoder);
-    const translatorImports = { heat: (_cpu: number, _record: number): void => {} };
-    const { exports } = new WebAssembly.Instance(options.interpreter, {
-      env: { memory },
-      runtime: runtime.all,
-      translator: { heat: (cpu: number, record: number) => translatorImports.heat(cpu, record) },
-    });
+    const heat = (cpu: number, record: number): void => this.translator?.heat(cpu, record);
+    const exports = loadInterpreter(memory, options.interpreter, runtime, heat);
     const run = exports['run'] as InterpreterRun;
-    if (kind === 'interpret') return (index) => new InterpreterProcessor(index, memory, runtime, board, run);
-    const interrupt = (): void => {
-      for (let i = 0; i < options.cpus; i++) runtime.newGeneration(L.CPU_BASE + i * L.CPU_BYTES);
-    };
+    const threads = this.mailboxes.threads > 0;
+    if (kind === 'interpret')
+      return (index) => new InterpreterProcessor(index, memory, runtime, board, threads, run);
+    let published = 0;
     const { codeKey, peekPhysical, ramAddress } = runtime;
     const host = {
-      memory,
-      runtime: runtime.all,
-      interpreter: exports,
-      interrupt,
+      installer: new Installer(memory, runtime.all, exports),
+      publish: (module: RegionModule): number => {
+        this.publish(module);
+        return ++published;
+      },
+      isEverywhere: (number: number): boolean => this.mailboxes.haveInstalled(number),
+      interrupt: (): void => this.forgetCode(),
       codeKey,
       peekPhysical,
       ramAddress,
@@ -129,8 +145,29 @@ export class Engine {
     const hot = new Heat(options.heat === undefined ? null : Math.max(1, options.heat));
     const translator = new Translator(host, cache, decoder, plan, hot);
     this.translator = translator;
-    translatorImports.heat = translator.heat;
-    return (index) => new TranslatingProcessor(index, memory, runtime, board, run, translator);
+    return (index) => new TranslatingProcessor(index, memory, runtime, board, threads, run, translator);
+  }
+
+  /** No CPU goes on with what it knows of code: those of this thread at once, the others before long. */
+  private forgetCode(): void {
+    for (const processor of this.processors)
+      if (processor.owner > HOME_THREAD && processor.pointer !== this.answering) processor.forgetCode();
+      else this.runtime.newGeneration(processor.pointer);
+  }
+
+  /** Answers the questions of other threads; with `onlyQuiet` those whose threads hold on to decoded code. */
+  serve(answer: (question: Question) => Answer, onlyQuiet = false): void {
+    const { mailboxes } = this;
+    for (let thread = 0; thread < mailboxes.threads; thread++) {
+      const operation = mailboxes.asked(thread);
+      if (operation < 0 || (onlyQuiet && operation === DECODE)) continue;
+      const before = this.answering;
+      mailboxes.answer(thread, (question) => {
+        this.answering = question.cpu;
+        return answer(question);
+      });
+      this.answering = before;
+    }
   }
 
   /** RAM was written from outside the CPUs (DMA, loading): code there is decoded anew. `physical` and `length` in bytes, within RAM. */

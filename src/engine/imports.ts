@@ -13,6 +13,8 @@ export const bindingImports: Record<string, Signature> = {
   loadSlot: { params: ['i32', 'i32', 'i64'], results: [] },
   storeSlot: { params: ['i32', 'i32', 'i64'], results: [] },
   probeWrite: { params: ['i32', 'i64', 'i32'], results: [] },
+  lockedPlace: { params: ['i32', 'i64', 'i32'], results: ['i32'] },
+  noticeLocked: { params: ['i32', 'i32', 'i32'], results: [] },
   effectiveAddress: { params: ['i32', 'i32', 'i32', 'i32'], results: ['i64'] },
   effectiveAddressBeyond: { params: ['i32', 'i32', 'i64', 'i32', 'i32'], results: ['i64'] },
   segmentLinear: { params: ['i32', 'i32', 'i64', 'i32', 'i32'], results: ['i64'] },

@@ -36,6 +36,8 @@ export const HOME_SLEEPS = 1;
 export const G_STOP = 0x10002c;
 /** i32, waited for: changes whenever a CPU may have become able to run, or G_STOP changed. */
 export const G_WORK = 0x100030;
+/** u32: 1 while a CPU does a CMPXCHG16B. */
+export const G_LOCK = 0x100034;
 /** Mailboxes of the threads beside the machine's own, MAILBOX_BYTES each (mailbox.ts). */
 export const G_MAILBOXES = 0x101000;
 export const MAILBOX_BYTES = 64;
@@ -231,6 +233,8 @@ export const S_INTERRUPT_COUNT = 0xec8;
 export const S_HALT_COUNT = 0xed0;
 /** i32, atomic: 0, or 1 + the number of the thread that runs this CPU now. */
 export const S_OWNER = 0xed8;
+/** u32: 1: the CPU was kicked: its halt, or the next one, ends at once. */
+export const S_KICKED = 0xee0;
 /** u32: PAUSE instructions until the CPU's turn ends, if others wait for theirs. */
 export const S_PAUSES = 0xedc;
 /** u32 count and 64 entries of 32 bytes: CPUID leaves: leaf, subleaf (or -1 any), eax, ebx, ecx, edx. Written from the CPU model. */

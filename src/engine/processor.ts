@@ -14,21 +14,18 @@ export abstract class Processor implements Cpu {
   protected readonly view: DataView;
   private readonly words: Int32Array;
   readonly counts: CpuCounts = {
-    interrupts: 0,
-    halts: 0,
-    faults: 0,
     portReads: 0,
     portWrites: 0,
     mmioReads: 0,
     mmioWrites: 0,
   };
-  private waitingForStartup = -1;
-
   constructor(
     readonly index: number,
     memory: WebAssembly.Memory,
     protected readonly runtime: RuntimeExports,
     private readonly board: BoardAccess,
+    /** Other threads run CPUs too. */
+    private readonly threads = false,
   ) {
     this.pointer = L.CPU_BASE + index * L.CPU_BYTES;
     this.view = new DataView(memory.buffer);
@@ -62,6 +59,15 @@ export abstract class Processor implements Cpu {
   get faults(): number {
     return this.i64(L.S_FAULT_COUNT);
   }
+  get interrupts(): number {
+    return this.i64(L.S_INTERRUPT_COUNT);
+  }
+  get halts(): number {
+    return this.i64(L.S_HALT_COUNT);
+  }
+  private count(offset: number): void {
+    this.setI64(offset, this.i64(offset) + 1);
+  }
 
   private pend(bits: number): void {
     Atomics.or(this.words, (this.pointer + L.S_PENDING) >> 2, bits);
@@ -74,38 +80,81 @@ export abstract class Processor implements Cpu {
     this.pend(L.PENDING_EXIT);
   }
 
+  /** Called when something came that may end a halt. */
+  onWakeable: (processor: Processor) => void = () => {};
+
   interruptChanged(): void {
     const line = (this.pointer + L.S_LINE) >> 2;
     if (this.board.hasInterrupt(this.index)) {
       Atomics.or(this.words, line, L.LINE_INTR);
-      if (this.u32(L.S_EFLAGS) & L.EFLAGS_IF) this.pend(L.PENDING_INTERRUPT);
+      // Another thread's CPU may be setting IF right now, and not have seen the line: it looks again.
+      if (this.threads || this.u32(L.S_EFLAGS) & L.EFLAGS_IF) this.pend(L.PENDING_INTERRUPT);
+      this.onWakeable(this);
     } else Atomics.and(this.words, line, ~L.LINE_INTR);
   }
 
   nmi(): void {
     Atomics.or(this.words, (this.pointer + L.S_LINE) >> 2, L.LINE_NMI);
     this.pend(L.PENDING_NMI);
+    this.onWakeable(this);
   }
 
   init(): void {
     // Here and not when INIT is taken: the SIPI may follow before that.
-    this.waitingForStartup = -1;
+    Atomics.store(this.words, this.startupWord, -1);
     this.pend(L.PENDING_INIT);
+    this.onWakeable(this);
   }
 
   startup(vector: number): void {
-    this.waitingForStartup = vector;
+    Atomics.store(this.words, this.startupWord, vector);
     this.pend(L.PENDING_EXIT);
+    this.onWakeable(this);
+  }
+
+  /** Ends the halt that the CPU is in, whatever interrupts it takes, or its next one. */
+  kick(): void {
+    Atomics.store(this.words, (this.pointer + L.S_KICKED) >> 2, 1);
+    this.pend(L.PENDING_EXIT);
+    this.onWakeable(this);
+  }
+
+  private get startupWord(): number {
+    return (this.pointer + L.S_STARTUP) >> 2;
+  }
+  private get waitingForStartup(): number {
+    return Atomics.load(this.words, this.startupWord);
+  }
+
+  /** Takes the CPU for thread number `thread`; false if another has it. */
+  claim(thread: number): boolean {
+    return Atomics.compareExchange(this.words, (this.pointer + L.S_OWNER) >> 2, 0, thread + 1) === 0;
+  }
+  release(): void {
+    Atomics.store(this.words, (this.pointer + L.S_OWNER) >> 2, 0);
+  }
+  /** Number of the thread that runs it; -1: none does. */
+  get owner(): number {
+    return Atomics.load(this.words, (this.pointer + L.S_OWNER) >> 2) - 1;
+  }
+  /** After so many PAUSEs the CPU's turn ends; 0: it may go on. */
+  set pauses(count: number) {
+    this.setU32(L.S_PAUSES, count);
+  }
+  /** What was known of code is known no more, before the CPU goes on (by its own thread). */
+  forgetCode(): void {
+    this.pend(L.PENDING_FLUSH);
   }
 
   /** True while a halted CPU would go on: an interrupt that it would take, NMI, INIT or SIPI. */
   canWake(): boolean {
     const state = this.u32(L.S_RUN);
     if (state === L.RUN_RUNNING) return true;
-    const line = this.u32(L.S_LINE);
+    const line = Atomics.load(this.words, (this.pointer + L.S_LINE) >> 2);
     if (this.u32(L.S_PENDING) & L.PENDING_INIT) return true;
     if (state === L.RUN_WAIT_SIPI) return this.waitingForStartup >= 0;
     if (state !== L.RUN_HALTED) return false;
+    if (this.u32(L.S_KICKED) !== 0) return true;
     if (line & L.LINE_NMI && this.u32(L.S_NMI_BLOCKED) === 0) return true;
     return (line & L.LINE_INTR) !== 0 && (this.u32(L.S_EFLAGS) & L.EFLAGS_IF) !== 0;
   }
@@ -115,6 +164,7 @@ export abstract class Processor implements Cpu {
     this.setI64(L.S_BUDGET, budget);
     for (;;) {
       const pending = this.takePending();
+      if (pending & L.PENDING_FLUSH) this.runtime.newGeneration(this.pointer);
       if (pending & L.PENDING_INIT) this.runtime.initCpu(this.pointer);
       if (this.u32(L.S_RUN) !== L.RUN_RUNNING) {
         const stop = this.stopped();
@@ -161,13 +211,14 @@ export abstract class Processor implements Cpu {
     if (state === L.RUN_WAIT_SIPI) {
       if (this.waitingForStartup < 0) return 'waiting';
       this.runtime.startupIpi(this.pointer, this.waitingForStartup);
-      this.waitingForStartup = -1;
+      Atomics.store(this.words, this.startupWord, -1);
       return null;
     }
     if (!this.canWake()) {
-      this.counts.halts++;
+      this.count(L.S_HALT_COUNT);
       return 'halted';
     }
+    this.setU32(L.S_KICKED, 0);
     this.setU32(L.S_RUN, L.RUN_RUNNING);
     return null;
   }
@@ -194,7 +245,7 @@ export abstract class Processor implements Cpu {
       return false;
     }
     const vector = this.board.acknowledge(this.index);
-    this.counts.interrupts++;
+    this.count(L.S_INTERRUPT_COUNT);
     this.interruptChanged();
     this.runtime.deliverInterrupt(this.pointer, vector, EXTERNAL, 0, 0);
     return true;

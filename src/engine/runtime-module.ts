@@ -88,6 +88,8 @@ function boardImports(
     tprWrite: (cpu: number, value: number) => board.tprWrite(indexOf(cpu), value),
     now: (cpu: number) => BigInt.asIntN(64, board.now(indexOf(cpu))),
     random: () => BigInt.asIntN(64, board.random()),
+    hypercall: (cpu: number, number: bigint, ...args: bigint[]) =>
+      BigInt.asIntN(64, board.hypercall(indexOf(cpu), number, args)),
   };
 }
 

@@ -34,6 +34,10 @@ export class TestCpu implements CpuLines {
   startup(vector: number): void {
     this.log.push(`startup ${vector}`);
   }
+  kick(): void {
+    this.log.push('kick');
+  }
+  yield(): void {}
   smi(): void {
     this.log.push('smi');
   }

@@ -55,6 +55,7 @@ export const emptyBoard: BoardAccess = {
   tprWrite: () => {},
   now: () => 0n,
   random: () => 0x123456789abcdef0n,
+  hypercall: () => 0n,
   acknowledge: () => 0,
   hasInterrupt: () => false,
 };

@@ -47,6 +47,7 @@ export function countingBoard(board: () => Board, counts: (cpu: number) => CpuCo
     tprWrite: (cpu, value) => board().tprWrite(cpu, value),
     now: (cpu) => board().now(cpu),
     random: () => board().random(),
+    hypercall: (cpu, number, args) => board().hypercall(cpu, number, args),
     acknowledge: (cpu) => board().acknowledge(cpu),
     hasInterrupt: (cpu) => board().hasInterrupt(cpu),
   };

@@ -60,7 +60,7 @@ export interface MachineCounts {
   readonly instructions: number;
   readonly tiers: Partial<Record<EngineKind, number>>;
   readonly cpus: readonly { instructions: number; interrupts: number; halts: number; faults: number }[];
-  readonly exits: CpuCounts;
+  readonly exits: CpuCounts & { interrupts: number; halts: number; faults: number };
   readonly decodedInstructions: number;
   /** What the translator made. */
   readonly translator: Translator['counts'] | null;
@@ -118,6 +118,8 @@ export class VirtualMachine {
         nmi: () => processor.nmi(),
         init: () => processor.init(),
         startup: (vector: number) => processor.startup(vector),
+        kick: () => processor.kick(),
+        yield: () => processor.requestExit(),
         // There is no system-management mode: what would enter it does nothing.
         smi: () => {},
         tscOffset: () => view.getBigUint64(processor.pointer + L.S_TSC_OFFSET, true),
@@ -199,8 +201,8 @@ export class VirtualMachine {
     const { processors, cache } = this.engine;
     const cpus = processors.map((processor: Processor) => ({
       instructions: processor.retired(),
-      interrupts: processor.counts.interrupts,
-      halts: processor.counts.halts,
+      interrupts: processor.interrupts,
+      halts: processor.halts,
       faults: processor.faults,
     }));
     const instructions = cpus.reduce((sum, cpu) => sum + cpu.instructions, 0);
@@ -215,8 +217,8 @@ export class VirtualMachine {
         portWrites: sum('portWrites'),
         mmioReads: sum('mmioReads'),
         mmioWrites: sum('mmioWrites'),
-        interrupts: sum('interrupts'),
-        halts: sum('halts'),
+        interrupts: cpus.reduce((total, cpu) => total + cpu.interrupts, 0),
+        halts: cpus.reduce((total, cpu) => total + cpu.halts, 0),
         faults: cpus.reduce((total, cpu) => total + cpu.faults, 0),
       },
       decodedInstructions: cache.decodedInstructions,

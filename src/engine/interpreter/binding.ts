@@ -188,6 +188,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
         ? this.i32(I32.eqz, this.i32(I32.and, this.wrap(this.asInt(linear)), this.const32(bits / 8 - 1)))
         : null;
     const fast = aligned ? this.i32(I32.and, matches, aligned) : matches;
+    const slow = this.code.cell('i32', this.const32(0));
     this.code.if(
       fast,
       () => {
@@ -197,7 +198,14 @@ export class InterpreterOps extends EffectRecorder implements Ops {
       },
       () => {
         this.noteRecord();
-        this.code.raw(this.import('probeWrite'), this.cpu, linear, this.const32(bits / 8));
+        const bytes = this.const32(bits / 8);
+        if (this.locked) {
+          this.code.assign(slow, this.const32(1));
+          this.code.assign(
+            host,
+            this.code.node(this.import('lockedPlace'), 'i32', [this.cpu, linear, bytes], [], false),
+          );
+        } else this.code.raw(this.import('probeWrite'), this.cpu, linear, bytes);
         this.exitIfFaulted();
         this.code.assign(old, this.slowLoad(bits, linear));
         this.exitIfFaulted();
@@ -240,6 +248,15 @@ export class InterpreterOps extends EffectRecorder implements Ops {
           );
           this.code.if(this.i32(I64.ne, now, seen), () => this.code.branch(again));
         });
+        this.code.if(
+          this.code.read(slow),
+          () => {
+            const bytes = this.const32(bits / 8);
+            this.code.raw(this.import('noticeLocked'), this.cpu, this.code.read(host), bytes);
+          },
+          undefined,
+          false,
+        );
       },
       () => slowStore(f(this.asInt(this.code.read(old)))),
     );

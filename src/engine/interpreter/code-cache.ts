@@ -33,6 +33,8 @@ export class CodeCache {
   private readonly view: DataView;
   /** Executions after which a block counts as hot; 0: never. */
   heat = 0;
+  /** Called around emptying the arena: nobody may be about to run what is in it. */
+  aroundFlush: (flush: () => void) => void = (flush) => flush();
   /** Called when code of a page (its address in memory) is no longer what it was. */
   onInvalid: (page: number) => void = () => {};
   private readonly bytes: Uint8Array;
@@ -55,6 +57,8 @@ export class CodeCache {
     private readonly plan: HandlerPlan,
     private readonly host: CodeCacheHost,
     private readonly arena: { start: number; end: number },
+    /** Other threads store to the memory meanwhile. */
+    private readonly shared = false,
   ) {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
@@ -265,6 +269,10 @@ export class CodeCache {
 
   /** Everything is forgotten: the arena is full, or the memory was loaded anew. */
   flush(): void {
+    this.aroundFlush(() => this.empty());
+  }
+
+  private empty(): void {
     this.flushes++;
     this.blocks = 0;
     for (const page of [...this.pages.keys()]) this.invalidate(page);
@@ -387,6 +395,9 @@ export class CodeCache {
     const page = (host & ~(PAGE - 1)) >>> 0;
     const first = Number(linear & 0xfffn);
     const room = this.bytesToLimit(cpu, mode);
+    // Stores of other threads are noticed from here on. What they change while this decodes, they change behind a copy.
+    const copy = this.shared && host !== 0 ? this.copyGuarded(page, first) : null;
+    const [source, shift] = copy ? [copy, -first] : [this.bytes, page];
     let offset = first;
     let record = start + R.RECORD_BYTES;
     let count = 0;
@@ -396,7 +407,7 @@ export class CodeCache {
     while (!ended && count < limit && offset < PAGE) {
       let result: DecodeResult;
       if (host !== 0)
-        result = this.decoder.decode(this.bytes, page + offset, page + PAGE, decoderMode, decoded);
+        result = this.decoder.decode(source, shift + offset, shift + PAGE, decoderMode, decoded);
       else {
         if (count > 0) break;
         for (let i = 0; i < 15; i++) this.across[i] = this.host.readPhysical8(cpu, physical + BigInt(i));
@@ -413,7 +424,7 @@ export class CodeCache {
         for (let i = 0; i < 15; i++)
           this.across[i] =
             i < here
-              ? this.bytes[page + offset + i]!
+              ? source[shift + offset + i]!
               : nextHost !== 0
                 ? this.bytes[nextHost + i - here]!
                 : this.host.readPhysical8(cpu, next + BigInt(i - here));
@@ -463,6 +474,8 @@ export class CodeCache {
         crossing.add(page);
       }
     }
+    if (copy && this.bytes.subarray(page + first, page + Math.min(offset, PAGE)).some((byte, i) => byte !== copy[i]))
+      return this.build(cpu, host, physical, start, limit, linear, mode);
     if (start >= this.arena.start && host !== 0) {
       view.setUint32(start + R.B_CHAIN, this.pages.get(page)!, true);
       this.pages.set(page, start);
@@ -472,6 +485,12 @@ export class CodeCache {
 
   /** For a page, the pages from which an instruction reaches into it. */
   private readonly crossings = new Map<number, Set<number>>();
+
+  /** The page's bytes from `first` on, after its fast stores were stopped. */
+  private copyGuarded(page: number, first: number): Uint8Array {
+    this.guard(page, first, first);
+    return this.bytes.slice(page + first, page + PAGE);
+  }
 
   private writeRaise(record: number, fault: number): void {
     const { view } = this;

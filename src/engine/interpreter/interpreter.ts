@@ -13,9 +13,10 @@ export class InterpreterProcessor extends Processor {
     memory: WebAssembly.Memory,
     runtime: RuntimeExports,
     board: BoardAccess,
+    threads: boolean,
     private readonly interpret: InterpreterRun,
   ) {
-    super(index, memory, runtime, board);
+    super(index, memory, runtime, board, threads);
   }
 
   protected execute(): void {

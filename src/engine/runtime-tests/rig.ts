@@ -89,6 +89,7 @@ export class Rig {
       tprWrite: () => undefined,
       now: () => 0n,
       random: () => 0n,
+      hypercall: () => 0n,
       acknowledge: () => 0,
       hasInterrupt: () => false,
     };

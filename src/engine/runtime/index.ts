@@ -11,6 +11,7 @@ export * from './exception-software';
 export * from './flags';
 export * from './integer';
 export * from './io';
+export * from './locked';
 export * from './lookup';
 export * from './memory';
 export * from './mode';

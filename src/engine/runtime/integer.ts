@@ -1,12 +1,6 @@
-import { S_GPR, S_REMAINDER } from '../layout';
-import { DE, faulted, raise } from './fault';
+import { S_REMAINDER } from '../layout';
+import { DE, raise } from './fault';
 import { random as boardRandom } from './host';
-import { load64, probeWrite, store64, fastWrite } from './memory';
-
-const RAX: u32 = S_GPR;
-const RCX: u32 = S_GPR + 8;
-const RDX: u32 = S_GPR + 16;
-const RBX: u32 = S_GPR + 24;
 
 /** High 64 bits of an unsigned product. */
 export function multiplyHigh(a: u64, b: u64): u64 {
@@ -173,42 +167,6 @@ export function crc32(cpu: u32, crc: i64, data: i64, bits: i64): i64 {
     for (let k = 0; k < 8; k++) c = (c >> 1) ^ ((c & 1) != 0 ? 0x82f63b78 : 0);
   }
   return <i64>c;
-}
-
-export function cmpxchg8b(cpu: u32, linear: i64): i64 {
-  probeWrite(cpu, linear, 8);
-  if (faulted(cpu)) return 0;
-  const expected = <i64>load<u32>(cpu + RAX) | (<i64>load<u32>(cpu + RDX) << 32);
-  const wanted = <i64>load<u32>(cpu + RBX) | (<i64>load<u32>(cpu + RCX) << 32);
-  const host = fastWrite(cpu, linear, 8);
-  let old: i64;
-  if (host != 0 && (host & 7) == 0) old = atomic.cmpxchg<i64>(host, expected, wanted);
-  else {
-    old = load64(cpu, linear);
-    if (!faulted(cpu)) store64(cpu, linear, old == expected ? wanted : old);
-    if (faulted(cpu)) return 0;
-  }
-  if (old == expected) return 1;
-  store<i64>(cpu + RAX, old & 0xffffffff);
-  store<i64>(cpu + RDX, old >>> 32);
-  return 0;
-}
-
-/** Not atomic against other threads: wasm has no 128-bit exchange. One thread runs all CPUs. */
-export function cmpxchg16b(cpu: u32, linear: i64): i64 {
-  probeWrite(cpu, linear, 16);
-  if (faulted(cpu)) return 0;
-  const low = load64(cpu, linear);
-  if (faulted(cpu)) return 0;
-  const high = load64(cpu, linear + 8);
-  if (faulted(cpu)) return 0;
-  const equal = low == load<i64>(cpu + RAX) && high == load<i64>(cpu + RDX);
-  store64(cpu, linear, equal ? load<i64>(cpu + RBX) : low);
-  store64(cpu, linear + 8, equal ? load<i64>(cpu + RCX) : high);
-  if (equal) return 1;
-  store<i64>(cpu + RAX, low);
-  store<i64>(cpu + RDX, high);
-  return 0;
 }
 
 export function random(cpu: u32): i64 {

@@ -134,7 +134,7 @@ export function storeAs(cpu: u32, linear: i64, bytes: u32, value: i64, superviso
 /** Linear addresses of code are 32 bits wide outside 64-bit mode; those of descriptor tables outside IA-32e mode. */
 // @ts-ignore: decorator
 @inline
-function wrap(cpu: u32, linear: i64): i64 {
+export function wrap(cpu: u32, linear: i64): i64 {
   return (load<u32>(cpu + S_MODE) & MODE_LONG) != 0 ? linear : linear & 0xffffffff;
 }
 // @ts-ignore: decorator

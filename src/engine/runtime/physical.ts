@@ -85,6 +85,8 @@ const MOST_STORES: u32 = 1 << 20;
  */
 export function noticeCodeWrite(host: u32, bytes: u32): void {
   const attributes = attributesOf(host);
+  // Whoever decodes these bytes now marks them and looks at them once more: the store must be seen before the marks are read.
+  atomic.or<u32>(attributes, 0);
   const chunks = load<u32>(attributes + 4);
   const first = (host & 0xfff) >> 7;
   const last = ((host + bytes - 1) & 0xfff) >> 7;

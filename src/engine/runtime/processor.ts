@@ -1,13 +1,46 @@
 import {
-  EFLAGS_IF, GS, PENDING_STEP, RUN_HALTED, S_CPL, S_CR4, S_EFLAGS, S_KERNEL_GS_BASE, S_PENDING, S_RUN, S_TSC_OFFSET, SEG_BASE,
+  EFLAGS_IF, GS, MODE_LONG, PENDING_EXIT, PENDING_STEP, RUN_HALTED, S_CPL, S_CR4, S_EFLAGS, S_GPR, S_KERNEL_GS_BASE, S_MODE, S_PAUSES, S_PENDING, S_RUN, S_TSC_OFFSET,
+  SEG_BASE,
 } from '../layout'; // prettier-ignore
+import { cpuidBit, ECX } from './cpuid';
 import { GP, raise, raiseWithError, UD } from './fault';
-import { now } from './host';
+import { hypercall as boardHypercall, now } from './host';
 import { CR4_FSGSBASE, CR4_TSD, CR4_UMIP, segment } from './mode';
+
+const HYPERVISOR_BIT: u32 = 31;
+/** -KVM_EPERM */
+const NOT_PERMITTED: i64 = -1;
 
 export function hlt(cpu: u32): void {
   store<u32>(cpu + S_RUN, RUN_HALTED);
   atomic.or<u32>(cpu + S_PENDING, PENDING_STEP);
+}
+
+/** A loop that waits for another CPU: after some rounds its turn is better spent by that one. */
+export function pause(cpu: u32): void {
+  const left = load<u32>(cpu + S_PAUSES);
+  if (left == 0) return;
+  store<u32>(cpu + S_PAUSES, left - 1);
+  if (left == 1) atomic.or<u32>(cpu + S_PENDING, PENDING_EXIT);
+}
+
+/** VMCALL, as KVM takes it: number in RAX, arguments in RBX, RCX, RDX and RSI; only from privilege level 0. */
+export function hypercall(cpu: u32): void {
+  if (!cpuidBit(cpu, 1, ECX, HYPERVISOR_BIT)) {
+    raise(cpu, UD);
+    return;
+  }
+  const allowed = load<u32>(cpu + S_CPL) == 0;
+  const wide = (load<u32>(cpu + S_MODE) & MODE_LONG) != 0;
+  const mask: i64 = wide ? -1 : 0xffffffff;
+  const result = allowed
+    ? boardHypercall(cpu, register(cpu, 0) & mask, register(cpu, 3) & mask, register(cpu, 1) & mask, register(cpu, 2) & mask, register(cpu, 6) & mask)
+    : NOT_PERMITTED;
+  store<i64>(cpu + S_GPR, result & mask);
+}
+
+function register(cpu: u32, n: u32): i64 {
+  return load<i64>(cpu + S_GPR + 8 * n);
 }
 
 /** MONITOR arms nothing: MWAIT then waits for an interrupt, or goes on at once if none could come. */

@@ -1,6 +1,6 @@
 import {
   CS, DS, ES, FEATURES_ALL, FS, GS, LDTR, RUN_RUNNING, RUN_WAIT_SIPI, S_CPL, S_CPUID_COUNT, S_CR0, S_CR2, S_CR3, S_CR4, S_DR, S_EFER, S_FAULT, S_FCW, S_FEATURES,
-  S_FTW, S_GDTR, S_GPR, S_IDTR, S_INDEX, S_LINE, S_MISC_ENABLE, S_MXCSR, S_NMI_BLOCKED, S_PAT, S_PENDING, S_RECORD, S_RIP, S_RUN, S_SHADOW, S_SHADOW_NEXT, S_STAR,
+  S_FTW, S_GDTR, S_GPR, S_IDTR, S_INDEX, S_LINE, S_MISC_ENABLE, S_MXCSR, S_NMI_BLOCKED, S_PAT, S_PENDING, S_RECORD, S_RIP, S_RUN, S_SHADOW, S_SHADOW_NEXT, S_STAR, S_KICKED, S_STARTUP,
   S_TEMP, S_WATCH_HIT, S_XCR0, S_XMM, SS, TR,
 } from '../layout'; // prettier-ignore
 import { cpuSignature } from './cpuid';
@@ -32,6 +32,8 @@ export function resetCpu(cpu: u32, index: u32): void {
   store<u32>(cpu + S_LINE, 0);
   store<i64>(cpu + S_CR0, CR0_ET | CR0_CACHE);
   store<u32>(cpu + S_RUN, index == 0 ? RUN_RUNNING : RUN_WAIT_SIPI);
+  store<i32>(cpu + S_STARTUP, -1);
+  store<u32>(cpu + S_KICKED, 0);
   common(cpu);
 }
 

@@ -10,10 +10,11 @@ export class TranslatingProcessor extends InterpreterProcessor {
     memory: WebAssembly.Memory,
     runtime: RuntimeExports,
     board: BoardAccess,
+    threads: boolean,
     interpret: InterpreterRun,
     private readonly translator: Translator,
   ) {
-    super(index, memory, runtime, board, interpret);
+    super(index, memory, runtime, board, threads, interpret);
   }
 
   protected override execute(): void {

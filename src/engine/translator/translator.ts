@@ -9,6 +9,7 @@ import * as L from '../layout.js';
 import { ModuleWriter } from '../wasm/module.js';
 import type { Heat } from './heat.js';
 import { findBlocks, MOST_PAGES, PAGE, type RegionInstruction, type Treatment } from './blocks.js';
+import type { Installer, RegionModule } from './installer.js';
 import { jumpTargets } from './jump-tables.js';
 import { KnownCode } from './known-code.js';
 import { Refused, Region, type CallSite } from './region.js';
@@ -29,10 +30,11 @@ const MOST_PATIENCE = 1_000_000;
 const COOLING = 2_000_000_000;
 
 export interface TranslatorHost {
-  readonly memory: WebAssembly.Memory;
-  readonly runtime: WebAssembly.Exports;
-  /** Exports of the interpreter. */
-  readonly interpreter: WebAssembly.Exports;
+  readonly installer: Installer;
+  /** Sends a module to the other threads; gives its number among all. */
+  publish(module: RegionModule): number;
+  /** Whether all threads have this module, or will before they run anything. */
+  isEverywhere(number: number): boolean;
   /** No translated code goes on as it is: all of it asks again where addresses lead. */
   readonly interrupt: () => void;
   peekPhysical(cpu: number, linear: bigint): bigint;
@@ -75,13 +77,14 @@ interface Made extends Placed {
 
 /** One that can be entered. It must not hold on to what it was made from, which is large. */
 interface Installed extends Placed {
-  readonly heads: readonly number[];
+  /** Blocks whose place it has taken. */
+  readonly heads: number[];
   /** Entry numbers by address in memory: where the interpreter enters it. */
-  readonly entries: ReadonlyMap<number, number>;
-  readonly code: WebAssembly.ExportValue;
+  readonly entries: Map<number, number>;
   /** Offsets of its blocks, and of code that it would have as well if it were made now. */
   readonly starts: ReadonlySet<number>;
   readonly beyond: ReadonlySet<number>;
+  dropped: boolean;
 }
 
 /** Where a direct call or jump leads: a region and its entry; null: not translated. */
@@ -111,7 +114,7 @@ export class Translator {
     private readonly plan: HandlerPlan,
     private readonly hot: Heat,
   ) {
-    this.bytes = new Uint8Array(host.memory.buffer);
+    this.bytes = new Uint8Array(cache.memory.buffer);
     cache.onInvalid = (page) => this.drop(page);
   }
 
@@ -135,6 +138,10 @@ export class Translator {
     if (retired - this.cooled > COOLING) {
       this.cooled = retired;
       this.cache.coolAll();
+    }
+    if (this.entering.length > 0) {
+      this.cache.reserve();
+      this.enterReady();
     }
     if (this.wanted.length === 0) return;
     if (this.waitingSince < 0) this.waitingSince = retired;
@@ -169,7 +176,7 @@ export class Translator {
         if (record !== 0) this.cache.cool(record);
       }
       const generation = smaller ? smaller.generation + 1 : 0;
-      const slot = this.freeSlots.pop() ?? this.table.grow(1);
+      const slot = this.freeSlots.pop() ?? this.host.installer.newSlot();
       made.push({ ...found, wanted: head, generation, slot, importers: [] });
       if (smaller) this.remove(smaller);
     }
@@ -274,13 +281,13 @@ export class Translator {
     const { host, counts } = this;
     const nameOf = ({ wanted: { page, offset, mode } }: Made, i: number): string =>
       `region ${i}: ${(page + offset - this.cache.ramBase).toString(16)} mode ${mode.toString(16)}`;
-    const imported: Record<string, WebAssembly.ExportValue> = {};
+    const imports: number[] = [];
     const targets = made.map((one) => this.targetsOf(one, made));
     /** Index of each region's function in the module. */
     const indexes = new Map<Placed, number>();
     for (const { to } of targets.flatMap((list) => [...list.values()]))
-      if (to && 'code' in to) {
-        imported[to.slot] = to.code;
+      if (to && 'heads' in to && !indexes.has(to)) {
+        imports.push(to.slot);
         indexes.set(to, writer.import('region', String(to.slot), REGION));
       }
     const first = writer.nextIndex;
@@ -298,35 +305,47 @@ export class Translator {
     });
     const bytes = writer.finish();
     const module = new WebAssembly.Module(bytes);
-    const { exports } = new WebAssembly.Instance(module, {
-      env: { memory: host.memory },
-      runtime: host.runtime,
-      interpreter: host.interpreter,
-      region: imported,
-    });
+    const exports = made.map((one, i) => [nameOf(one, i), one.slot] as const);
+    const compiled = { module, imports, exports };
+    host.installer.install(compiled);
+    const number = host.publish(compiled);
     counts.modules++;
     counts.bytes += bytes.length;
-    made.forEach((one, i) => {
-      const { region, slot, known, pages, wanted, generation, importers } = one;
-      const code = exports[nameOf(one, i)]!;
-      this.table.set(slot, code);
-      const heads: number[] = [];
-      const entries = new Map<number, number>();
-      region.entries.forEach((offset, n) => {
-        const at = known.addressOf(offset);
-        const head = this.cache.headAt(at, wanted.mode);
-        if (head === 0 || !this.cache.enterRegion(head, slot, n + 1)) return;
-        heads.push(head);
-        entries.set(at, n + 1);
-      });
+    for (const { region, slot, known, pages, wanted, generation, importers } of made) {
       const { starts, beyond } = region;
-      const installed = { pages, wanted, generation, slot, importers, heads, entries, code, starts, beyond };
+      const installed: Installed = {
+        ...{ pages, wanted, generation, slot, importers, starts, beyond },
+        ...{ heads: [], entries: new Map(), dropped: false },
+      };
       for (const page of pages.keys()) {
         const others = this.regions.get(page);
         if (others) others.add(installed);
         else this.regions.set(page, new Set([installed]));
       }
       counts.regions++;
+      const enter = (): void => this.enter(installed, region, known);
+      this.entering.push({ number, enter });
+    }
+    this.enterReady();
+  }
+
+  /** Regions that are not entered yet, as not all threads have them. */
+  private readonly entering: { number: number; enter: () => void }[] = [];
+
+  private enterReady(): void {
+    while (this.entering.length > 0 && this.host.isEverywhere(this.entering[0]!.number))
+      this.entering.shift()!.enter();
+  }
+
+  private enter(installed: Installed, region: Region, known: KnownCode): void {
+    const { slot, wanted, heads, entries } = installed;
+    region.entries.forEach((offset, n) => {
+      if (installed.dropped) return;
+      const at = known.addressOf(offset);
+      const head = this.cache.headAt(at, wanted.mode);
+      if (head === 0 || !this.cache.enterRegion(head, slot, n + 1)) return;
+      heads.push(head);
+      entries.set(at, n + 1);
     });
   }
 
@@ -362,10 +381,6 @@ export class Translator {
     return physical < 0n ? 0 : (ramAddress(physical) & ~(PAGE - 1)) >>> 0;
   }
 
-  private get table(): WebAssembly.Table {
-    return this.host.interpreter['table'] as WebAssembly.Table;
-  }
-
   private drop(page: number): void {
     const known = this.regions.get(page);
     if (!known) return;
@@ -380,6 +395,7 @@ export class Translator {
       if (known.size === 0) this.regions.delete(page);
     }
     const { slot, heads, importers } = installed;
+    installed.dropped = true;
     for (const site of importers) this.cache.leaveSite(site);
     for (const head of heads) this.cache.leaveRegion(head, slot);
     this.freeSlots.push(slot);

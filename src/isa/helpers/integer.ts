@@ -19,6 +19,7 @@ export const integerHelpers = {
   /** (linear): compares and exchanges with EDX:EAX / ECX:EBX; returns 1 if exchanged. */
   cmpxchg8b: fallible(1),
   cmpxchg16b: fallible(1),
+  memoryFence: { args: 0, result: false, faults: false },
   push: action(2),
   pop: fallible(1),
   /** (bytes): takes them off the stack */

@@ -40,6 +40,9 @@ export const systemHelpers = {
   cli: action(0),
   sti: action(0),
   hlt: action(0),
+  pause: { args: 0, result: false, faults: false },
+  /** What VMCALL asks of the hypervisor, in registers. */
+  hypercall: action(0),
   monitor: action(0),
   mwait: action(0),
   swapgs: action(0),

@@ -11,9 +11,9 @@ function flushLine(o: Ops): void {
   o.load(8, o.address(0, 1, 'read'));
 }
 
-/** All accesses of a CPU are in program order already. Every ModRM.rm is valid. */
-const fence = (name: string, extension: number): Instruction =>
-  instruction(name, `NP 0F AE /${extension} Rn ;nosize`, nothing);
+/** Loads are in program order already, and so are stores. Every ModRM.rm is valid. */
+const fence = (name: string, extension: number, effect = nothing as (o: Ops) => void): Instruction =>
+  instruction(name, `NP 0F AE /${extension} Rn ;nosize`, effect);
 
 function randomNumber(o: Ops): void {
   o.write(0, o.call('random'));
@@ -23,7 +23,8 @@ function randomNumber(o: Ops): void {
 
 export const hints: Instruction[] = [
   instruction('NOP', ['90 ;nosize', ...reserved], nothing),
-  instruction('PAUSE', 'F3 90 ;nosize', nothing),
+  // The CPU's turn may end here.
+  instruction('PAUSE', 'F3 90 ;nosize end', (o) => void o.call('pause')),
   instruction('ENDBR64', 'F3 0F 1E FA ;nosize', nothing),
   instruction('ENDBR32', 'F3 0F 1E FB ;nosize', nothing),
   instruction('PREFETCH', ['0F 18 /r En ;nosize', '0F 0D /r Mn ;nosize'], nothing),
@@ -31,7 +32,7 @@ export const hints: Instruction[] = [
   instruction('CLFLUSHOPT', '66 0F AE /7 Mb ;cpuid=CLFLUSHOPT', flushLine),
   instruction('CLWB', '66 0F AE /6 Mb ;cpuid=CLWB', flushLine),
   fence('LFENCE', 5),
-  fence('MFENCE', 6),
+  fence('MFENCE', 6, (o) => void o.call('memoryFence')),
   fence('SFENCE', 7),
   instruction('RDRAND', '0F C7 /6 Rv ;cpuid=RDRAND', randomNumber),
   instruction('RDSEED', '0F C7 /7 Rv ;cpuid=RDSEED', randomNumber),

@@ -40,8 +40,9 @@ export const processor: Instruction[] = [
   instruction('SYSENTER', '0F 34 ;nosize', (o) => o.transfer('sysenter')),
   instruction('SYSEXIT', '0F 35 ;sized cpl0', (o) => o.transfer('sysexit', o.bits)),
 
-  // No virtualization inside, and never in system-management mode.
-  instruction('VMCALL', '0F 01 C1 ;nosize', undefinedHere),
-  instruction('VMMCALL', '0F 01 D9 ;nosize', undefinedHere),
+  // No virtualization inside; calls to the hypervisor come to us.
+  instruction('VMCALL', '0F 01 C1 ;nosize end', (o) => void o.call('hypercall')),
+  instruction('VMMCALL', '0F 01 D9 ;nosize end', (o) => void o.call('hypercall')),
+  // Never in system-management mode.
   instruction('RSM', '0F AA ;nosize', undefinedHere),
 ];

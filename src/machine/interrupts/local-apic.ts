@@ -30,6 +30,10 @@ export interface CpuLines {
   /** SIPI: start at vector * 4096 in real mode, if the CPU waits for it. */
   startup(vector: number): void;
   smi(): void;
+  /** Ends its halt, or the next one. */
+  kick(): void;
+  /** It would rather let other CPUs run. */
+  yield(): void;
   /** TSC minus clock, modulo 2^64. */
   tscOffset(): bigint;
 }

@@ -1,0 +1,152 @@
+import type { BoardAccess } from './cpu.js';
+import * as L from './layout.js';
+import type { Answer, Asker, Question } from './mailbox.js';
+import type { CodeImports } from './runtime-module.js';
+
+/** What threads ask of the machine's own. */
+const operations = [
+  'mmioRead',
+  'mmioRead64',
+  'mmioWrite',
+  'mmioWrite64',
+  'portRead',
+  'portWrite',
+  'msrRead',
+  'msrWrite',
+  'tprRead',
+  'tprWrite',
+  'random',
+  'hypercall',
+  'acknowledge',
+  'hasInterrupt',
+  'written',
+  'decode',
+  'heat',
+  'shutdown',
+  'failed',
+] as const;
+type Operation = (typeof operations)[number];
+const NUMBER = Object.fromEntries(operations.map((name, i) => [name, i])) as Record<Operation, number>;
+
+/** A thread that waits for this holds nothing of the code cache: that may be emptied meanwhile. */
+export const DECODE = NUMBER.decode;
+
+const pointerOf = (index: number): number => L.CPU_BASE + index * L.CPU_BYTES;
+const indexOf = (pointer: number): number => (pointer - L.CPU_BASE) / L.CPU_BYTES;
+
+/** The board as CPUs in other threads see it. `now`: nanoseconds since power-on. */
+export function remoteBoard(asker: Asker, now: () => bigint): BoardAccess {
+  return {
+    mmioRead: (cpu, physical, size) => asker.ask(NUMBER.mmioRead, pointerOf(cpu), physical, size).number,
+    mmioRead64: (cpu, physical) => asker.ask(NUMBER.mmioRead64, pointerOf(cpu), physical).wide,
+    mmioWrite: (cpu, physical, size, value) =>
+      void asker.ask(NUMBER.mmioWrite, pointerOf(cpu), physical, size, value),
+    mmioWrite64: (cpu, physical, value) =>
+      void asker.ask(NUMBER.mmioWrite64, pointerOf(cpu), physical, 0, 0, BigInt.asIntN(64, value)),
+    portRead: (cpu, port, size) => asker.ask(NUMBER.portRead, pointerOf(cpu), port, size).number,
+    portWrite: (cpu, port, size, value) =>
+      void asker.ask(NUMBER.portWrite, pointerOf(cpu), port, size, value),
+    msrRead: (cpu, index) => {
+      const { missing, wide } = asker.ask(NUMBER.msrRead, pointerOf(cpu), index);
+      return missing ? undefined : BigInt.asUintN(64, wide);
+    },
+    msrWrite: (cpu, index, value) =>
+      !asker.ask(NUMBER.msrWrite, pointerOf(cpu), index, 0, 0, BigInt.asIntN(64, value)).missing,
+    tprRead: (cpu) => asker.ask(NUMBER.tprRead, pointerOf(cpu)).number,
+    tprWrite: (cpu, value) => void asker.ask(NUMBER.tprWrite, pointerOf(cpu), value),
+    now,
+    random: () => asker.ask(NUMBER.random, 0).wide,
+    // Its arguments are in the CPU's registers.
+    hypercall: (cpu) => asker.ask(NUMBER.hypercall, pointerOf(cpu)).wide,
+    acknowledge: (cpu) => asker.ask(NUMBER.acknowledge, pointerOf(cpu)).number,
+    hasInterrupt: (cpu) => asker.ask(NUMBER.hasInterrupt, pointerOf(cpu)).number !== 0,
+  };
+}
+
+export interface RemoteCode extends CodeImports {
+  heat(cpu: number, record: number): void;
+}
+
+/** `running`: pointer of the CPU that this thread runs. */
+export function remoteCode(asker: Asker, running: () => number): RemoteCode {
+  return {
+    written: (host, length) => void asker.ask(NUMBER.written, running(), host >>> 0, length),
+    decode: (cpu, host, physical, limit) => asker.ask(NUMBER.decode, cpu, host >>> 0, physical, limit).number,
+    heat: (cpu, record) => void asker.ask(NUMBER.heat, cpu, record),
+  };
+}
+
+/** A CPU shut down. */
+export function reportShutdown(asker: Asker, pointer: number): void {
+  asker.ask(NUMBER.shutdown, pointer);
+}
+/** The thread cannot go on; what was wrong follows as a message. */
+export function reportFailure(asker: Asker): void {
+  asker.ask(NUMBER.failed, 0);
+}
+
+export interface Answerer {
+  readonly board: BoardAccess;
+  readonly code: RemoteCode;
+  /** Of the CPU with this pointer. */
+  hypercall(pointer: number): bigint;
+  shutdown(cpu: number): void;
+  failed(): void;
+}
+
+/** Answers what `remoteBoard` and `remoteCode` ask. */
+export function answerFor({ board, code, hypercall, shutdown, failed }: Answerer): (question: Question) => Answer {
+  const answers: Record<Operation, (cpu: number, question: Question) => Answer> = {
+    mmioRead: (cpu, { numbers: [at, size] }) => ({ number: board.mmioRead(cpu, at!, size as 1 | 2 | 4) }),
+    mmioRead64: (cpu, { numbers: [at] }) => ({ wide: board.mmioRead64(cpu, at!) }),
+    mmioWrite: (cpu, { numbers: [at, size, value] }) => {
+      board.mmioWrite(cpu, at!, size as 1 | 2 | 4, value!);
+      return {};
+    },
+    mmioWrite64: (cpu, { numbers: [at], wide }) => {
+      board.mmioWrite64(cpu, at!, BigInt.asUintN(64, wide));
+      return {};
+    },
+    portRead: (cpu, { numbers: [port, size] }) => ({ number: board.portRead(cpu, port!, size as 1 | 2 | 4) }),
+    portWrite: (cpu, { numbers: [port, size, value] }) => {
+      board.portWrite(cpu, port!, size as 1 | 2 | 4, value!);
+      return {};
+    },
+    msrRead: (cpu, { numbers: [index] }) => {
+      const wide = board.msrRead(cpu, index!);
+      return wide === undefined ? { missing: true } : { wide };
+    },
+    msrWrite: (cpu, { numbers: [index], wide }) => ({
+      missing: !board.msrWrite(cpu, index!, BigInt.asUintN(64, wide)),
+    }),
+    tprRead: (cpu) => ({ number: board.tprRead(cpu) }),
+    tprWrite: (cpu, { numbers: [value] }) => {
+      board.tprWrite(cpu, value!);
+      return {};
+    },
+    random: () => ({ wide: board.random() }),
+    hypercall: (_, { cpu }) => ({ wide: hypercall(cpu) }),
+    acknowledge: (cpu) => ({ number: board.acknowledge(cpu) }),
+    hasInterrupt: (cpu) => ({ number: board.hasInterrupt(cpu) ? 1 : 0 }),
+    written: (_, { numbers: [host, length] }) => {
+      code.written(host!, length!);
+      return {};
+    },
+    decode: (_, { cpu, numbers: [host, physical, limit] }) => ({
+      number: code.decode(cpu, host!, physical!, limit!),
+    }),
+    heat: (_, { cpu, numbers: [record] }) => {
+      code.heat(cpu, record!);
+      return {};
+    },
+    shutdown: (cpu) => {
+      shutdown(cpu);
+      return {};
+    },
+    failed: () => {
+      failed();
+      return {};
+    },
+  };
+  return (question) => answers[operations[question.operation]!](indexOf(question.cpu), question);
+}
