@@ -20,6 +20,8 @@ const WASM_PAGE = 0x10000;
 const MiB = 0x100000;
 const BLOCK_TABLE_ENTRIES = 1 << 19;
 
+/** RAX, RBX, RCX, RDX, RSI: number and arguments. */
+const HYPERCALL_REGISTERS = [0, 3, 1, 2, 6];
 /** Number of the machine's own thread among those that run CPUs. */
 export const HOME_THREAD = 0;
 
@@ -104,10 +106,17 @@ export class Engine {
     const threads = options.threads ?? 0;
     this.mailboxes = new Mailboxes(this.memory, threads);
     const plan = planHandlers(this.decoder.set.forms);
-    this.cache = cache = new CodeCache(this.memory, this.decoder, plan, runtime, {
-      start: arena,
-      end: arenaEnd,
-    }, threads > 0);
+    this.cache = cache = new CodeCache(
+      this.memory,
+      this.decoder,
+      plan,
+      runtime,
+      {
+        start: arena,
+        end: arenaEnd,
+      },
+      threads > 0,
+    );
 
     const makeProcessor = this.processorMaker(options, plan);
     this.processors = Array.from({ length: cpus }, (_, index) => {
@@ -168,6 +177,16 @@ export class Engine {
       });
       this.answering = before;
     }
+  }
+
+  /** What a CPU asks with VMCALL, from its registers. */
+  hypercall(pointer: number, board: BoardAccess): bigint {
+    const view = new DataView(this.memory.buffer);
+    const bits = view.getUint32(pointer + L.S_MODE, true) & L.MODE_LONG ? 64 : 32;
+    const [number, ...args] = HYPERCALL_REGISTERS.map((n) =>
+      BigInt.asUintN(bits, view.getBigUint64(pointer + L.S_GPR + 8 * n, true)),
+    );
+    return board.hypercall((pointer - L.CPU_BASE) / L.CPU_BYTES, number!, args);
   }
 
   /** RAM was written from outside the CPUs (DMA, loading): code there is decoded anew. `physical` and `length` in bytes, within RAM. */

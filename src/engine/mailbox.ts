@@ -131,7 +131,9 @@ export class Mailboxes {
   /** Operation that the thread waits for; -1: none. */
   asked(thread: number): number {
     const at = mailboxAt(thread);
-    return Atomics.load(this.words, (at + STATE) >> 2) === ASKED ? this.view.getInt32(at + OPERATION, true) : -1;
+    return Atomics.load(this.words, (at + STATE) >> 2) === ASKED
+      ? this.view.getInt32(at + OPERATION, true)
+      : -1;
   }
 
   /** Whether any thread waits for an answer. */
@@ -144,7 +146,9 @@ export class Mailboxes {
   answer(thread: number, answer: (question: Question) => Answer): void {
     const { view, words } = this;
     const at = mailboxAt(thread);
-    const numbers = Array.from({ length: MOST_NUMBERS }, (_, i) => view.getFloat64(at + NUMBERS + 8 * i, true));
+    const numbers = Array.from({ length: MOST_NUMBERS }, (_, i) =>
+      view.getFloat64(at + NUMBERS + 8 * i, true),
+    );
     const { number, wide, missing } = answer({
       operation: view.getInt32(at + OPERATION, true),
       cpu: view.getUint32(at + CPU, true),

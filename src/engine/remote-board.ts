@@ -23,7 +23,6 @@ const operations = [
   'decode',
   'heat',
   'shutdown',
-  'failed',
 ] as const;
 type Operation = (typeof operations)[number];
 const NUMBER = Object.fromEntries(operations.map((name, i) => [name, i])) as Record<Operation, number>;
@@ -80,10 +79,6 @@ export function remoteCode(asker: Asker, running: () => number): RemoteCode {
 export function reportShutdown(asker: Asker, pointer: number): void {
   asker.ask(NUMBER.shutdown, pointer);
 }
-/** The thread cannot go on; what was wrong follows as a message. */
-export function reportFailure(asker: Asker): void {
-  asker.ask(NUMBER.failed, 0);
-}
 
 export interface Answerer {
   readonly board: BoardAccess;
@@ -91,11 +86,10 @@ export interface Answerer {
   /** Of the CPU with this pointer. */
   hypercall(pointer: number): bigint;
   shutdown(cpu: number): void;
-  failed(): void;
 }
 
 /** Answers what `remoteBoard` and `remoteCode` ask. */
-export function answerFor({ board, code, hypercall, shutdown, failed }: Answerer): (question: Question) => Answer {
+export function answerFor({ board, code, hypercall, shutdown }: Answerer): (question: Question) => Answer {
   const answers: Record<Operation, (cpu: number, question: Question) => Answer> = {
     mmioRead: (cpu, { numbers: [at, size] }) => ({ number: board.mmioRead(cpu, at!, size as 1 | 2 | 4) }),
     mmioRead64: (cpu, { numbers: [at] }) => ({ wide: board.mmioRead64(cpu, at!) }),
@@ -141,10 +135,6 @@ export function answerFor({ board, code, hypercall, shutdown, failed }: Answerer
     },
     shutdown: (cpu) => {
       shutdown(cpu);
-      return {};
-    },
-    failed: () => {
-      failed();
       return {};
     },
   };

@@ -18,8 +18,13 @@ export interface SavedClock {
 export class RealClock implements Clock {
   private origin: bigint;
 
-  constructor(private readonly hostNow: () => bigint) {
+  /** `onOrigin` is told what `hostNow` was, or would have been, at power-on. */
+  constructor(
+    private readonly hostNow: () => bigint,
+    private readonly onOrigin: (origin: bigint) => void = () => {},
+  ) {
     this.origin = hostNow();
+    onOrigin(this.origin);
   }
 
   now(): number {
@@ -29,6 +34,7 @@ export class RealClock implements Clock {
   /** Goes on from `ns`: after load, or after a pause that the guest shall not see. */
   setNow(ns: number): void {
     this.origin = this.hostNow() - BigInt(ns);
+    this.onOrigin(this.origin);
   }
 
   save(): SavedClock {

@@ -5,6 +5,7 @@ import { findCpuModel, UnknownCpuModel } from '../engine/cpu-model.js';
 import { openConsole } from '../host/node/console.js';
 import { loadEngineModules } from '../host/node/engine-modules.js';
 import { nodePacing } from '../host/node/pacing.js';
+import { nodeThreads } from '../host/node/threads.js';
 import { debugExitStatus } from '../devices/debug/debug-exit.js';
 import { UserError } from '../machine/user-error.js';
 import { VirtualMachine, type BootFiles, type MachineEnd } from '../vm/virtual-machine.js';
@@ -31,8 +32,9 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   const console = openConsole(config.serial);
   const started = performance.now();
   let timer: NodeJS.Timeout | undefined;
+  let machine: VirtualMachine | undefined;
   try {
-    const machine = new VirtualMachine({
+    machine = new VirtualMachine({
       memoryBytes: config.memoryBytes,
       cpus: config.cpus,
       engine: config.engine === 'auto' ? 'translate' : config.engine,
@@ -46,19 +48,22 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       wallClockMs: config.clock === 'virtual' ? Date.UTC(2024, 0, 1) : Date.now(),
       entropy: config.clock === 'virtual' ? repeatableEntropy() : (target) => void randomFillSync(target),
       pacing,
+      threads: nodeThreads(new URL('./cpu-thread.js', import.meta.url)),
       serial: { write: (byte) => console.write(byte) },
       debugConsole: { write: (byte) => void process.stderr.write(Uint8Array.of(byte)) },
     });
-    console.onInput((bytes) => machine.receiveSerial(bytes));
-    console.onQuit(() => machine.end({ kind: 'quit' }));
+    const running = machine;
+    console.onInput((bytes) => running.receiveSerial(bytes));
+    console.onQuit(() => running.end({ kind: 'quit' }));
     machine.boot(read);
     if (config.timeoutSeconds > 0)
-      timer = setTimeout(() => machine.end({ kind: 'timeout' }), config.timeoutSeconds * 1000);
+      timer = setTimeout(() => running.end({ kind: 'timeout' }), config.timeoutSeconds * 1000);
     const end = await machine.run();
     console.close();
     if (config.statsFile !== null) writeStats(config, machine, (performance.now() - started) / 1000);
     return exitStatus(end, config);
   } finally {
+    machine?.close();
     clearTimeout(timer);
     console.close();
   }

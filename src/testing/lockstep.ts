@@ -40,6 +40,7 @@ function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMac
     heat: Number(values.heat),
     cpuModel: findCpuModel('default'),
     virtualClock: true,
+    threads: null,
     debugExit: false,
     modules: loadEngineModules(),
     hostNow: () => 0n,

@@ -1,14 +1,14 @@
 import type { StopReason } from '../engine/cpu.js';
 import type { Processor } from '../engine/processor.js';
 import type { Clock, VirtualClock } from '../machine/clock.js';
+import { HOME_THREAD } from '../engine/engine.js';
+import { HOME_SLEEPS } from '../engine/layout.js';
 import type { EventQueue } from '../machine/events.js';
+import type { Threads } from './threads.js';
+import { PAUSES, Turns } from './turns.js';
 
 /** Instructions of one CPU's turn with virtual time, where nothing ends it earlier. */
 const VIRTUAL_TURN = 100_000;
-/** Aim for a turn with real time, in nanoseconds, and the bounds of its instructions. */
-const REAL_TURN_NS = 1_000_000;
-const LEAST_TURN = 2_000;
-const MOST_TURN = 2_000_000;
 /** How often the host gets a chance to bring input, in host milliseconds. */
 const BREATH_MS = 8;
 
@@ -29,12 +29,16 @@ export interface SchedulerEnd {
 }
 
 /**
- * Runs the CPUs of a machine in one thread, in turns, and the events in between. With the virtual clock the order is a
- * function of the machine alone; with the real one turns follow the host's time. Sleeps while all CPUs halt.
+ * Runs the CPUs of a machine in turns, and the events in between; with the real clock beside other threads, which run those
+ * CPUs that this one does not. With the virtual clock the order is a function of the machine alone. Sleeps while all CPUs halt.
  */
 export class Scheduler {
   private stopping = false;
-  private turn = 50_000;
+  private readonly turns: Turns;
+  /** With threads: CPU that gets the next turn here. */
+  private next = 0;
+  /** The threads that run CPUs beside this one. */
+  threads: Threads | null = null;
 
   constructor(
     private readonly processors: readonly Processor[],
@@ -44,6 +48,14 @@ export class Scheduler {
     private readonly host: SchedulerHost,
   ) {
     events.onEarlier = () => this.interruptTurn();
+    this.turns = new Turns(() => clock.now());
+    for (const processor of processors) processor.onWakeable = (woken) => this.noticeWakeable(woken);
+  }
+
+  /** A CPU may have become able to run while this thread is busy with another. */
+  private noticeWakeable(processor: Processor): void {
+    if (this.threads && this.running && this.running !== processor && processor.owner < 0)
+      this.threads.offerWork();
   }
 
   /** Ends `run` soon; may be called from inside a device. */
@@ -68,23 +80,51 @@ export class Scheduler {
     this.stopping = false;
     let breath = this.host.milliseconds() + BREATH_MS;
     while (!this.stopping) {
+      this.threads?.serve();
       this.events.runDue();
-      let anyRan = false;
-      for (const processor of this.processors) {
-        if (this.stopping) break;
-        if (!processor.canWake()) continue;
-        const why = this.give(processor);
-        if (why === 'shutdown') return { reason: 'shutdown', cpu: processor };
-        anyRan ||= why !== 'halted' && why !== 'waiting';
-      }
+      const ran = this.threads ? this.turnAmongThreads() : this.round();
+      if (ran !== null && typeof ran === 'object') return { reason: 'shutdown', cpu: ran };
       if (this.stopping) break;
-      if (!anyRan && !this.processors.some((p) => p.canWake())) await this.idle();
+      if (ran === null) await this.idle();
       if (this.host.milliseconds() >= breath) {
         await this.host.breathe();
         breath = this.host.milliseconds() + BREATH_MS;
       }
     }
     return { reason: 'stopped' };
+  }
+
+  /** A turn for each CPU that can run; null: none could. Gives a CPU that shut down. */
+  private round(): Processor | true | null {
+    let anyRan = false;
+    for (const processor of this.processors) {
+      if (this.stopping) break;
+      if (!processor.canWake()) continue;
+      const why = this.give(processor);
+      if (why === 'shutdown') return processor;
+      anyRan ||= why !== 'halted' && why !== 'waiting';
+    }
+    return anyRan || this.processors.some((processor) => processor.canWake()) ? true : null;
+  }
+
+  /** A turn for one CPU that can run and that no thread has; null: there is none. */
+  private turnAmongThreads(): Processor | true | null {
+    const { processors, threads } = this;
+    for (let i = 0; i < processors.length; i++) {
+      const processor = processors[(this.next + i) % processors.length]!;
+      if (!processor.canWake() || !processor.claim(HOME_THREAD)) continue;
+      this.next = processor.index + 1;
+      const others = processors.some((other) => other !== processor && other.owner < 0 && other.canWake());
+      if (others) threads!.offerWork();
+      processor.pauses = others ? PAUSES : 0;
+      threads!.home = processor.pointer;
+      // Who asks from now on ends the turn.
+      const why = threads!.asked ? 'exit' : this.give(processor);
+      threads!.home = 0;
+      processor.release();
+      return why === 'shutdown' ? processor : true;
+    }
+    return null;
   }
 
   /** With virtual time: what is due, then at most so many instructions of the first CPU. For programs that go step by step. */
@@ -104,19 +144,7 @@ export class Scheduler {
     this.running = processor;
     let why: StopReason;
     if (this.virtual) why = processor.run(Math.min(most, until));
-    else {
-      const speed = this.turn / REAL_TURN_NS;
-      const budget = Math.max(LEAST_TURN, Math.min(this.turn, Math.ceil(until * speed)));
-      const before = processor.retired();
-      why = processor.run(budget);
-      const done = processor.retired() - before;
-      const took = this.clock.now() - now;
-      // Learn the speed from turns that ran long enough to tell.
-      if (why === 'budget' && done >= LEAST_TURN * 5 && took > 0) {
-        const wanted = (done / took) * REAL_TURN_NS;
-        this.turn = Math.max(LEAST_TURN * 5, Math.min(MOST_TURN, Math.round(this.turn * 0.8 + wanted * 0.2)));
-      }
-    }
+    else why = this.turns.give(processor, until);
     this.running = null;
     return why;
   }
@@ -132,6 +160,16 @@ export class Scheduler {
       await this.host.sleep(Infinity);
       return;
     }
+    const { threads } = this;
+    if (threads) {
+      threads.home = HOME_SLEEPS;
+      // Who asks, or makes a CPU able to run, from now on wakes this thread.
+      if (threads.asked || this.processors.some((one) => one.owner < 0 && one.canWake())) {
+        threads.home = 0;
+        return;
+      }
+    }
     await this.host.sleep(next === undefined ? Infinity : Math.max(next - this.clock.now(), 0));
+    if (threads) threads.home = 0;
   }
 }

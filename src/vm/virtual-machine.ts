@@ -19,6 +19,7 @@ import { enterKernel, setMemoryTypes } from './boot-cpu.js';
 import { countingBoard } from './counting-board.js';
 import { describeCpu } from './report.js';
 import { Scheduler, type SchedulerHost } from './scheduler.js';
+import { Threads, type ThreadHost } from './threads.js';
 
 export interface VirtualMachineOptions {
   readonly memoryBytes: number;
@@ -36,6 +37,8 @@ export interface VirtualMachineOptions {
   readonly wallClockMs: number;
   readonly entropy: Entropy;
   readonly pacing: SchedulerHost;
+  /** Runs CPUs in several threads where the host has them; null: all in this one. */
+  readonly threads: ThreadHost | null;
   /** Serial port 1. */
   readonly serial: SerialBackend;
   readonly debugConsole: SerialBackend;
@@ -66,6 +69,12 @@ export interface MachineCounts {
   readonly translator: Translator['counts'] | null;
 }
 
+/** How many threads beside this one can run CPUs of a machine. */
+function threadsBeside({ threads, cpus, virtualClock, engine }: VirtualMachineOptions): number {
+  if (threads === null || virtualClock || engine === 'reference') return 0;
+  return Math.min(cpus, threads.parallel) - 1;
+}
+
 /** A PC: CPUs, board and firmware, joined and ready to boot a kernel directly. */
 export class VirtualMachine {
   readonly engine: Engine;
@@ -73,6 +82,7 @@ export class VirtualMachine {
   private readonly ram: GuestRam;
   private readonly events: EventQueue;
   readonly scheduler: Scheduler;
+  private readonly threads: Threads | null = null;
   private ended: MachineEnd | null = null;
   private resetAsked = false;
   private readFiles: (() => BootFiles) | null = null;
@@ -94,6 +104,7 @@ export class VirtualMachine {
       runtime: options.modules.runtime,
       interpreter: options.modules.interpreter,
       available: (feature) => feature === '' || options.cpuModel.features.has(feature),
+      threads: threadsBeside(options),
     });
     const { engine } = this;
     const view = new DataView(engine.memory.buffer);
@@ -107,7 +118,8 @@ export class VirtualMachine {
 
     const retired = (): number => engine.processors.reduce((sum, processor) => sum + processor.retired(), 0);
     const virtual = options.virtualClock ? new VirtualClock(retired) : null;
-    const clock = virtual ?? new RealClock(options.hostNow);
+    const origin = (at: bigint): void => view.setBigInt64(L.G_CLOCK_ORIGIN, at, true);
+    const clock = virtual ?? new RealClock(options.hostNow, origin);
     this.events = new EventQueue(clock);
     this.scheduler = new Scheduler(engine.processors, clock, virtual, this.events, options.pacing);
     this.board = board = new PcBoard({
@@ -136,6 +148,40 @@ export class VirtualMachine {
       },
       a20: (enabled) => this.setA20(enabled),
     });
+    if (engine.mailboxes.threads > 0) this.threads = this.scheduler.threads = this.startThreads(board);
+  }
+
+  private startThreads(board: PcBoard): Threads {
+    const { engine, options, scheduler } = this;
+    const { engine: kind, modules, threads, pacing } = options;
+    const counted = countingBoard(
+      () => board,
+      (cpu) => engine.processors[cpu]!.counts,
+    );
+    const answerer = {
+      board: counted,
+      code: {
+        written: engine.cache.written,
+        decode: engine.cache.decode,
+        heat: (cpu: number, record: number) => engine.translator?.heat(cpu, record),
+      },
+      hypercall: (pointer: number) => engine.hypercall(pointer, counted),
+      shutdown: (cpu: number) =>
+        this.end({ kind: 'shutdown', report: describeCpu(engine, engine.processors[cpu]!) }),
+    };
+    const wake = (): void => scheduler.wake();
+    return new Threads(threads!, engine, { kind, modules }, answerer, wake, () => pacing.milliseconds());
+  }
+
+  /** Ends the threads of a machine that will not run again. */
+  close(): void {
+    this.threads?.end();
+  }
+
+  /** While no CPU runs. */
+  private stopped(act: () => void): void {
+    if (this.threads) this.threads.stopped(act);
+    else act();
   }
 
   private setA20(enabled: boolean): void {
@@ -186,8 +232,10 @@ export class VirtualMachine {
       if (reason === 'shutdown') return { kind: 'shutdown', report: describeCpu(this.engine, cpu!) };
       if (!this.resetAsked) continue;
       this.resetAsked = false;
-      this.resetCpus();
-      this.boot(this.readFiles!);
+      this.stopped(() => {
+        this.resetCpus();
+        this.boot(this.readFiles!);
+      });
     }
   }
 

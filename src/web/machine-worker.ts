@@ -49,6 +49,7 @@ async function run({ memoryMiB, engine, kernel, initrd, append }: MachineSetting
       }
     },
     pacing: browserPacing(),
+    threads: null,
     serial: { write: writeSerial },
     debugConsole: { write: () => {} },
   });

@@ -474,7 +474,10 @@ export class CodeCache {
         crossing.add(page);
       }
     }
-    if (copy && this.bytes.subarray(page + first, page + Math.min(offset, PAGE)).some((byte, i) => byte !== copy[i]))
+    if (
+      copy &&
+      this.bytes.subarray(page + first, page + Math.min(offset, PAGE)).some((byte, i) => byte !== copy[i])
+    )
       return this.build(cpu, host, physical, start, limit, linear, mode);
     if (start >= this.arena.start && host !== 0) {
       view.setUint32(start + R.B_CHAIN, this.pages.get(page)!, true);

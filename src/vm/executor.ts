@@ -1,0 +1,110 @@
+import type { EngineKind, EngineModules } from '../engine/engine.js';
+import * as L from '../engine/layout.js';
+import { Asker, THREAD_RUNS, THREAD_SLEEPS, THREAD_STOPPED } from '../engine/mailbox.js';
+import type { Processor } from '../engine/processor.js';
+import { remoteBoard, remoteCode, reportShutdown } from '../engine/remote-board.js';
+import { RemoteEngine } from '../engine/remote-engine.js';
+import type { RegionModule } from '../engine/translator/installer.js';
+import { Turns, PAUSES } from './turns.js';
+
+/** What a thread that runs CPUs is given. */
+export interface ExecutorData extends EngineModules {
+  /** From 1; 0 is the machine's own thread. */
+  readonly thread: number;
+  readonly kind: EngineKind;
+  readonly memory: WebAssembly.Memory;
+}
+
+/** What the host gives it. */
+export interface ExecutorHost {
+  /** Monotonic nanoseconds, the same count as in the machine's own thread. */
+  now(): bigint;
+  /** The next module that was sent and not yet received. */
+  receive(): RegionModule | undefined;
+  /** Makes the machine's own thread come out of its event loop. */
+  wakeHome(): void;
+}
+
+/** Runs whichever CPUs of a machine can run and nobody else runs, until the thread is ended. */
+export class Executor {
+  private readonly words: Int32Array;
+  private readonly asker: Asker;
+  private readonly engine: RemoteEngine;
+  private running = 0;
+  private installed = 0;
+  private next: number;
+  private readonly turns: Turns;
+
+  constructor(
+    private readonly data: ExecutorData,
+    private readonly host: ExecutorHost,
+  ) {
+    const { memory, thread, kind } = data;
+    this.words = new Int32Array(memory.buffer);
+    const view = new DataView(memory.buffer);
+    this.asker = new Asker(memory, thread - 1, () => host.wakeHome());
+    const now = (): bigint => host.now() - view.getBigInt64(L.G_CLOCK_ORIGIN, true);
+    const board = remoteBoard(this.asker, now);
+    const code = remoteCode(this.asker, () => this.running);
+    const { runtime, interpreter } = data;
+    this.engine = new RemoteEngine({ kind, memory, board, code, runtime, interpreter });
+    this.next = thread;
+    this.turns = new Turns(() => Number(now()));
+  }
+
+  run(): never {
+    const { asker, words } = this;
+    asker.doing = THREAD_RUNS;
+    for (;;) {
+      const seen = Atomics.load(words, L.G_WORK >> 2);
+      if (Atomics.load(words, L.G_STOP >> 2) !== 0) {
+        this.wait(THREAD_STOPPED, seen);
+        continue;
+      }
+      this.install();
+      const processor = this.claim();
+      if (processor) this.give(processor);
+      else this.wait(THREAD_SLEEPS, seen);
+    }
+  }
+
+  private wait(doing: number, seen: number): void {
+    this.asker.doing = doing;
+    // The machine's thread may wait for just this.
+    if (doing === THREAD_STOPPED) this.asker.callHome();
+    Atomics.wait(this.words, L.G_WORK >> 2, seen);
+    this.asker.doing = THREAD_RUNS;
+  }
+
+  private install(): void {
+    for (let sent = this.host.receive(); sent; sent = this.host.receive()) {
+      this.engine.installer.install(sent);
+      this.asker.installed = ++this.installed;
+    }
+  }
+
+  private claim(): Processor | null {
+    const { processors } = this.engine;
+    for (let i = 0; i < processors.length; i++) {
+      const processor = processors[(this.next + i) % processors.length]!;
+      if (!processor.canWake() || !processor.claim(this.data.thread)) continue;
+      this.next = processor.index + 1;
+      return processor;
+    }
+    return null;
+  }
+
+  private give(processor: Processor): void {
+    const { processors } = this.engine;
+    const others = processors.some((other) => other !== processor && other.owner < 0 && other.canWake());
+    processor.pauses = others ? PAUSES : 0;
+    this.running = processor.pointer;
+    const why = this.turns.give(processor, Infinity);
+    this.running = 0;
+    if (why === 'shutdown') reportShutdown(this.asker, processor.pointer);
+    processor.release();
+    // The machine's own thread may have none to run.
+    if (Atomics.load(this.words, L.G_HOME >> 2) === L.HOME_SLEEPS && processor.canWake() && others)
+      this.host.wakeHome();
+  }
+}
