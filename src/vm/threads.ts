@@ -27,8 +27,8 @@ export class Threads {
   private readonly words: Int32Array;
   private readonly threads: readonly ExecutorThread[];
   private readonly answer: (question: Question) => Answer;
-  /** How often `stopped` was entered and not left. */
-  private stops = 0;
+  /** Reasons for which the threads are stopped: they have not begun, or `stopped` is not left yet. */
+  private stops = 1;
   /** What a thread broke with. */
   failure: Error | null = null;
 
@@ -42,6 +42,7 @@ export class Threads {
   ) {
     this.words = new Int32Array(engine.memory.buffer);
     this.answer = answerFor(answerer);
+    Atomics.store(this.words, L.G_STOP >> 2, 1);
     const { runtime, interpreter } = modules;
     this.threads = Array.from({ length: engine.mailboxes.threads }, (_, i) =>
       host.start({ thread: i + 1, kind, memory: engine.memory, runtime, interpreter }, wake, (error) => {
@@ -88,11 +89,15 @@ export class Threads {
       }
       act();
     } finally {
-      if (--this.stops === 0) {
-        Atomics.store(this.words, L.G_STOP >> 2, 0);
-        this.offerWork();
-      }
+      this.go();
     }
+  }
+
+  /** Lets the threads run CPUs: the machine is ready, or what they were stopped for is over. */
+  go(): void {
+    if (--this.stops > 0) return;
+    Atomics.store(this.words, L.G_STOP >> 2, 0);
+    this.offerWork();
   }
 
   private quiet(decoding: boolean): boolean {

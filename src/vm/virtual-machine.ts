@@ -226,6 +226,7 @@ export class VirtualMachine {
 
   /** Runs until the machine ends. A reset by the guest boots the same kernel again. */
   async run(): Promise<MachineEnd> {
+    this.threads?.go();
     for (;;) {
       const { reason, cpu } = await this.scheduler.run();
       if (this.ended) return this.ended;
