@@ -8,7 +8,7 @@
  */
 export const GLOBAL = 0x100000;
 export const CPU_BASE = 0x110000;
-export const CPU_BYTES = 0x1d0000;
+export const CPU_BYTES = 0x2d0000;
 
 // ---- GLOBAL (absolute addresses)
 /** u32: address of guest physical 0 in this memory. */
@@ -304,7 +304,7 @@ export const JUMP_ENTRIES = 16384;
 export const JUMP_OTHER = 16;
 /** What translated code knows of its call sites and neighbouring pages, for this CPU: SITE_ and NEIGHBOUR_ records (interpreter/record.ts). */
 export const S_SITES = 0xd0000;
-export const SITES_BYTES = 0x100000;
+export const SITES_BYTES = 0x200000;
 
 // ---- MODE bits: what a decoded block assumed
 export const MODE_CPL3 = 1;

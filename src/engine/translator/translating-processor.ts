@@ -18,7 +18,10 @@ export class TranslatingProcessor extends InterpreterProcessor {
   }
 
   protected override execute(): void {
-    this.translator.beforeTurn(this.retired());
+    const { translator } = this;
+    translator.beforeTurn();
+    const before = this.retired();
     super.execute();
+    translator.retired += this.retired() - before;
   }
 }

@@ -84,6 +84,8 @@ interface Installed extends Placed {
   /** Offsets of its blocks, and of code that it would have as well if it were made now. */
   readonly starts: ReadonlySet<number>;
   readonly beyond: ReadonlySet<number>;
+  /** Not all threads have it yet. */
+  entered: boolean;
   dropped: boolean;
 }
 
@@ -132,8 +134,12 @@ export class Translator {
     this.wanted.push({ ...place, mode, cpu, base, key, registers, entries: [] });
   };
 
-  /** Before a CPU's turn: lets the heat follow, and translates if it is time. `retired`: instructions so far, not time, so that runs are repeatable. */
-  beforeTurn(retired: number): void {
+  /** Instructions that this thread has run: what is done when goes by them, not by time, so that runs are repeatable. */
+  retired = 0;
+
+  /** Before a CPU's turn: lets the heat follow, and translates if it is time. */
+  beforeTurn(): void {
+    const { retired } = this;
     this.cache.heat = this.hot.at(retired);
     if (retired - this.cooled > COOLING) {
       this.cooled = retired;
@@ -164,7 +170,11 @@ export class Translator {
     for (const want of wanted) {
       // The blocks of a loop become hot together: the first one's region has the others.
       if (covered.has(`${want.page + want.offset},${want.mode}`)) continue;
+      const record = this.cache.find(want.page + want.offset, want.mode);
+      // It became hot again while it was not known everywhere.
+      if (record !== 0 && this.cache.regionOf(record) !== NO_REGION) continue;
       const smaller = this.growing(want);
+      if (smaller && !smaller.entered) continue;
       const head = smaller ? this.grown(smaller, want, wanted) : want;
       const found = this.regionOf(head, module, smaller?.slot ?? NO_REGION);
       if (!found) continue;
@@ -172,8 +182,8 @@ export class Translator {
       for (const offset of found.region.instructions) {
         const at = found.known.addressOf(offset);
         covered.add(`${at},${head.mode}`);
-        const record = this.cache.find(at, head.mode);
-        if (record !== 0) this.cache.cool(record);
+        const covering = this.cache.find(at, head.mode);
+        if (covering !== 0) this.cache.cool(covering);
       }
       const generation = smaller ? smaller.generation + 1 : 0;
       const slot = this.freeSlots.pop() ?? this.host.installer.newSlot();
@@ -201,7 +211,8 @@ export class Translator {
         const record = known.recordAt(at);
         if (record === 0) return false;
         const taken = this.cache.regionOf(record);
-        return taken !== NO_REGION && taken !== replaced;
+        if (taken === NO_REGION) return this.promised.has(`${known.addressOf(at)},${mode}`);
+        return taken !== replaced;
       },
       leadsTo: (code) => this.leadsTo(code, wanted, executed),
       of: (instruction) => {
@@ -315,7 +326,7 @@ export class Translator {
       const { starts, beyond } = region;
       const installed: Installed = {
         ...{ pages, wanted, generation, slot, importers, starts, beyond },
-        ...{ heads: [], entries: new Map(), dropped: false },
+        ...{ heads: [], entries: new Map(), entered: false, dropped: false },
       };
       for (const page of pages.keys()) {
         const others = this.regions.get(page);
@@ -323,7 +334,12 @@ export class Translator {
         else this.regions.set(page, new Set([installed]));
       }
       counts.regions++;
-      const enter = (): void => this.enter(installed, region, known);
+      const promised = region.entries.map((offset) => `${known.addressOf(offset)},${wanted.mode}`);
+      for (const place of promised) this.promised.add(place);
+      const enter = (): void => {
+        for (const place of promised) this.promised.delete(place);
+        this.enter(installed, region, known);
+      };
       this.entering.push({ number, enter });
     }
     this.enterReady();
@@ -332,6 +348,9 @@ export class Translator {
   /** Regions that are not entered yet, as not all threads have them. */
   private readonly entering: { number: number; enter: () => void }[] = [];
 
+  /** Addresses and modes where they will be entered. */
+  private readonly promised = new Set<string>();
+
   private enterReady(): void {
     while (this.entering.length > 0 && this.host.isEverywhere(this.entering[0]!.number))
       this.entering.shift()!.enter();
@@ -339,6 +358,7 @@ export class Translator {
 
   private enter(installed: Installed, region: Region, known: KnownCode): void {
     const { slot, wanted, heads, entries } = installed;
+    installed.entered = true;
     region.entries.forEach((offset, n) => {
       if (installed.dropped) return;
       const at = known.addressOf(offset);
