@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { COMPLAINTS, withCpus } from './smp.js';
+
+for (const cpus of [1, 2, 8, 16, 32, 64])
+  test(`Debian with ${cpus} CPUs: all there, all interrupted, none complains`, async () => {
+    const script = 'echo "CPUs $(nproc)"; grep -E "LOC|RES|CAL" /proc/interrupts; dmesg';
+    const { output, errors, status } = await withCpus(cpus, script);
+    assert.equal(status, 0, `${output}\n${errors}`);
+    assert.doesNotMatch(output, COMPLAINTS);
+    assert.match(output, new RegExp(`CPUs ${cpus}\\b`));
+    const timers = /LOC:([ \d]+)/.exec(output)![1]!.trim().split(/ +/).map(Number);
+    assert.equal(timers.length, cpus);
+    assert.ok(
+      timers.every((count) => count > 0),
+      `local timer interrupts: ${timers.join(' ')}`,
+    );
+  });
+
+for (const cpus of [2, 4, 8])
+  test(`litmus tests by the million and locks with ${cpus} CPUs`, { timeout: 900_000 }, async () => {
+    const { output, errors, status } = await withCpus(cpus, '/smp litmus 1000\n/smp locks 1000000\ndmesg');
+    assert.equal(status, 0, `${output}\n${errors}`);
+    assert.doesNotMatch(output, COMPLAINTS);
+    assert.doesNotMatch(output, /forbidden [1-9]|WRONG/, output);
+    assert.match(output, /^SB allowed [1-9]/m, 'two CPUs at once must show their store buffers');
+    assert.match(output, /bytes and words ok/);
+  });

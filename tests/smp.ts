@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CpioArchive } from '../dist/manager/guests/cpio.js';
+import { debianGuest } from '../dist/manager/guests/debian.js';
+import { viv, withFolder, type Ended } from './viv.js';
+
+const PROGRAM = fileURLToPath(new URL('../tests/smp/smp.c', import.meta.url));
+
+/** Boots Debian amd64 with several CPUs and tests/smp/smp.c as /smp, and runs a shell script there. Needs gcc. */
+export function withCpus(cpus: number, script: string, ...options: string[]): Promise<Ended> {
+  return withFolder(async (folder) => {
+    const built = join(folder, 'smp');
+    execFileSync('gcc', ['-O2', '-static', '-pthread', '-o', built, PROGRAM]);
+    const extra = join(folder, 'extra.cpio');
+    writeFileSync(extra, new CpioArchive().file('smp', readFileSync(built), 0o755).finish());
+    const { kernel, initrd, append } = await debianGuest({ arch: 'amd64', flavour: 'generic', script });
+    const machine = ['--kernel', kernel, '--initrd', `${initrd},${extra}`, '--append', `${append} quiet`];
+    return viv('run', ...machine, '--cpus', String(cpus), '--timeout', '600', ...options);
+  });
+}
+
+/** What no kernel may say of its CPUs. */
+export const COMPLAINTS =
+  /Oops|BUG:|WARNING:|soft lockup|hard lockup|rcu.*stall|clocksource.*unstable|Marking TSC unstable|Kernel panic|segfault|INFO: task/;
