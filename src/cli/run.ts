@@ -6,6 +6,7 @@ import {
   parseEngine,
   parseHeat,
   parseMemory,
+  parseNodes,
   parseSerial,
   parseTimeout,
 } from '../manager/config.js';
@@ -19,6 +20,7 @@ interface RunOptions {
   append?: string;
   memory: string;
   cpus: string;
+  numa: string;
   engine: string;
   heat?: string;
   serial: string;
@@ -46,7 +48,8 @@ export function runCommand(): Command {
     .option('--initrd <file[,file]>', 'initial RAM disk, or modules of a multiboot kernel')
     .option('--append <text>', 'kernel command line (added to that of a demo guest)')
     .option('--memory <size>', 'memory of the machine', '512M')
-    .option('--cpus <n>', 'virtual CPUs', '1')
+    .option('--cpus <n>', 'virtual CPUs; 32,sockets=2,cores=8,threads=2 says how they are grouped', '1')
+    .option('--numa <nodes>', 'nodes that CPUs and memory are divided into', '1')
     .option('--engine <name>', 'auto, interpret, translate or reference', 'auto')
     .option('--heat <n>', 'executions after which code is translated; 0: at once')
     .option('--serial <place>', 'serial port 1: stdio, none or file:PATH', 'stdio')
@@ -64,6 +67,7 @@ On a terminal, Ctrl-A x quits and Ctrl-A h shows the keys. The status is 0 when 
 Examples:
   viv run debian
   viv run debian-i386 --memory 256M
+  viv run debian --cpus 8,sockets=2,cores=2,threads=2 --numa 2
   viv run --kernel vmlinuz --initrd initrd.img --append "console=ttyS0 quiet"
   viv run --kernel memtest86+x64.bin --append "console=ttyS0,115200" --memory 64M`,
     )
@@ -74,9 +78,11 @@ Examples:
 
 async function run(guest: string | undefined, options: RunOptions): Promise<number> {
   // What is wrong with the options is said before anything is fetched.
+  const topology = parseCpus(options.cpus);
   const settings = {
     memoryBytes: parseMemory(options.memory),
-    cpus: parseCpus(options.cpus),
+    topology,
+    nodes: parseNodes(options.numa, topology),
     engine: parseEngine(options.engine),
     heat: options.heat === undefined ? null : parseHeat(options.heat),
     serial: parseSerial(options.serial),

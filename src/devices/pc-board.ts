@@ -47,8 +47,9 @@ const EXT_INT_PIN = 0;
 export interface PcBoardOptions {
   events: EventQueue;
   ram: GuestRam;
-  /** One for each CPU; their indexes are the APIC ids. */
   cpus: readonly CpuLines[];
+  /** APIC id of each CPU; its number where none are given. */
+  apicIds?: readonly number[];
   /** Milliseconds since 1970, UTC, at power-on. */
   wallClockMs: number;
   /** What the real-time clock shows, where the guest keeps local time in it; `wallClockMs` when not given. */
@@ -106,7 +107,8 @@ export class PcBoard implements BoardAccess {
     this.entropy = options.entropy;
 
     this.pic = new I8259Pair((asserted) => this.externalInterrupt(asserted));
-    this.localApics = cpus.map((cpu, id) => new LocalApic(id, apicBus, cpu, this.pic, events));
+    const apicIds = options.apicIds ?? cpus.map((_, cpu) => cpu);
+    this.localApics = cpus.map((cpu, n) => new LocalApic(apicIds[n]!, apicBus, cpu, this.pic, events));
     this.ioApic = new IoApic(apicBus);
     this.router = new InterruptRouter(this.pic, this.ioApic);
     this.pic.attach(ports);
@@ -159,7 +161,7 @@ export class PcBoard implements BoardAccess {
 
     this.kvmCalls = new KvmCalls({
       apicBus,
-      kick: (cpu) => cpus[cpu]?.kick(),
+      kick: (id) => cpus[apicIds.indexOf(id)]?.kick(),
       yield: (cpu) => cpus[cpu]!.yield(),
     });
     this.kvmClock = new KvmClock(events.clock, ram, options.wallClockMs, cpus.length, (cpu) =>

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { CpuTopology } from './cpu-topology.js';
 import { instructions } from '../isa/instructions.js';
 import { cpuidLeaves, cpuModels, findCpuModel, UnknownCpuModel } from './cpu-model.js';
 import * as L from './layout.js';
@@ -8,7 +9,7 @@ const ANY = 0xffffffff;
 type Registers = Record<'eax' | 'ebx' | 'ecx' | 'edx', number>;
 
 function leaf(name: string, number: number, cpus = 1): Registers {
-  const found = cpuidLeaves(findCpuModel(name), 0, cpus).find(
+  const found = cpuidLeaves(findCpuModel(name), 0, CpuTopology.flat(cpus)).find(
     ([n, sub]) => n === number && (sub === ANY || sub === 0),
   )!;
   return { eax: found[2] >>> 0, ebx: found[3] >>> 0, ecx: found[4] >>> 0, edx: found[5] >>> 0 };
@@ -90,7 +91,7 @@ test('the default model has every feature that instructions ask for, but MONITOR
 test('the table fits into the CPU block, whatever the model and the number of CPUs', () => {
   for (const model of cpuModels)
     for (const cpus of [1, 2, 3, 32]) {
-      const leaves = cpuidLeaves(model, cpus - 1, cpus);
+      const leaves = cpuidLeaves(model, cpus - 1, CpuTopology.flat(cpus));
       assert.ok(leaves.length <= 64);
       assert.equal(new Set(leaves.map(([n, sub]) => `${n}.${sub}`)).size, leaves.length);
     }

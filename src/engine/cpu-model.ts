@@ -1,3 +1,4 @@
+import type { CpuTopology } from './cpu-topology.js';
 import * as L from './layout.js';
 
 /**
@@ -158,44 +159,51 @@ const ANY = 0xffffffff;
 type Leaf = [leaf: number, subleaf: number, eax: number, ebx: number, ecx: number, edx: number];
 
 /** Leaf 4 describes caches by geometry: 8 ways of lines of 64 bytes. `type`: 1 data, 2 instructions, 3 both. */
-function cache(subleaf: number, type: number, level: number, kib: number, apicIds: number): Leaf {
+function cache(
+  subleaf: number,
+  type: number,
+  level: number,
+  kib: number,
+  { coreBits, threadBits }: CpuTopology,
+): Leaf {
   const ways = 8;
   const sets = (kib * 1024) / (ways * CACHE_LINE);
-  const eax = type | (level << 5) | (1 << 8) | ((apicIds - 1) << 26);
+  const threads = (1 << threadBits) - 1;
+  const cores = Math.min(1 << coreBits, 64) - 1;
+  const eax = type | (level << 5) | (1 << 8) | (threads << 14) | (cores << 26);
   return [4, subleaf, eax, ((ways - 1) << 22) | (CACHE_LINE - 1), sets - 1, 0];
 }
 
-/** Answers of CPUID for CPU `index` of `cpus`. */
-export function cpuidLeaves(model: CpuModel, index: number, cpus: number): Leaf[] {
+/** Answers of CPUID for CPU number `index`. */
+export function cpuidLeaves(model: CpuModel, index: number, topology: CpuTopology): Leaf[] {
   const { features, lastLeaf } = model;
   const has = (name: string): boolean => features.has(name);
   const signature =
     ((model.model >> 4) << 16) | (model.family << 8) | ((model.model & 15) << 4) | model.stepping;
-  const idBits = Math.ceil(Math.log2(Math.max(cpus, 1)));
-  // Room for APIC IDs in the package, as far as the old fields go.
-  const logical = Math.min(1 << idBits, 128);
-  const cores = Math.min(1 << idBits, 64);
-  const severalThreads = cpus > 1 ? 1 << 28 : 0;
+  const { threadBits, coreBits, threads, cores } = topology;
+  const apicId = topology.apicId(index);
+  // Room for APIC IDs in the package, as far as the old field goes.
+  const logical = Math.min(1 << (threadBits + coreBits), 128);
+  const severalThreads = threads * cores > 1 ? 1 << 28 : 0;
   const leaves: Leaf[] = [
     [0, ANY, lastLeaf, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)],
     [
       1,
       ANY,
       signature,
-      ((index & 255) << 24) | (logical << 16) | ((CACHE_LINE / 8) << 8),
+      ((apicId & 255) << 24) | (logical << 16) | ((CACHE_LINE / 8) << 8),
       bits(LEAF_1_ECX, features),
       bits(LEAF_1_EDX, features) | severalThreads,
     ],
     // Descriptors: 2CH, 30H, 7DH are caches of 32 KiB, 32 KiB and 2 MiB; FFH sends to leaf 4.
     [2, ANY, 1, 0, 0, lastLeaf < 4 ? 0x2c307d : 0xff],
-    cache(0, 1, 1, 32, cores),
-    cache(1, 2, 1, 32, cores),
-    cache(2, 3, 2, 512, cores),
+    cache(0, 1, 1, 32, topology),
+    cache(1, 2, 1, 32, topology),
+    cache(2, 3, 2, 512, topology),
     [6, ANY, bits(LEAF_6_EAX, features), 0, 0, 0],
     [7, 0, 0, bits(LEAF_7_EBX, features), bits(LEAF_7_ECX, features), 0],
-    // Topology: one thread a core, all cores in one package.
-    [0xb, 0, 0, 1, 0x100, index],
-    [0xb, 1, idBits, cpus, 0x201, index],
+    [0xb, 0, threadBits, threads, 0x100, apicId],
+    [0xb, 1, threadBits + coreBits, threads * cores, 0x201, apicId],
     [0x15, ANY, 1, 1, TSC_KHZ * 1000, 0],
     [0x16, ANY, MHZ, MHZ, MHZ, 0],
   ];
@@ -242,15 +250,15 @@ const RUNTIME_FEATURES: readonly (readonly [string, number])[] = [
   ['LA57', L.FEATURE_LA57],
 ];
 
-/** Writes the model's answers and what the runtime asks of it into the block of CPU `index` of `cpus`, which begins at `pointer`. */
+/** Writes the model's answers and what the runtime asks of it into the block of CPU number `index`, which begins at `pointer`. */
 export function installCpuModel(
   view: DataView,
   pointer: number,
   model: CpuModel,
   index: number,
-  cpus: number,
+  topology: CpuTopology,
 ): void {
-  const leaves = cpuidLeaves(model, index, cpus);
+  const leaves = cpuidLeaves(model, index, topology);
   view.setUint32(pointer + L.S_CPUID_COUNT, leaves.length, true);
   leaves.forEach((leaf, i) =>
     leaf.forEach((value, n) =>

@@ -185,7 +185,7 @@ export const RUN_WAIT_SIPI = 2;
 export const RUN_SHUTDOWN = 3;
 /** i32: vector of the startup IPI that came for this CPU while it waits; -1 none. */
 export const S_STARTUP = 0xe0c;
-/** u32: index of this CPU (its APIC id). */
+/** u32: number of this CPU; 0 is the bootstrap processor. */
 export const S_INDEX = 0xe04;
 /** u32: NMI blocked until IRET. */
 export const S_NMI_BLOCKED = 0xe08;

@@ -1,3 +1,4 @@
+import { CpuTopology } from '../engine/cpu-topology.js';
 import { UserError } from '../machine/user-error.js';
 
 export type EngineChoice = 'auto' | 'reference' | 'interpret' | 'translate';
@@ -9,7 +10,9 @@ export interface MachineConfig {
   readonly initrd: readonly string[];
   readonly append: string;
   readonly memoryBytes: number;
-  readonly cpus: number;
+  readonly topology: CpuTopology;
+  /** Nodes of non-uniform memory. */
+  readonly nodes: number;
   readonly engine: EngineChoice;
   /** Executions after which code is translated; null: the engine's choice. */
   readonly heat: number | null;
@@ -43,11 +46,44 @@ export function parseMemory(text: string): number {
   return bytes;
 }
 
-export function parseCpus(text: string): number {
-  const cpus = Number(text);
-  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MOST_CPUS)
-    throw new UserError(`--cpus ${text}: not a number of CPUs from 1 to ${MOST_CPUS}`);
-  return cpus;
+const GROUPS = ['sockets', 'cores', 'threads'] as const;
+
+/** `4`, or `32,sockets=2,cores=8,threads=2`: sockets of the board, cores of a socket, threads of a core. What is not said is 1, but as many cores as it takes. */
+export function parseCpus(text: string): CpuTopology {
+  const refuse = (why: string): never => {
+    throw new UserError(`--cpus ${text}: ${why}; write it as 4, or as 32,sockets=2,cores=8,threads=2`);
+  };
+  const [number, ...parts] = text.split(',');
+  const cpus = Number(number);
+  if (!/^\d+$/.test(number!) || cpus < 1 || cpus > MOST_CPUS)
+    refuse(`${number} is not a number of CPUs from 1 to ${MOST_CPUS}`);
+  const given = new Map<string, number>();
+  for (const part of parts) {
+    const [name, value] = part.split('=');
+    if (!GROUPS.some((known) => known === name)) refuse(`there is no "${name}" (but ${GROUPS.join(', ')})`);
+    if (given.has(name!)) refuse(`${name} is given twice`);
+    if (!/^[1-9]\d{0,2}$/.test(value ?? '')) refuse(`${part} is not a number of ${name}`);
+    given.set(name!, Number(value));
+  }
+  const sockets = given.get('sockets') ?? 1;
+  const threads = given.get('threads') ?? 1;
+  const cores = given.get('cores') ?? cpus / (sockets * threads);
+  if (sockets * cores * threads !== cpus || !Number.isInteger(cores))
+    refuse(`${sockets} sockets, ${threads} threads and ${cores} cores do not make ${cpus} CPUs`);
+  const topology = new CpuTopology(sockets, cores, threads);
+  const last = topology.apicId(cpus - 1);
+  if (last >= MOST_CPUS) refuse(`the last CPU would have APIC id ${last}, and ${MOST_CPUS - 1} is the most`);
+  return topology;
+}
+
+export function parseNodes(text: string, { cpus, sockets, cores }: CpuTopology): number {
+  const nodes = Number(text);
+  const most = sockets > 1 ? sockets : cores;
+  if (!/^\d+$/.test(text) || nodes < 1 || nodes > most)
+    throw new UserError(
+      `--numa ${text}: not a number of nodes from 1 to ${most}, which is what ${cpus} CPUs can be divided into (by ${sockets > 1 ? 'sockets' : 'cores'})`,
+    );
+  return nodes;
 }
 
 export function parseEngine(text: string): EngineChoice {

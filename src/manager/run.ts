@@ -36,7 +36,8 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   try {
     machine = new VirtualMachine({
       memoryBytes: config.memoryBytes,
-      cpus: config.cpus,
+      topology: config.topology,
+      nodes: config.nodes,
       engine: config.engine === 'auto' ? 'translate' : config.engine,
       ...(config.heat === null ? {} : { heat: config.heat }),
       cpuModel: cpuModel(config.cpuModel),

@@ -4,6 +4,7 @@
  *   node dist/testing/lockstep.js [--guest amd64|amd64-cloud|i386] [--engines interpret,reference] [--heat N] [--instructions N] [--step N] [--from N]
  *   ... --kernel FILE --initrd FILE --append TEXT --memory MIB
  */
+import { CpuTopology } from '../engine/cpu-topology.js';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -35,7 +36,7 @@ function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMac
   let random = 1;
   const made = new VirtualMachine({
     memoryBytes: Number(values.memory) * 2 ** 20,
-    cpus: 1,
+    topology: CpuTopology.flat(1),
     engine,
     heat: Number(values.heat),
     cpuModel: findCpuModel('default'),

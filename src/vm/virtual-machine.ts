@@ -1,5 +1,6 @@
 import type { CpuCounts } from '../engine/cpu.js';
 import { installCpuModel, type CpuModel } from '../engine/cpu-model.js';
+import type { CpuTopology } from '../engine/cpu-topology.js';
 import { Engine, type EngineKind, type EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import type { Processor } from '../engine/processor.js';
@@ -23,7 +24,9 @@ import { Threads, type ThreadHost } from './threads.js';
 
 export interface VirtualMachineOptions {
   readonly memoryBytes: number;
-  readonly cpus: number;
+  readonly topology: CpuTopology;
+  /** Nodes of non-uniform memory that the firmware tells of. */
+  readonly nodes?: number;
   readonly engine: EngineKind;
   /** With engine `translate`: executions after which code is translated. */
   readonly heat?: number;
@@ -70,9 +73,9 @@ export interface MachineCounts {
 }
 
 /** How many threads beside this one can run CPUs of a machine. */
-function threadsBeside({ threads, cpus, virtualClock, engine }: VirtualMachineOptions): number {
+function threadsBeside({ threads, topology, virtualClock, engine }: VirtualMachineOptions): number {
   if (threads === null || virtualClock || engine === 'reference') return 0;
-  return Math.min(cpus, threads.parallel) - 1;
+  return Math.min(topology.cpus, threads.parallel) - 1;
 }
 
 /** A PC: CPUs, board and firmware, joined and ready to boot a kernel directly. */
@@ -89,7 +92,8 @@ export class VirtualMachine {
 
   constructor(private readonly options: VirtualMachineOptions) {
     const layout = ramLayout(options.memoryBytes);
-    const { cpus } = options;
+    const { topology } = options;
+    const { cpus } = topology;
     let board: PcBoard | null = null;
     this.engine = new Engine({
       kind: options.engine,
@@ -109,7 +113,7 @@ export class VirtualMachine {
     const { engine } = this;
     const view = new DataView(engine.memory.buffer);
     for (const { pointer, index } of engine.processors) {
-      installCpuModel(view, pointer, options.cpuModel, index, cpus);
+      installCpuModel(view, pointer, options.cpuModel, index, topology);
       engine.runtime.resetCpu(pointer, index);
     }
     this.ram = new GuestRam(engine.memory.buffer, engine.ramBase, layout, (physical, length) =>
@@ -136,6 +140,7 @@ export class VirtualMachine {
         smi: () => {},
         tscOffset: () => view.getBigUint64(processor.pointer + L.S_TSC_OFFSET, true),
       })),
+      apicIds: topology.apicIds,
       wallClockMs: options.wallClockMs,
       serial: [options.serial],
       entropy: options.entropy,
@@ -199,7 +204,8 @@ export class VirtualMachine {
     setUpAsBios(board);
     this.setA20(true);
     const layout = { lowBytes: ram.lowBytes, highBytes: ram.highBytes };
-    const { tables, rsdp } = firmwareTables({ cpuCount: options.cpus, memory: layout });
+    const { topology, nodes = 1 } = options;
+    const { tables, rsdp } = firmwareTables({ topology, nodes, memory: layout });
     for (const { address, bytes } of tables) ram.write(address, bytes);
     const state = bootKernel({
       ...files,

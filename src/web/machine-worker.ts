@@ -1,5 +1,6 @@
 // The thread of a machine in a page: machine.ts starts it.
 import { findCpuModel } from '../engine/cpu-model.js';
+import { CpuTopology } from '../engine/cpu-topology.js';
 import { fetchEngineModules } from '../host/browser/engine-modules.js';
 import { browserPacing } from '../host/browser/pacing.js';
 import { VirtualMachine } from '../vm/virtual-machine.js';
@@ -33,7 +34,7 @@ async function run({ memoryMiB, engine, kernel, initrd, append }: MachineSetting
   };
   machine = new VirtualMachine({
     memoryBytes: memoryMiB * MIB,
-    cpus: 1,
+    topology: CpuTopology.flat(1),
     engine,
     cpuModel: findCpuModel('default'),
     virtualClock: false,

@@ -12,8 +12,8 @@ const MODE_MASK = 7n;
 
 export interface KvmCallTargets {
   readonly apicBus: ApicBus;
-  /** Ends the halt of a CPU, or its next one. */
-  kick(cpu: number): void;
+  /** Ends the halt of the CPU with this APIC id, or its next one. */
+  kick(apicId: number): void;
   /** The calling CPU would let others run. */
   yield(cpu: number): void;
 }

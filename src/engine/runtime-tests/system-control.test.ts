@@ -1,3 +1,4 @@
+import { CpuTopology } from '../cpu-topology.js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findCpuModel, installCpuModel } from '../cpu-model.js';
@@ -148,13 +149,13 @@ test('CR4 has the bits of the features that the model has', () => {
   const rig = new SystemRig();
   assert.deepEqual(setCr(rig, 4, 1n << 13n), GP0, 'VMX');
   assert.equal(setCr(rig, 4, SMAP | OSXSAVE | UMIP | FSGSBASE), null);
-  installCpuModel(rig.view, rig.cpu, findCpuModel('pentium3'), 0, 1);
+  installCpuModel(rig.view, rig.cpu, findCpuModel('pentium3'), 0, CpuTopology.flat(1));
   assert.deepEqual(setCr(rig, 4, SMAP), GP0);
   assert.deepEqual(setCr(rig, 4, OSXSAVE), GP0);
   assert.equal(setCr(rig, 4, PAE | OSFXSR), null);
-  installCpuModel(rig.view, rig.cpu, findCpuModel('la57'), 0, 1);
+  installCpuModel(rig.view, rig.cpu, findCpuModel('la57'), 0, CpuTopology.flat(1));
   assert.equal(setCr(rig, 4, LA57), null);
-  installCpuModel(rig.view, rig.cpu, findCpuModel('default'), 0, 1);
+  installCpuModel(rig.view, rig.cpu, findCpuModel('default'), 0, CpuTopology.flat(1));
   assert.deepEqual(setCr(rig, 4, LA57), GP0);
 });
 
@@ -349,7 +350,7 @@ test('XSETBV and XGETBV', () => {
 
 test('reset, INIT and start-up IPI', () => {
   const rig = new SystemRig();
-  installCpuModel(rig.view, rig.cpu, findCpuModel('pentium3'), 0, 1);
+  installCpuModel(rig.view, rig.cpu, findCpuModel('pentium3'), 0, CpuTopology.flat(1));
   rig.call('resetCpu', 1);
   assert.equal(rig.register(2), 0x683n, 'signature');
   assert.deepEqual([rig.selector(L.CS), rig.base(L.CS), rig.rip], [0xf000, 0xffff0000n, 0xfff0n]);

@@ -1,3 +1,4 @@
+import { CpuTopology } from '../cpu-topology.js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findCpuModel, installCpuModel } from '../cpu-model.js';
@@ -14,7 +15,13 @@ function ask(rig: SystemRig, leaf: number, subleaf = 0): Answer {
 }
 function rigWith(name: string, options: { index?: number; cpus?: number; long?: boolean } = {}): SystemRig {
   const rig = new SystemRig(options.long ?? false);
-  installCpuModel(rig.view, rig.cpu, findCpuModel(name), options.index ?? 0, options.cpus ?? 1);
+  installCpuModel(
+    rig.view,
+    rig.cpu,
+    findCpuModel(name),
+    options.index ?? 0,
+    CpuTopology.flat(options.cpus ?? 1),
+  );
   rig.setU32(rig.cpu + L.S_INDEX, options.index ?? 0);
   return rig;
 }

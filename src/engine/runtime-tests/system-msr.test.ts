@@ -1,3 +1,4 @@
+import { CpuTopology } from '../cpu-topology.js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findCpuModel, installCpuModel } from '../cpu-model.js';
@@ -56,7 +57,7 @@ test('EFER: known bits of the model; LMA only tells', () => {
   assert.deepEqual(write(rig, EFER_MSR, 1n << 12n), GP0);
   assert.equal(write(rig, EFER_MSR, EFER.NXE | SCE | EFER.LMA), null);
   assert.equal(read(rig, EFER_MSR), EFER.NXE | SCE);
-  installCpuModel(rig.view, rig.cpu, findCpuModel('pentium3'), 0, 1);
+  installCpuModel(rig.view, rig.cpu, findCpuModel('pentium3'), 0, CpuTopology.flat(1));
   for (const index of [EFER_MSR, 0xc0000081n, LSTAR, KERNEL_GS_BASE, TSC_AUX]) {
     assert.deepEqual(rig.faultOf('rdmsr', index), GP0, index.toString(16));
     assert.deepEqual(write(rig, index, 0n), GP0, index.toString(16));

@@ -1,4 +1,4 @@
-import { CPUID_BYTES, MODE_LONG, S_CPUID, S_CPUID_COUNT, S_CR4, S_GPR, S_INDEX, S_MODE } from '../layout';
+import { CPUID_BYTES, MODE_LONG, S_CPUID, S_CPUID_COUNT, S_CR4, S_GPR, S_MODE } from '../layout';
 import { CR4_OSXSAVE } from './mode';
 
 const ANY: u32 = 0xffffffff;
@@ -68,7 +68,7 @@ export function cpuid(cpu: u32): void {
   } else if (leaf == TOPOLOGY && find(cpu, TOPOLOGY, 0) != 0) {
     // a level that there is not: its number, and the x2APIC ID as always
     ecx = subleaf & 0xff;
-    edx = load<u32>(cpu + S_INDEX);
+    edx = load<u32>(find(cpu, TOPOLOGY, 0) + EDX);
   }
   if (leaf == 1 && (ecx & XSAVE) != 0 && (load<i64>(cpu + S_CR4) & CR4_OSXSAVE) != 0) ecx |= OSXSAVE;
   // SYSCALL is shown where it works.

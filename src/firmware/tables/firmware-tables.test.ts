@@ -1,4 +1,5 @@
 import { test } from 'node:test';
+import { CpuTopology } from '../../engine/cpu-topology.js';
 import assert from 'node:assert/strict';
 import { ramLayout } from '../../machine/memory-map.js';
 import { MAX_CPUS, firmwareTables, type FirmwareTables } from './firmware-tables.js';
@@ -27,7 +28,7 @@ class Guest {
   readonly view: DataView;
 
   constructor(cpuCount: number, bytes: number) {
-    this.view = place(firmwareTables({ cpuCount, memory: ramLayout(bytes) }));
+    this.view = place(firmwareTables({ topology: CpuTopology.flat(cpuCount), memory: ramLayout(bytes) }));
   }
 
   bytes(address: number, length: number): Uint8Array {
@@ -205,6 +206,9 @@ test('MP table: checksums, count of entries, and PCI interrupts at inputs 16-19'
 
 test('a CPU count that cannot be is refused', () => {
   for (const cpuCount of [0, MAX_CPUS + 1]) {
-    assert.throws(() => firmwareTables({ cpuCount, memory: ramLayout(GIB) }), RangeError);
+    assert.throws(
+      () => firmwareTables({ topology: CpuTopology.flat(cpuCount), memory: ramLayout(GIB) }),
+      RangeError,
+    );
   }
 });

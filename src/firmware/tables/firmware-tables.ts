@@ -1,15 +1,19 @@
+import type { CpuTopology } from '../../engine/cpu-topology.js';
 import type { RamLayout } from '../../machine/memory-map.js';
 import { dsdt } from './dsdt.js';
 import { facs, fadt } from './fadt.js';
 import { hpetTable } from './hpet-table.js';
 import { madt } from './madt.js';
 import { mpConfiguration, mpFloatingPointer } from './mp-table.js';
+import { slit, srat } from './numa.js';
 import { rsdp, rsdt, xsdt } from './root-tables.js';
 import { smbios } from './smbios.js';
 
-/** What describes the machine; the CPUs have APIC ids 0 .. cpuCount - 1. */
+/** What describes the machine. */
 export interface MachineShape {
-  cpuCount: number;
+  topology: CpuTopology;
+  /** Nodes of non-uniform memory; one: nothing is said of them. */
+  nodes?: number;
   memory: RamLayout;
 }
 
@@ -35,7 +39,8 @@ const MP_POINTER = ANCHORS + 0x80;
 export const MAX_CPUS = 1024;
 
 /** All tables of the firmware, in 0xE0000-0xF00FF. Throws RangeError for a CPU count outside 1 .. MAX_CPUS. */
-export function firmwareTables({ cpuCount, memory }: MachineShape): FirmwareTables {
+export function firmwareTables({ topology, memory, nodes = 1 }: MachineShape): FirmwareTables {
+  const cpuCount = topology.cpus;
   if (cpuCount < 1 || cpuCount > MAX_CPUS)
     throw new RangeError(`cpuCount ${cpuCount} is not in 1..${MAX_CPUS}`);
   const tables: PlacedTable[] = [];
@@ -49,12 +54,14 @@ export function firmwareTables({ cpuCount, memory }: MachineShape): FirmwareTabl
 
   const facsAddress = place(facs(), 64);
   const dsdtAddress = place(dsdt(cpuCount, memory));
-  const described = [place(fadt(facsAddress, dsdtAddress)), place(madt(cpuCount)), place(hpetTable())];
+  const { apicIds } = topology;
+  const described = [place(fadt(facsAddress, dsdtAddress)), place(madt(apicIds)), place(hpetTable())];
+  if (nodes > 1) described.push(place(srat(topology, memory, nodes)), place(slit(nodes)));
   const rsdtAddress = place(rsdt(described));
   const xsdtAddress = place(xsdt(described));
-  const mpAddress = place(mpConfiguration(cpuCount));
+  const mpAddress = place(mpConfiguration(apicIds));
   const smbiosAddress = Math.ceil(next / 16) * 16;
-  const { entryPoint, structures } = smbios(cpuCount, memory, smbiosAddress);
+  const { entryPoint, structures } = smbios(topology, memory, smbiosAddress);
   place(structures);
 
   tables.push({ address: RSDP, bytes: rsdp(rsdtAddress, xsdtAddress) });

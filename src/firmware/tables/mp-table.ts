@@ -45,15 +45,15 @@ export function mpFloatingPointer(configurationAddress: number): Uint8Array {
   return pointer;
 }
 
-/** MP configuration table (4.2). Lists the first 255 CPUs, as its APIC ids have 8 bits. */
-export function mpConfiguration(cpuCount: number): Uint8Array {
+/** MP configuration table (4.2). Lists CPUs with APIC ids of 8 bits. */
+export function mpConfiguration(apicIds: readonly number[]): Uint8Array {
   const entries = new TableBytes();
   let count = 0;
   const entry = (type: number): TableBytes => {
     count++;
     return entries.u8(type);
   };
-  for (let id = 0; id < Math.min(cpuCount, FIRST_X2APIC_ID); id++) {
+  for (const id of apicIds.filter((one) => one < FIRST_X2APIC_ID)) {
     entry(PROCESSOR)
       .u8(id, APIC_VERSION, ENABLED | (id === 0 ? BOOTSTRAP : 0))
       .u32(SIGNATURE, FEATURES, 0, 0);

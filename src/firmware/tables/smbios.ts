@@ -1,3 +1,4 @@
+import type { CpuTopology } from '../../engine/cpu-topology.js';
 import type { RamLayout } from '../../machine/memory-map.js';
 import { TableBytes, checksum } from './table-bytes.js';
 
@@ -31,12 +32,12 @@ const MAPPED_HANDLE = 0x1300;
 const BOOT_HANDLE = 0x2000;
 const END_HANDLE = 0x7f00;
 
-export function smbios(cpuCount: number, memory: RamLayout, structuresAddress: number): Smbios {
+export function smbios(topology: CpuTopology, memory: RamLayout, structuresAddress: number): Smbios {
   const list = [
     biosInformation(),
     systemInformation(),
     chassis(),
-    processorSocket(cpuCount),
+    ...Array.from({ length: topology.sockets }, (_, socket) => processorSocket(socket, topology)),
     ...memoryStructures(memory),
     structure(32, BOOT_HANDLE, (body) => body.zeros(6).u8(0)),
     structure(127, END_HANDLE, () => undefined),
@@ -101,20 +102,23 @@ function chassis(): Uint8Array {
   });
 }
 
-/** One socket whose cores are the machine's CPUs. */
-function processorSocket(cpuCount: number): Uint8Array {
+function processorSocket(socket: number, topology: CpuTopology): Uint8Array {
   const CENTRAL_PROCESSOR = 3;
   const POPULATED_ENABLED = 0x41;
   const NO_CACHE_HANDLE = 0xffff;
   const CHARACTERISTICS_64_BIT = 1 << 2;
-  const cores = Math.min(cpuCount, 255);
-  return structure(4, PROCESSOR_HANDLE, (body, string) => {
-    body.u8(string('CPU 0'), CENTRAL_PROCESSOR, OTHER, string(MAKER)).u32(0, 0).u8(string('virtual'), 0);
+  const cores = Math.min(topology.cores, 255);
+  const threads = Math.min(topology.cores * topology.threads, 255);
+  return structure(4, PROCESSOR_HANDLE + socket, (body, string) => {
+    body
+      .u8(string(`CPU ${socket}`), CENTRAL_PROCESSOR, OTHER, string(MAKER))
+      .u32(0, 0)
+      .u8(string('virtual'), 0);
     body
       .u16(0, 2000, 2000)
       .u8(POPULATED_ENABLED, OTHER)
       .u16(NO_CACHE_HANDLE, NO_CACHE_HANDLE, NO_CACHE_HANDLE);
-    body.u8(0, 0, 0, cores, cores, cores).u16(CHARACTERISTICS_64_BIT, OTHER);
+    body.u8(0, 0, 0, cores, cores, threads).u16(CHARACTERISTICS_64_BIT, OTHER);
   });
 }
 
