@@ -2,13 +2,16 @@ import { Command } from 'commander';
 import { UserError } from '../machine/user-error.js';
 import {
   parseClock,
+  parseCpuCap,
   parseCpus,
   parseEngine,
   parseHeat,
   parseMemory,
   parseNodes,
+  parseSeed,
   parseSerial,
   parseTimeout,
+  type MachineConfig,
 } from '../manager/config.js';
 import { debianGuest } from '../manager/guests/debian.js';
 import { runMachine } from '../manager/run.js';
@@ -28,7 +31,10 @@ interface RunOptions {
   timeout?: string;
   cpuModel: string;
   stats?: string;
-  clock: string;
+  clock?: string;
+  deterministic?: boolean;
+  seed?: string;
+  cpuCap?: string;
   mirror?: string;
 }
 
@@ -57,7 +63,13 @@ export function runCommand(): Command {
     .option('--timeout <seconds>', 'stop after so many seconds, with status 124')
     .option('--cpu-model <name>', 'CPU that the guest sees', 'default')
     .option('--stats <file>', 'write counts of the run as JSON')
-    .option('--clock <kind>', 'real: follows the host; virtual: counts instructions, repeatable', 'real')
+    .option('--clock <kind>', 'real: follows the host; virtual: counts instructions (default: real)')
+    .option(
+      '--deterministic',
+      'the same run each time: virtual clock, CPUs in turns, random numbers by --seed',
+    )
+    .option('--seed <n>', 'with --deterministic: other random numbers (default: 1)')
+    .option('--cpu-cap <percent>', 'most that the machine may use of one host core')
     .option('--mirror <url>', 'where to get the demo guest if there is no apt')
     .addHelpText(
       'after',
@@ -67,6 +79,7 @@ On a terminal, Ctrl-A x quits and Ctrl-A h shows the keys. The status is 0 when 
 Examples:
   viv run debian
   viv run debian-i386 --memory 256M
+  viv run debian --cpus 4 --deterministic
   viv run debian --cpus 8,sockets=2,cores=2,threads=2 --numa 2
   viv run --kernel vmlinuz --initrd initrd.img --append "console=ttyS0 quiet"
   viv run --kernel memtest86+x64.bin --append "console=ttyS0,115200" --memory 64M`,
@@ -74,6 +87,16 @@ Examples:
     .action(async (guest: string | undefined, options: RunOptions) => {
       process.exitCode = await run(guest, options);
     });
+}
+
+/** `--clock virtual` alone means the same as `--deterministic`, which says it by its name. */
+function determinism({ clock, deterministic, seed }: RunOptions): Pick<MachineConfig, 'clock' | 'seed'> {
+  const kind = clock === undefined ? (deterministic ? 'virtual' : 'real') : parseClock(clock);
+  if (deterministic && kind === 'real')
+    throw new UserError('--deterministic and --clock real contradict each other: leave one out');
+  if (seed !== undefined && kind === 'real')
+    throw new UserError('--seed is for repeatable runs: give --deterministic with it');
+  return { clock: kind, seed: seed === undefined ? 1 : parseSeed(seed) };
 }
 
 async function run(guest: string | undefined, options: RunOptions): Promise<number> {
@@ -90,7 +113,8 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     timeoutSeconds: options.timeout === undefined ? 0 : parseTimeout(options.timeout),
     cpuModel: options.cpuModel,
     statsFile: options.stats ?? null,
-    clock: parseClock(options.clock),
+    ...determinism(options),
+    cpuCap: options.cpuCap === undefined ? 0 : parseCpuCap(options.cpuCap),
   };
   const initrd = options.initrd ? options.initrd.split(',').filter(Boolean) : [];
   if (guest === undefined) {

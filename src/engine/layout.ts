@@ -38,6 +38,11 @@ export const G_STOP = 0x10002c;
 export const G_WORK = 0x100030;
 /** u32: 1 while a CPU does a CMPXCHG16B. */
 export const G_LOCK = 0x100034;
+/** u32: percent of a host core that the machine may use, 0: all; i64: nanoseconds of the machine's clock when its next turn may begin (vm/cpu-cap.ts). */
+export const G_CAP = 0x100038;
+export const G_CAP_NEXT = 0x100040;
+/** i64: nanoseconds that turns were paid for so far. */
+export const G_CAP_PAID = 0x100048;
 /** Mailboxes of the threads beside the machine's own, MAILBOX_BYTES each (mailbox.ts). */
 export const G_MAILBOXES = 0x101000;
 export const MAILBOX_BYTES = 64;

@@ -17,6 +17,8 @@ export interface SavedClock {
 /** Follows the host. `hostNow` is any monotonic count of nanoseconds. */
 export class RealClock implements Clock {
   private origin: bigint;
+  /** What it shows while it stands still. */
+  private standing: number | null = null;
 
   /** `onOrigin` is told what `hostNow` was, or would have been, at power-on. */
   constructor(
@@ -28,7 +30,18 @@ export class RealClock implements Clock {
   }
 
   now(): number {
-    return Number(this.hostNow() - this.origin);
+    return this.standing ?? Number(this.hostNow() - this.origin);
+  }
+
+  /** Stands still until `resume`. */
+  pause(): void {
+    this.standing ??= this.now();
+  }
+  resume(): void {
+    const { standing } = this;
+    if (standing === null) return;
+    this.standing = null;
+    this.setNow(standing);
   }
 
   /** Goes on from `ns`: after load, or after a pause that the guest shall not see. */

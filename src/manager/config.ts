@@ -23,6 +23,10 @@ export interface MachineConfig {
   readonly cpuModel: string;
   readonly statsFile: string | null;
   readonly clock: 'real' | 'virtual';
+  /** What random numbers of a repeatable run begin with. */
+  readonly seed: number;
+  /** Percent of a core of the host; 0: no cap. */
+  readonly cpuCap: number;
 }
 
 const MiB = 2 ** 20;
@@ -112,6 +116,23 @@ export function parseTimeout(text: string): number {
   if (!Number.isFinite(seconds) || seconds <= 0 || seconds > 2 ** 31 / 1000)
     throw new UserError(`--timeout ${text}: not a number of seconds above 0`);
   return seconds;
+}
+
+/** For repeatable runs: another seed, other random numbers. */
+export function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (!/^\d+$/.test(text) || seed < 1 || seed > 0xffffffff)
+    throw new UserError(`--seed ${text}: not a number from 1 to ${0xffffffff}`);
+  return seed;
+}
+
+export function parseCpuCap(text: string): number {
+  const percent = Number(text.replace(/%$/, ''));
+  if (!Number.isInteger(percent) || percent < 1 || percent > 100 * MOST_CPUS)
+    throw new UserError(
+      `--cpu-cap ${text}: not a percentage of a host core; write it as 50, or 200 for two cores`,
+    );
+  return percent;
 }
 
 export function parseClock(text: string): 'real' | 'virtual' {

@@ -47,8 +47,10 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       hostNow: () => process.hrtime.bigint(),
       // A repeatable run starts at a fixed moment, with fixed random numbers.
       wallClockMs: config.clock === 'virtual' ? Date.UTC(2024, 0, 1) : Date.now(),
-      entropy: config.clock === 'virtual' ? repeatableEntropy() : (target) => void randomFillSync(target),
+      entropy:
+        config.clock === 'virtual' ? repeatableEntropy(config.seed) : (target) => void randomFillSync(target),
       pacing,
+      ...(config.cpuCap === 0 ? {} : { cpuCap: config.cpuCap }),
       threads: nodeThreads(new URL('./cpu-thread.js', import.meta.url)),
       serial: { write: (byte) => console.write(byte) },
       debugConsole: { write: (byte) => void process.stderr.write(Uint8Array.of(byte)) },
@@ -56,6 +58,14 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     const running = machine;
     console.onInput((bytes) => running.receiveSerial(bytes));
     console.onQuit(() => running.end({ kind: 'quit' }));
+    let paused = false;
+    console.onPause(() => {
+      paused = !paused;
+      if (paused) running.pause();
+      else running.resume();
+      process.stderr.write(paused ? '\r\nviv: paused; Ctrl-A p lets it go on\r\n' : '\r\nviv: goes on\r\n');
+    });
+    if (config.topology.cpus > 1) sayMode(config.topology.cpus, machine.mode);
     machine.boot(read);
     if (config.timeoutSeconds > 0)
       timer = setTimeout(() => running.end({ kind: 'timeout' }), config.timeoutSeconds * 1000);
@@ -68,6 +78,15 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     clearTimeout(timer);
     console.close();
   }
+}
+
+function sayMode(cpus: number, { kind, threads }: VirtualMachine['mode']): void {
+  const how = {
+    parallel: `in ${threads} threads at once, as the host has cores: not repeatable`,
+    turns: 'in turns, as the host has one core: not repeatable',
+    deterministic: 'in turns, on virtual time: the same each time',
+  };
+  process.stderr.write(`viv: ${cpus} CPUs run ${how[kind]}\n`);
 }
 
 function cpuModel(name: string): ReturnType<typeof findCpuModel> {
@@ -98,9 +117,9 @@ function exitStatus(end: MachineEnd, config: MachineConfig): number {
   }
 }
 
-/** xorshift32: the same bytes in each run. */
-function repeatableEntropy(): (target: Uint8Array) => void {
-  let state = 0x2545f491;
+/** xorshift32: the same bytes in each run with this seed. */
+function repeatableEntropy(seed: number): (target: Uint8Array) => void {
+  let state = Math.imul(seed, 0x2545f491) || 1;
   return (target) => {
     for (let i = 0; i < target.length; i++) {
       state ^= state << 13;
@@ -114,6 +133,7 @@ function repeatableEntropy(): (target: Uint8Array) => void {
 function writeStats(config: MachineConfig, machine: VirtualMachine, seconds: number): void {
   const stats = {
     ...machine.counts(),
+    mode: machine.mode,
     seconds,
     memory: { guest: config.memoryBytes, process: process.memoryUsage.rss() },
     ...(config.clock === 'virtual'

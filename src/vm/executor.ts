@@ -5,7 +5,10 @@ import type { Processor } from '../engine/processor.js';
 import { remoteBoard, remoteCode, reportShutdown } from '../engine/remote-board.js';
 import { RemoteEngine } from '../engine/remote-engine.js';
 import type { RegionModule } from '../engine/translator/installer.js';
+import { CpuCap } from './cpu-cap.js';
 import { Turns, PAUSES } from './turns.js';
+
+const NS_PER_MS = 1e6;
 
 /** What a thread that runs CPUs is given. */
 export interface ExecutorData extends EngineModules {
@@ -34,6 +37,8 @@ export class Executor {
   private installed = 0;
   private next: number;
   private readonly turns: Turns;
+  private readonly cap: CpuCap;
+  private readonly now: () => number;
 
   constructor(
     private readonly data: ExecutorData,
@@ -49,7 +54,9 @@ export class Executor {
     const { runtime, interpreter } = data;
     this.engine = new RemoteEngine({ kind, memory, board, code, runtime, interpreter });
     this.next = thread;
-    this.turns = new Turns(() => Number(now()));
+    this.now = () => Number(now());
+    this.turns = new Turns(this.now);
+    this.cap = new CpuCap(memory);
   }
 
   run(): never {
@@ -62,17 +69,22 @@ export class Executor {
         continue;
       }
       this.install();
+      const rest = this.cap.wait(this.now());
+      if (rest > 0) {
+        this.wait(THREAD_SLEEPS, seen, rest / NS_PER_MS);
+        continue;
+      }
       const processor = this.claim();
       if (processor) this.give(processor);
       else this.wait(THREAD_SLEEPS, seen);
     }
   }
 
-  private wait(doing: number, seen: number): void {
+  private wait(doing: number, seen: number, milliseconds = Infinity): void {
     this.asker.doing = doing;
     // The machine's thread may wait for just this.
     if (doing === THREAD_STOPPED) this.asker.callHome();
-    Atomics.wait(this.words, L.G_WORK >> 2, seen);
+    Atomics.wait(this.words, L.G_WORK >> 2, seen, milliseconds);
     this.asker.doing = THREAD_RUNS;
   }
 
@@ -99,7 +111,10 @@ export class Executor {
     const others = processors.some((other) => other !== processor && other.owner < 0 && other.canWake());
     processor.pauses = others ? PAUSES : 0;
     this.running = processor.pointer;
+    const started = this.now();
     const why = this.turns.give(processor, Infinity);
+    const ended = this.now();
+    this.cap.spent(ended - started, ended);
     this.running = 0;
     if (why === 'shutdown') reportShutdown(this.asker, processor.pointer);
     processor.release();

@@ -1,9 +1,10 @@
 import type { StopReason } from '../engine/cpu.js';
 import type { Processor } from '../engine/processor.js';
-import type { Clock, VirtualClock } from '../machine/clock.js';
+import { RealClock, type Clock, type VirtualClock } from '../machine/clock.js';
 import { HOME_THREAD } from '../engine/engine.js';
 import { HOME_SLEEPS } from '../engine/layout.js';
 import type { EventQueue } from '../machine/events.js';
+import type { CpuCap } from './cpu-cap.js';
 import type { Threads } from './threads.js';
 import { PAUSES, Turns } from './turns.js';
 
@@ -15,6 +16,8 @@ const BREATH_MS = 8;
 export interface SchedulerHost {
   /** Milliseconds, for pacing only. */
   milliseconds(): number;
+  /** Nanoseconds that all threads have used of the host's cores, where the host tells. */
+  cpuTime?(): number;
   /** Lets other work of this thread run. */
   breathe(): Promise<void>;
   /** Resolves after so many nanoseconds (Infinity: never by itself), or when `wake` is called. */
@@ -46,6 +49,7 @@ export class Scheduler {
     private readonly virtual: VirtualClock | null,
     private readonly events: EventQueue,
     private readonly host: SchedulerHost,
+    private readonly cap: CpuCap,
   ) {
     events.onEarlier = () => this.interruptTurn();
     this.turns = new Turns(() => clock.now());
@@ -70,6 +74,27 @@ export class Scheduler {
     this.host.wake();
   }
 
+  /** CPUs and clock stand still until `resume`. */
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.interruptTurn();
+    this.host.wake();
+  }
+  resume(): void {
+    this.paused = false;
+    this.host.wake();
+  }
+  private paused = false;
+
+  private async rest(): Promise<void> {
+    this.threads?.stop();
+    if (this.clock instanceof RealClock) this.clock.pause();
+    while (this.paused && !this.stopping) await this.host.sleep(Infinity);
+    if (this.clock instanceof RealClock) this.clock.resume();
+    this.threads?.go();
+  }
+
   /** An event was armed that may be due before the turn ends. */
   private interruptTurn(): void {
     this.running?.requestExit();
@@ -80,12 +105,19 @@ export class Scheduler {
     this.stopping = false;
     let breath = this.host.milliseconds() + BREATH_MS;
     while (!this.stopping) {
+      if (this.paused) await this.rest();
+      const started = this.time();
       this.threads?.serve();
       this.events.runDue();
-      const ran = this.threads ? this.turnAmongThreads() : this.round();
+      const wait = this.cap.wait(started);
+      const ran = wait > 0 ? null : this.threads ? this.turnAmongThreads() : this.round();
+      const ended = this.time();
+      this.cap.spent(ended - started, ended);
+      if (this.cap.percent > 0 && this.host.cpuTime) this.cap.settle(this.host.cpuTime(), ended);
       if (ran !== null && typeof ran === 'object') return { reason: 'shutdown', cpu: ran };
       if (this.stopping) break;
-      if (ran === null) await this.idle();
+      if (wait > 0) await this.wait(wait, false);
+      else if (ran === null) await this.idle();
       if (this.host.milliseconds() >= breath) {
         await this.host.breathe();
         breath = this.host.milliseconds() + BREATH_MS;
@@ -94,12 +126,19 @@ export class Scheduler {
     return { reason: 'stopped' };
   }
 
+  /** Nanoseconds for the cap: what the other threads go by. */
+  private time(): number {
+    return this.threads ? this.clock.now() : this.host.milliseconds() * 1e6;
+  }
+
   /** A turn for each CPU that can run; null: none could. Gives a CPU that shut down. */
   private round(): Processor | true | null {
     let anyRan = false;
     for (const processor of this.processors) {
       if (this.stopping) break;
       if (!processor.canWake()) continue;
+      const others = this.processors.some((other) => other !== processor && other.canWake());
+      processor.pauses = others ? PAUSES : 0;
       const why = this.give(processor);
       if (why === 'shutdown') return processor;
       anyRan ||= why !== 'halted' && why !== 'waiting';
@@ -160,16 +199,23 @@ export class Scheduler {
       await this.host.sleep(Infinity);
       return;
     }
+    await this.wait(next === undefined ? Infinity : Math.max(next - this.clock.now(), 0), true);
+  }
+
+  /** So many nanoseconds, or until another thread asks, or with `forWork` has a CPU to run. */
+  private async wait(nanoseconds: number, forWork: boolean): Promise<void> {
     const { threads } = this;
     if (threads) {
       threads.home = HOME_SLEEPS;
       // Who asks, or makes a CPU able to run, from now on wakes this thread.
-      if (threads.asked || this.processors.some((one) => one.owner < 0 && one.canWake())) {
+      if (threads.asked || (forWork && this.processors.some((one) => one.owner < 0 && one.canWake()))) {
         threads.home = 0;
         return;
       }
     }
-    await this.host.sleep(next === undefined ? Infinity : Math.max(next - this.clock.now(), 0));
+    const next = this.virtual ? undefined : this.events.next();
+    const due = next === undefined ? Infinity : Math.max(next - this.clock.now(), 0);
+    await this.host.sleep(Math.min(nanoseconds, due));
     if (threads) threads.home = 0;
   }
 }

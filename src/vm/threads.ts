@@ -76,6 +76,16 @@ export class Threads {
 
   /** Does something while no other thread runs any CPU. `decoding`: threads that wait for code to be decoded may go on waiting. */
   stopped(act: () => void, decoding = false): void {
+    this.stop(decoding);
+    try {
+      act();
+    } finally {
+      this.go();
+    }
+  }
+
+  /** No other thread runs any CPU until `go`. */
+  stop(decoding = false): void {
     if (this.stops++ === 0) {
       Atomics.store(this.words, L.G_STOP >> 2, 1);
       this.offerWork();
@@ -87,9 +97,9 @@ export class Threads {
         if (this.failure) throw this.failure;
         if (this.milliseconds() - since > STOP_MS) throw new Error('a thread of the machine does not stop');
       }
-      act();
-    } finally {
+    } catch (error) {
       this.go();
+      throw error;
     }
   }
 

@@ -18,6 +18,7 @@ import { GuestRam } from '../machine/guest-ram.js';
 import { ramLayout } from '../machine/memory-map.js';
 import { enterKernel, setMemoryTypes } from './boot-cpu.js';
 import { countingBoard } from './counting-board.js';
+import { CpuCap } from './cpu-cap.js';
 import { describeCpu } from './report.js';
 import { Scheduler, type SchedulerHost } from './scheduler.js';
 import { Threads, type ThreadHost } from './threads.js';
@@ -40,6 +41,8 @@ export interface VirtualMachineOptions {
   readonly wallClockMs: number;
   readonly entropy: Entropy;
   readonly pacing: SchedulerHost;
+  /** Percent of a core of the host that the machine may use; all when not given. */
+  readonly cpuCap?: number;
   /** Runs CPUs in several threads where the host has them; null: all in this one. */
   readonly threads: ThreadHost | null;
   /** Serial port 1. */
@@ -125,7 +128,9 @@ export class VirtualMachine {
     const origin = (at: bigint): void => view.setBigInt64(L.G_CLOCK_ORIGIN, at, true);
     const clock = virtual ?? new RealClock(options.hostNow, origin);
     this.events = new EventQueue(clock);
-    this.scheduler = new Scheduler(engine.processors, clock, virtual, this.events, options.pacing);
+    const cap = new CpuCap(engine.memory);
+    cap.percent = options.cpuCap ?? 0;
+    this.scheduler = new Scheduler(engine.processors, clock, virtual, this.events, options.pacing, cap);
     this.board = board = new PcBoard({
       events: this.events,
       ram: this.ram,
@@ -233,6 +238,27 @@ export class VirtualMachine {
   /** Runs until the machine ends. A reset by the guest boots the same kernel again. */
   async run(): Promise<MachineEnd> {
     this.threads?.go();
+    const end = await this.runUntilEnd();
+    this.threads?.stop();
+    return end;
+  }
+
+  /** CPUs and clock stand still until `resume`. */
+  pause(): void {
+    this.scheduler.pause();
+  }
+  resume(): void {
+    this.scheduler.resume();
+  }
+
+  /** How several CPUs run: at once in so many threads, or in turns; with virtual time the same way each time. */
+  get mode(): { kind: 'parallel' | 'turns' | 'deterministic'; threads: number } {
+    const threads = this.engine.mailboxes.threads + 1;
+    if (this.options.virtualClock) return { kind: 'deterministic', threads };
+    return { kind: threads > 1 ? 'parallel' : 'turns', threads };
+  }
+
+  private async runUntilEnd(): Promise<MachineEnd> {
     for (;;) {
       const { reason, cpu } = await this.scheduler.run();
       if (this.ended) return this.ended;

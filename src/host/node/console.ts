@@ -10,6 +10,8 @@ export interface SerialConsole {
   onInput(receive: (bytes: Uint8Array) => void): void;
   /** Calls back when the user wants to quit. */
   onQuit(quit: () => void): void;
+  /** Calls back when the user wants the machine to pause, or to go on. */
+  onPause(pause: () => void): void;
   /** Gives the terminal back; nothing comes after it. */
   close(): void;
 }
@@ -66,6 +68,7 @@ class StandardConsole implements SerialConsole {
   private readonly raw = process.stdin.isTTY === true;
   private receive: (bytes: Uint8Array) => void = () => {};
   private quit: () => void = () => {};
+  private pause: () => void = () => {};
   private readonly restore = (): void => {
     if (this.raw) process.stdin.setRawMode(false);
   };
@@ -84,6 +87,7 @@ class StandardConsole implements SerialConsole {
     if (bytes.length > 0) this.receive(bytes);
     for (const action of actions) {
       if (action === 'quit') this.quit();
+      else if (action === 'pause') this.pause();
       else process.stderr.write(`\r\n${ESCAPE_HELP}\r\n`);
     }
   };
@@ -96,6 +100,9 @@ class StandardConsole implements SerialConsole {
   }
   onQuit(quit: () => void): void {
     this.quit = quit;
+  }
+  onPause(pause: () => void): void {
+    this.pause = pause;
   }
   close(): void {
     this.gathered.flush();
@@ -123,6 +130,7 @@ class FileConsole implements SerialConsole {
   }
   onInput(): void {}
   onQuit(): void {}
+  onPause(): void {}
   close(): void {
     this.gathered.flush();
     closeSync(this.descriptor);
@@ -133,6 +141,7 @@ class NoConsole implements SerialConsole {
   write(): void {}
   onInput(): void {}
   onQuit(): void {}
+  onPause(): void {}
   close(): void {}
 }
 

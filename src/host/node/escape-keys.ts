@@ -1,10 +1,11 @@
 export const ESCAPE = 0x01;
 
 /** What the keys behind Ctrl-A mean, as in QEMU's console. */
-export type EscapeAction = 'quit' | 'help' | null;
+export type EscapeAction = 'quit' | 'pause' | 'help' | null;
 
 export const ESCAPE_HELP = [
   'Ctrl-A x       quit: the machine is switched off at once',
+  'Ctrl-A p       pause the machine, and let it go on',
   'Ctrl-A h       this help',
   'Ctrl-A Ctrl-A  send Ctrl-A to the guest',
 ].join('\r\n');
@@ -27,6 +28,7 @@ export class EscapeKeys {
       const key = String.fromCharCode(byte).toLowerCase();
       if (byte === ESCAPE) bytes.push(ESCAPE);
       else if (key === 'x') actions.push('quit');
+      else if (key === 'p') actions.push('pause');
       else if (key === 'h' || key === '?') actions.push('help');
     }
     return { bytes: Uint8Array.from(bytes), actions };
