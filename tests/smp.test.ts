@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COMPLAINTS, withCpus } from './smp.js';
+import { COMPLAINTS, deterministicRun, withCpus } from './smp.js';
 
 const SCRIPT = `
 echo "CPUs $(nproc)"
@@ -28,4 +28,14 @@ test('four CPUs keep the memory order of x86 and its locks, and go offline and o
     said,
   );
   assert.doesNotMatch(output, /WRONG/);
+});
+
+test('four busy CPUs run the same way each time with --deterministic, by either engine', async () => {
+  const first = await deterministicRun('translate');
+  assert.equal(first.mode.kind, 'deterministic');
+  const second = await deterministicRun('interpret');
+  assert.deepEqual(
+    [second.instructions, second.memoryHash, second.output],
+    [first.instructions, first.memoryHash, first.output],
+  );
 });

@@ -21,6 +21,35 @@ export function withCpus(cpus: number, script: string, ...options: string[]): Pr
   });
 }
 
+/** Four loops at once, and what comes of them. */
+const BUSY = `
+for i in 1 2 3 4; do
+  ( x=0; while [ $x -lt 1000 ]; do x=$((x + i)); done; echo "worker $i $x" | md5sum ) &
+done
+wait
+cat /proc/interrupts | md5sum
+`;
+
+export interface DeterministicRun {
+  readonly instructions: number;
+  readonly memoryHash: string;
+  readonly mode: { kind: string };
+  readonly output: string;
+}
+
+/** A repeatable run of Debian with four CPUs that all work. */
+export function deterministicRun(engine: string, ...options: string[]): Promise<DeterministicRun> {
+  return withFolder(async (folder) => {
+    const stats = join(folder, 'stats.json');
+    const { kernel, initrd, append } = await debianGuest({ arch: 'amd64', flavour: 'generic', script: BUSY });
+    const machine = ['--kernel', kernel, '--initrd', initrd, '--append', append, '--memory', '256M'];
+    const how = ['--deterministic', '--cpus', '4', '--engine', engine, '--stats', stats, '--timeout', '600'];
+    const { status, output, errors } = await viv('run', ...machine, ...how, ...options);
+    if (status !== 0) throw new Error(`status ${status}: ${output}\n${errors}`);
+    return { ...(JSON.parse(readFileSync(stats, 'utf8')) as Omit<DeterministicRun, 'output'>), output };
+  });
+}
+
 /** What no kernel may say of its CPUs. */
 export const COMPLAINTS =
   /Oops|BUG:|WARNING:|soft lockup|hard lockup|rcu.*stall|clocksource.*unstable|Marking TSC unstable|Kernel panic|segfault|INFO: task/;

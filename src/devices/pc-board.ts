@@ -23,6 +23,7 @@ import { I8042 } from './input/i8042.js';
 import { DmaControllers } from './legacy/dma8237.js';
 import { KvmCalls } from './paravirt/kvm-calls.js';
 import { KvmClock } from './paravirt/kvm-clock.js';
+import { KvmSteal } from './paravirt/kvm-steal.js';
 import { COM1, COM2, Uart16550, type SerialBackend } from './serial/uart16550.js';
 import { HPET_BYTES, Hpet } from './timers/hpet.js';
 import { I8254 } from './timers/i8254.js';
@@ -89,6 +90,7 @@ export class PcBoard implements BoardAccess {
   readonly serial: readonly Uart16550[];
   readonly kvmClock: KvmClock;
   private readonly kvmCalls: KvmCalls;
+  private readonly kvmSteal: KvmSteal;
   readonly events: EventQueue;
   readonly ram: GuestRam;
   private readonly entropy: Entropy;
@@ -164,6 +166,7 @@ export class PcBoard implements BoardAccess {
       kick: (id) => cpus[apicIds.indexOf(id)]?.kick(),
       yield: (cpu) => cpus[cpu]!.yield(),
     });
+    this.kvmSteal = new KvmSteal(ram, cpus.length, (cpu, physical) => cpus[cpu]!.stealTime(physical));
     this.kvmClock = new KvmClock(events.clock, ram, options.wallClockMs, cpus.length, (cpu) =>
       cpus[cpu]!.tscOffset(),
     );
@@ -179,6 +182,7 @@ export class PcBoard implements BoardAccess {
     this.port92.reset();
     this.resetControl.reset();
     this.kvmClock.reset();
+    this.kvmSteal.reset();
   }
 
   private externalInterrupt(asserted: boolean): void {
@@ -254,13 +258,21 @@ export class PcBoard implements BoardAccess {
 
   msrRead(cpu: number, index: number): bigint | undefined {
     this.catchUp();
-    return this.localApics[cpu]!.readMsr(index) ?? this.kvmClock.readMsr(cpu, index);
+    return (
+      this.localApics[cpu]!.readMsr(index) ??
+      this.kvmClock.readMsr(cpu, index) ??
+      this.kvmSteal.readMsr(cpu, index)
+    );
   }
 
   msrWrite(cpu: number, index: number, value: bigint): boolean {
     this.catchUp();
     const unsigned = BigInt.asUintN(64, value);
-    return this.localApics[cpu]!.writeMsr(index, unsigned) || this.kvmClock.writeMsr(cpu, index, unsigned);
+    return (
+      this.localApics[cpu]!.writeMsr(index, unsigned) ||
+      this.kvmClock.writeMsr(cpu, index, unsigned) ||
+      this.kvmSteal.writeMsr(cpu, index, unsigned)
+    );
   }
 
   /** The TSC offset of a CPU changed. */
@@ -322,6 +334,7 @@ export class PcBoard implements BoardAccess {
       ...uarts,
       ['DMA', this.dma],
       ['kvmclock', this.kvmClock],
+      ['steal time', this.kvmSteal],
     ];
   }
 

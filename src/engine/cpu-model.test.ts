@@ -34,7 +34,7 @@ test('vendor, brand, signature and hypervisor', () => {
   assert.equal(leaf('core2duo', 1).eax, 0x6fb);
   const hypervisor = leaf('default', 0x40000000);
   assert.equal(characters(hypervisor.ebx, hypervisor.ecx, hypervisor.edx), 'KVMKVMKVM');
-  assert.equal(leaf('default', 0x40000001).eax, 0x01000888);
+  assert.equal(leaf('default', 0x40000001).eax, 0x01002aa8);
   assert.equal(leaf('default', 0x40000010).eax, 1_000_000);
 });
 

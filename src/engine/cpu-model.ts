@@ -146,8 +146,8 @@ const VENDOR = 'GenuineIntel';
 const BRAND = 'Vivarium Virtual CPU';
 const HYPERVISOR = 'KVMKVMKVM\0\0\0';
 const LAST_HYPERVISOR_LEAF = 0x40000010;
-/** CLOCKSOURCE2, PV_UNHALT, PV_SEND_IPI, CLOCKSOURCE_STABLE_BIT (Linux Documentation/virt/kvm/x86/cpuid.rst). */
-const KVM_FEATURES = (1 << 3) | (1 << 7) | (1 << 11) | (1 << 24);
+/** CLOCKSOURCE2, STEAL_TIME, PV_UNHALT, PV_TLB_FLUSH, PV_SEND_IPI, PV_SCHED_YIELD, CLOCKSOURCE_STABLE_BIT (Linux Documentation/virt/kvm/x86/cpuid.rst). */
+const KVM_FEATURES = (1 << 3) | (1 << 5) | (1 << 7) | (1 << 9) | (1 << 11) | (1 << 13) | (1 << 24);
 const TSC_KHZ = 1_000_000;
 const MHZ = TSC_KHZ / 1000;
 /** Bytes of an XSAVE area: legacy region and header. */

@@ -240,6 +240,9 @@ export const S_HALT_COUNT = 0xed0;
 export const S_OWNER = 0xed8;
 /** u32: 1: the CPU was kicked: its halt, or the next one, ends at once. */
 export const S_KICKED = 0xee0;
+/** u32: address of the guest's struct kvm_steal_time for this CPU, 0: it has none; i64: since when the CPU could run and was not let, 0: it was. */
+export const S_STEAL_AREA = 0xee4;
+export const S_STEAL_SINCE = 0xee8;
 /** u32: PAUSE instructions until the CPU's turn ends, if others wait for theirs. */
 export const S_PAUSES = 0xedc;
 /** u32 count and 64 entries of 32 bytes: CPUID leaves: leaf, subleaf (or -1 any), eax, ebx, ecx, edx. Written from the CPU model. */

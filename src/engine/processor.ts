@@ -8,11 +8,18 @@ const EXTERNAL = 0;
 const NMI = 2;
 const NMI_VECTOR = 2;
 
+// struct kvm_steal_time: u64 steal, u32 version (odd while it is written), u32 flags, u8 preempted
+const STEAL_VERSION = 8;
+const STEAL_PREEMPTED = 16;
+const PREEMPTED = 1;
+const PREEMPTED_FLUSH = 2;
+
 /** What all engines share: when interrupts, traps and stops come between instructions. How instructions execute is the subclass's. */
 export abstract class Processor implements Cpu {
   readonly pointer: number;
   protected readonly view: DataView;
   private readonly words: Int32Array;
+  private readonly bytes: Uint8Array;
   readonly counts: CpuCounts = {
     portReads: 0,
     portWrites: 0,
@@ -30,6 +37,7 @@ export abstract class Processor implements Cpu {
     this.pointer = L.CPU_BASE + index * L.CPU_BYTES;
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
   }
 
   /** Executes until the budget is used up, something is pending, or a fault was raised outside an instruction (S_FAULT). */
@@ -140,6 +148,38 @@ export abstract class Processor implements Cpu {
   /** After so many PAUSEs the CPU's turn ends; 0: it may go on. */
   set pauses(count: number) {
     this.setU32(L.S_PAUSES, count);
+  }
+  /** Address in memory of the guest's struct kvm_steal_time; 0: none. */
+  set stealTime(area: number) {
+    this.setU32(L.S_STEAL_AREA, area);
+    this.setI64(L.S_STEAL_SINCE, 0);
+  }
+  /** The CPU's turn begins, at this nanosecond: does what others left for it to do, and tells it how long it waited. */
+  beginTurn(now: number): void {
+    const area = this.u32(L.S_STEAL_AREA);
+    if (area === 0) return;
+    const state = Atomics.exchange(this.bytes, area + STEAL_PREEMPTED, 0);
+    if (state & PREEMPTED_FLUSH) this.runtime.flushTlb(this.pointer, true);
+    const since = this.i64(L.S_STEAL_SINCE);
+    if (since === 0) return;
+    const { view } = this;
+    const version = view.getUint32(area + STEAL_VERSION, true) | 1;
+    view.setUint32(area + STEAL_VERSION, version, true);
+    view.setBigUint64(
+      area,
+      view.getBigUint64(area, true) + BigInt(Math.round(Math.max(0, now - since))),
+      true,
+    );
+    view.setUint32(area + STEAL_VERSION, version + 1, true);
+  }
+  /** It ends; whoever waits for this CPU need not wait, and may leave a TLB flush to its next turn. */
+  endTurn(now: number): void {
+    const area = this.u32(L.S_STEAL_AREA);
+    if (area === 0) return;
+    // A halted one is not waited for, and systems would rather not wake work on CPUs that are not let run.
+    const waits = this.canWake();
+    this.setI64(L.S_STEAL_SINCE, waits ? Math.round(now) : 0);
+    if (waits) Atomics.store(this.bytes, area + STEAL_PREEMPTED, PREEMPTED);
   }
   /** What was known of code is known no more, before the CPU goes on (by its own thread). */
   forgetCode(): void {

@@ -38,6 +38,7 @@ export class TestCpu implements CpuLines {
     this.log.push('kick');
   }
   yield(): void {}
+  stealTime(): void {}
   smi(): void {
     this.log.push('smi');
   }

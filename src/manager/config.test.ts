@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UserError } from '../machine/user-error.js';
-import { parseClock, parseCpus, parseEngine, parseMemory, parseSerial, parseTimeout } from './config.js';
+import { CpuTopology } from '../engine/cpu-topology.js';
+import {
+  parseClock,
+  parseCpuCap,
+  parseCpus,
+  parseNodes,
+  parseSeed,
+  parseEngine,
+  parseMemory,
+  parseSerial,
+  parseTimeout,
+} from './config.js';
 
 test('memory is taken in the usual units, in whole pages', () => {
   assert.equal(parseMemory('512M'), 512 * 2 ** 20);
@@ -18,6 +29,15 @@ test('what cannot be is refused by name and value', () => {
     [() => parseMemory('much'), /--memory much: not an amount/],
     [() => parseCpus('0'), /--cpus 0/],
     [() => parseCpus('2.5'), /--cpus 2.5/],
+    [() => parseCpus('8,sockets=3'), /3 sockets.*do not make 8/],
+    [() => parseCpus('8,cores=2,threads=2'), /1 sockets, 2 threads and 2 cores do not make 8/],
+    [() => parseCpus('8,dies=2'), /there is no "dies"/],
+    [() => parseCpus('8,cores=x'), /cores=x is not a number/],
+    [() => parseCpus('8,cores=8,cores=8'), /cores is given twice/],
+    [() => parseCpus('195,sockets=65,cores=3'), /APIC id 258/],
+    [() => parseNodes('3', new CpuTopology(2, 2, 1)), /--numa 3.*from 1 to 2/],
+    [() => parseSeed('0'), /--seed 0/],
+    [() => parseCpuCap('0'), /--cpu-cap 0/],
     [() => parseCpus('256'), /from 1 to 255/],
     [() => parseEngine('fast'), /--engine fast/],
     [() => parseSerial('tcp:1'), /--serial tcp:1/],
@@ -38,4 +58,19 @@ test('places for the serial port', () => {
   assert.deepEqual(parseSerial('stdio'), { kind: 'stdio' });
   assert.deepEqual(parseSerial('none'), { kind: 'none' });
   assert.deepEqual(parseSerial('file:/tmp/a:b'), { kind: 'file', path: '/tmp/a:b' });
+});
+
+test('CPUs are grouped as asked; cores are what is left to say', () => {
+  const shape = (text: string): number[] => {
+    const { sockets, cores, threads, cpus } = parseCpus(text);
+    return [cpus, sockets, cores, threads];
+  };
+  assert.deepEqual(shape('4'), [4, 1, 4, 1]);
+  assert.deepEqual(shape('32,sockets=2,threads=2'), [32, 2, 8, 2]);
+  assert.deepEqual(shape('12,sockets=2,cores=3,threads=2'), [12, 2, 3, 2]);
+  // Three cores take two bits: each socket's ids begin at a multiple of eight.
+  assert.deepEqual(
+    parseCpus('12,sockets=2,cores=3,threads=2').apicIds,
+    [0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13],
+  );
 });

@@ -112,8 +112,10 @@ export class Executor {
     processor.pauses = others ? PAUSES : 0;
     this.running = processor.pointer;
     const started = this.now();
+    processor.beginTurn(started);
     const why = this.turns.give(processor, Infinity);
     const ended = this.now();
+    processor.endTurn(ended);
     this.cap.spent(ended - started, ended);
     this.running = 0;
     if (why === 'shutdown') reportShutdown(this.asker, processor.pointer);

@@ -181,10 +181,12 @@ export class Scheduler {
     const now = this.clock.now();
     const until = next === undefined ? Infinity : Math.max(next - now, 1);
     this.running = processor;
+    processor.beginTurn(now);
     let why: StopReason;
     if (this.virtual) why = processor.run(Math.min(most, until));
     else why = this.turns.give(processor, until);
     this.running = null;
+    processor.endTurn(this.clock.now());
     return why;
   }
 

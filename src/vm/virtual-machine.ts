@@ -141,6 +141,9 @@ export class VirtualMachine {
         startup: (vector: number) => processor.startup(vector),
         kick: () => processor.kick(),
         yield: () => processor.requestExit(),
+        stealTime: (physical: number | null) => {
+          processor.stealTime = physical === null ? 0 : engine.runtime.ramAddress(BigInt(physical)) >>> 0;
+        },
         // There is no system-management mode: what would enter it does nothing.
         smi: () => {},
         tscOffset: () => view.getBigUint64(processor.pointer + L.S_TSC_OFFSET, true),

@@ -60,13 +60,14 @@ export function readRam(host: u32, bytes: u32): i64 {
 
 /** Writes RAM; ROM keeps what it has; decoded code there is dropped. The bytes lie in one page. */
 export function writeRam(host: u32, bytes: u32, value: i64): void {
-  const attributes = load<u32>(attributesOf(host));
-  if ((attributes & PAGE_ROM) != 0) return;
+  const attributes = attributesOf(host);
+  if ((load<u32>(attributes) & PAGE_ROM) != 0) return;
   if (bytes == 1) store<u8>(host, <u8>value);
   else if (bytes == 2) store<u16>(host, <u16>value);
   else if (bytes == 4) store<u32>(host, <u32>value);
   else store<i64>(host, value);
-  if ((attributes & PAGE_CODE) != 0) noticeCodeWrite(host, bytes);
+  // Another thread may just have found code there: a locked read, so that it comes behind the store.
+  if ((atomic.or<u32>(attributes, 0) & PAGE_CODE) != 0) noticeCodeWrite(host, bytes);
 }
 
 /** One byte of physical memory or of a device. */
@@ -85,7 +86,7 @@ const MOST_STORES: u32 = 1 << 20;
  */
 export function noticeCodeWrite(host: u32, bytes: u32): void {
   const attributes = attributesOf(host);
-  // Whoever decodes these bytes now marks them and looks at them once more: the store must be seen before the marks are read.
+  // Whoever decodes these bytes now marks them and looks at them once more: the marks are read behind the store.
   atomic.or<u32>(attributes, 0);
   const chunks = load<u32>(attributes + 4);
   const first = (host & 0xfff) >> 7;

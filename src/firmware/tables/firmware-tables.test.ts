@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import { CpuTopology } from '../../engine/cpu-topology.js';
 import assert from 'node:assert/strict';
+import { slit, srat } from './numa.js';
 import { ramLayout } from '../../machine/memory-map.js';
 import { MAX_CPUS, firmwareTables, type FirmwareTables } from './firmware-tables.js';
 
@@ -211,4 +212,34 @@ test('a CPU count that cannot be is refused', () => {
       RangeError,
     );
   }
+});
+
+test('two nodes have half the CPUs and half the memory each, around the hole below 4 GiB', () => {
+  const memory = ramLayout(5 * GIB);
+  const table = srat(new CpuTopology(2, 2, 1), memory, 2);
+  const view = new DataView(table.buffer, table.byteOffset, table.length);
+  const cpus: number[][] = [];
+  const ranges: number[][] = [];
+  for (let at = 48; at < table.length; at += view.getUint8(at + 1))
+    if (view.getUint8(at) === 0) cpus.push([view.getUint8(at + 3), view.getUint8(at + 2)]);
+    else
+      ranges.push([
+        view.getUint32(at + 2, true),
+        Number(view.getBigUint64(at + 8, true)),
+        Number(view.getBigUint64(at + 16, true)),
+      ]);
+  assert.deepEqual(cpus, [
+    [0, 0],
+    [1, 0],
+    [2, 1],
+    [3, 1],
+  ]);
+  const half = 2.5 * GIB;
+  const low = memory.lowBytes - half;
+  assert.deepEqual(ranges, [
+    [0, 0, half],
+    [1, half, low],
+    [1, 4 * GIB, half - low],
+  ]);
+  assert.deepEqual([...slit(2).slice(36)], [2, 0, 0, 0, 0, 0, 0, 0, 10, 20, 20, 10]);
 });

@@ -32,6 +32,8 @@ export interface CpuLines {
   smi(): void;
   /** Ends its halt, or the next one. */
   kick(): void;
+  /** Physical address at which the CPU is told of the time that it could not run; null: nowhere. */
+  stealTime(physical: number | null): void;
   /** It would rather let other CPUs run. */
   yield(): void;
   /** TSC minus clock, modulo 2^64. */
