@@ -21,6 +21,8 @@ export interface BoardAccess {
   /** Vector of the interrupt that the CPU now takes, from its local APIC or the 8259. */
   acknowledge(cpu: number): number;
   hasInterrupt(cpu: number): boolean;
+  /** All that a CPU in another thread asks to take an interrupt, at once: the vector, or -1 for none; its line is right behind it. */
+  take?(cpu: number): number;
 }
 
 /** Why `run` came back. */

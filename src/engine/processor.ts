@@ -280,15 +280,21 @@ export abstract class Processor implements Cpu {
     }
     if (!(line & L.LINE_INTR) || !(this.u32(L.S_EFLAGS) & L.EFLAGS_IF)) return false;
     if (this.inShadow()) return this.stepShadow();
-    if (!this.board.hasInterrupt(this.index)) {
-      Atomics.and(this.words, (this.pointer + L.S_LINE) >> 2, ~L.LINE_INTR);
-      return false;
-    }
-    const vector = this.board.acknowledge(this.index);
+    const vector = this.board.take ? this.board.take(this.index) : this.takeVector();
+    if (vector < 0) return false;
     this.count(L.S_INTERRUPT_COUNT);
-    this.interruptChanged();
     this.runtime.deliverInterrupt(this.pointer, vector, EXTERNAL, 0, 0);
     return true;
+  }
+
+  private takeVector(): number {
+    if (!this.board.hasInterrupt(this.index)) {
+      Atomics.and(this.words, (this.pointer + L.S_LINE) >> 2, ~L.LINE_INTR);
+      return -1;
+    }
+    const vector = this.board.acknowledge(this.index);
+    this.interruptChanged();
+    return vector;
   }
 
   /** Runs the one instruction behind STI or MOV SS before an interrupt may come. */

@@ -19,6 +19,7 @@ const operations = [
   'hypercall',
   'acknowledge',
   'hasInterrupt',
+  'take',
   'written',
   'decode',
   'heat',
@@ -59,6 +60,7 @@ export function remoteBoard(asker: Asker, now: () => bigint): BoardAccess {
     hypercall: (cpu) => asker.ask(NUMBER.hypercall, pointerOf(cpu)).wide,
     acknowledge: (cpu) => asker.ask(NUMBER.acknowledge, pointerOf(cpu)).number,
     hasInterrupt: (cpu) => asker.ask(NUMBER.hasInterrupt, pointerOf(cpu)).number !== 0,
+    take: (cpu) => asker.ask(NUMBER.take, pointerOf(cpu)).number,
   };
 }
 
@@ -85,11 +87,18 @@ export interface Answerer {
   readonly code: RemoteCode;
   /** Of the CPU with this pointer. */
   hypercall(pointer: number): bigint;
+  interruptChanged(cpu: number): void;
   shutdown(cpu: number): void;
 }
 
 /** Answers what `remoteBoard` and `remoteCode` ask. */
-export function answerFor({ board, code, hypercall, shutdown }: Answerer): (question: Question) => Answer {
+export function answerFor({
+  board,
+  code,
+  hypercall,
+  interruptChanged,
+  shutdown,
+}: Answerer): (question: Question) => Answer {
   const answers: Record<Operation, (cpu: number, question: Question) => Answer> = {
     mmioRead: (cpu, { numbers: [at, size] }) => ({ number: board.mmioRead(cpu, at!, size as 1 | 2 | 4) }),
     mmioRead64: (cpu, { numbers: [at] }) => ({ wide: board.mmioRead64(cpu, at!) }),
@@ -122,6 +131,11 @@ export function answerFor({ board, code, hypercall, shutdown }: Answerer): (ques
     hypercall: (_, { cpu }) => ({ wide: hypercall(cpu) }),
     acknowledge: (cpu) => ({ number: board.acknowledge(cpu) }),
     hasInterrupt: (cpu) => ({ number: board.hasInterrupt(cpu) ? 1 : 0 }),
+    take: (cpu) => {
+      const number = board.hasInterrupt(cpu) ? board.acknowledge(cpu) : -1;
+      interruptChanged(cpu);
+      return { number };
+    },
     written: (_, { numbers: [host, length] }) => {
       code.written(host!, length!);
       return {};

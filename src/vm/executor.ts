@@ -6,7 +6,7 @@ import { remoteBoard, remoteCode, reportShutdown } from '../engine/remote-board.
 import { RemoteEngine } from '../engine/remote-engine.js';
 import type { RegionModule } from '../engine/translator/installer.js';
 import { CpuCap } from './cpu-cap.js';
-import { Turns, PAUSES } from './turns.js';
+import { BRIEF_NS, PAUSES, POLL_NS, Turns } from './turns.js';
 
 const NS_PER_MS = 1e6;
 
@@ -39,6 +39,8 @@ export class Executor {
   private readonly turns: Turns;
   private readonly cap: CpuCap;
   private readonly now: () => number;
+  /** The last wait was short: the next one may be, too. */
+  private brief = false;
 
   constructor(
     private readonly data: ExecutorData,
@@ -84,8 +86,16 @@ export class Executor {
     this.asker.doing = doing;
     // The machine's thread may wait for just this.
     if (doing === THREAD_STOPPED) this.asker.callHome();
+    const since = this.now();
+    if (this.brief && doing === THREAD_SLEEPS) this.poll(seen, since + POLL_NS);
     Atomics.wait(this.words, L.G_WORK >> 2, seen, milliseconds);
+    this.brief = this.now() - since < BRIEF_NS;
     this.asker.doing = THREAD_RUNS;
+  }
+
+  /** Looks for work until a moment: sleeping and waking takes longer than many a wait. */
+  private poll(seen: number, until: number): void {
+    while (Atomics.load(this.words, L.G_WORK >> 2) === seen && this.now() < until);
   }
 
   private install(): void {

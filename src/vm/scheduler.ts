@@ -6,7 +6,7 @@ import { HOME_SLEEPS } from '../engine/layout.js';
 import type { EventQueue } from '../machine/events.js';
 import type { CpuCap } from './cpu-cap.js';
 import type { Threads } from './threads.js';
-import { PAUSES, Turns } from './turns.js';
+import { BRIEF_NS, PAUSES, POLL_NS, Turns } from './turns.js';
 
 /** Instructions of one CPU's turn with virtual time, where nothing ends it earlier. */
 const VIRTUAL_TURN = 100_000;
@@ -207,7 +207,9 @@ export class Scheduler {
   /** So many nanoseconds, or until another thread asks, or with `forWork` has a CPU to run. */
   private async wait(nanoseconds: number, forWork: boolean): Promise<void> {
     const { threads } = this;
+    const since = this.clock.now();
     if (threads) {
+      if (this.brief && forWork && this.poll(since + Math.min(nanoseconds, POLL_NS))) return;
       threads.home = HOME_SLEEPS;
       // Who asks, or makes a CPU able to run, from now on wakes this thread.
       if (threads.asked || (forWork && this.processors.some((one) => one.owner < 0 && one.canWake()))) {
@@ -219,5 +221,17 @@ export class Scheduler {
     const due = next === undefined ? Infinity : Math.max(next - this.clock.now(), 0);
     await this.host.sleep(Math.min(nanoseconds, due));
     if (threads) threads.home = 0;
+    this.brief = this.clock.now() - since < BRIEF_NS;
+  }
+  /** The last wait was short: the next one may be, too. */
+  private brief = false;
+
+  /** Looks for work until a moment: sleeping and waking takes longer than many a wait. True: there is some. */
+  private poll(until: number): boolean {
+    const { threads, processors, clock } = this;
+    do {
+      if (threads!.asked || processors.some((one) => one.owner < 0 && one.canWake())) return true;
+    } while (clock.now() < until);
+    return false;
   }
 }

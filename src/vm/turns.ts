@@ -8,6 +8,10 @@ const MOST_TURN = 2_000_000;
 /** PAUSE instructions in a turn while other CPUs wait for theirs. */
 export const PAUSES = 200;
 
+/** A thread whose last wait was shorter than the one looks for so long before it sleeps again, in nanoseconds. */
+export const BRIEF_NS = 300_000;
+export const POLL_NS = 100_000;
+
 /** Turns of about a millisecond, by the speed of those before. `now` in nanoseconds. */
 export class Turns {
   private turn = 50_000;

@@ -178,6 +178,7 @@ export class VirtualMachine {
         decode: engine.cache.decode,
         heat: (cpu: number, record: number) => engine.translator?.heat(cpu, record),
       },
+      interruptChanged: (cpu: number) => engine.processors[cpu]!.interruptChanged(),
       hypercall: (pointer: number) => engine.hypercall(pointer, counted),
       shutdown: (cpu: number) =>
         this.end({ kind: 'shutdown', report: describeCpu(engine, engine.processors[cpu]!) }),
