@@ -38,3 +38,22 @@ test(
     assert.equal(hashes.size, 2);
   },
 );
+
+/** The kernel writes a call into each of its 40,000 functions while the other CPUs run them, and takes it out again. */
+const TRACE = `
+mount -t tracefs tracefs /sys/kernel/tracing && cd /sys/kernel/tracing
+for j in 1 2 3; do ( while :; do cat /proc/uptime > /dev/null; done ) & done
+for i in 1 2; do
+  echo function > current_tracer && echo "on: $(cat current_tracer)"
+  echo nop > current_tracer && echo "off: $(cat current_tracer)"
+done
+kill $(jobs -p)
+dmesg
+`;
+
+test('code that one CPU writes is run by the others as it is now', { timeout: 300_000 }, async () => {
+  const { output, errors, status } = await withCpus(4, TRACE);
+  assert.equal(status, 0, `${output}\n${errors}`);
+  assert.doesNotMatch(output, COMPLAINTS);
+  assert.equal([...output.matchAll(/^(on: function|off: nop)/gm)].length, 4, output);
+});
