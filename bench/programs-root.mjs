@@ -61,7 +61,6 @@ export function programsRoot(architecture, cache) {
     const files = ['-o', `/bench/${program}`, `/bench/source/${source}`, '-lm'];
     run('chroot', [root, '/usr/bin/gcc', '-static', ...sse, ...options, ...files]);
   }
-  writeFileSync(`${archive}.new`, '');
   run('sh', ['-c', 'find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc --quiet > "$0"', `${archive}.new`], {
     cwd: root,
   });

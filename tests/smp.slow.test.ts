@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COMPLAINTS, deterministicRun, withCpus } from './smp.js';
+import { deterministicRun, withCpus } from './smp.js';
+import { COMPLAINTS } from './viv.js';
 
 for (const cpus of [1, 2, 8, 16, 32, 64])
   test(`Debian with ${cpus} CPUs: all there, all interrupted, none complains`, async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COMPLAINTS, deterministicRun, withCpus } from './smp.js';
+import { deterministicRun, withCpus } from './smp.js';
+import { COMPLAINTS } from './viv.js';
 
 const SCRIPT = `
 echo "CPUs $(nproc)"

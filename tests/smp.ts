@@ -49,7 +49,3 @@ export function deterministicRun(engine: string, ...options: string[]): Promise<
     return { ...(JSON.parse(readFileSync(stats, 'utf8')) as Omit<DeterministicRun, 'output'>), output };
   });
 }
-
-/** What no kernel may say of its CPUs. */
-export const COMPLAINTS =
-  /Oops|BUG:|WARNING:|soft lockup|hard lockup|rcu.*stall|clocksource.*unstable|Marking TSC unstable|Kernel panic|segfault|INFO: task/;

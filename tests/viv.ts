@@ -6,6 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 export const COMMAND = fileURLToPath(new URL('../dist/cli/viv.js', import.meta.url));
 
+/** What no boot may print: bugs of the kernel's own checks, and registers, clocks or CPUs that it finds amiss. */
+export const COMPLAINTS =
+  /Oops|BUG:|WARNING:|unhandled|unchecked MSR|soft lockup|hard lockup|rcu.*stall|INFO: task|clocksource.*unstable|Marking TSC unstable|Kernel panic|segfault/;
+
 export interface Ended {
   status: number | null;
   output: string;

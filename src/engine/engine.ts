@@ -1,17 +1,17 @@
 import { Decoder } from '../isa/decoder.js';
 import { instructions } from '../isa/instructions.js';
 import type { BoardAccess } from './cpu.js';
-import { DECODE } from './remote-board.js';
-import { Mailboxes, type Answer, type Question } from './mailbox.js';
-import { loadInterpreter } from './remote-engine.js';
-import { Installer, type RegionModule } from './translator/installer.js';
 import { CodeCache } from './interpreter/code-cache.js';
 import { planHandlers, type HandlerPlan } from './interpreter/generate.js';
 import { InterpreterProcessor, type InterpreterRun } from './interpreter/interpreter.js';
 import * as L from './layout.js';
+import { Mailboxes, type Answer, type Question } from './mailbox.js';
 import type { Processor } from './processor.js';
 import { ReferenceProcessor } from './reference/reference.js';
+import { DECODE } from './remote-board.js';
+import { loadInterpreter } from './remote-engine.js';
 import { Heat } from './translator/heat.js';
+import { Installer, type RegionModule } from './translator/installer.js';
 import { TranslatingProcessor } from './translator/translating-processor.js';
 import { Translator } from './translator/translator.js';
 import { loadRuntime, type RuntimeExports } from './runtime-module.js';
@@ -20,8 +20,6 @@ const WASM_PAGE = 0x10000;
 const MiB = 0x100000;
 const BLOCK_TABLE_ENTRIES = 1 << 19;
 
-/** RAX, RBX, RCX, RDX, RSI: number and arguments. */
-const HYPERCALL_REGISTERS = [0, 3, 1, 2, 6];
 /** Number of the machine's own thread among those that run CPUs. */
 export const HOME_THREAD = 0;
 
@@ -177,16 +175,6 @@ export class Engine {
       });
       this.answering = before;
     }
-  }
-
-  /** What a CPU asks with VMCALL, from its registers. */
-  hypercall(pointer: number, board: BoardAccess): bigint {
-    const view = new DataView(this.memory.buffer);
-    const bits = view.getUint32(pointer + L.S_MODE, true) & L.MODE_LONG ? 64 : 32;
-    const [number, ...args] = HYPERCALL_REGISTERS.map((n) =>
-      BigInt.asUintN(bits, view.getBigUint64(pointer + L.S_GPR + 8 * n, true)),
-    );
-    return board.hypercall((pointer - L.CPU_BASE) / L.CPU_BYTES, number!, args);
   }
 
   /** RAM was written from outside the CPUs (DMA, loading): code there is decoded anew. `physical` and `length` in bytes, within RAM. */

@@ -54,13 +54,25 @@ export interface CodeImports {
 
 const GP_WITH_ERROR = L.FAULT_VALID | L.FAULT_HAS_ERROR | 13;
 
+/** RAX, RBX, RCX, RDX, RSI: number and arguments. */
+const HYPERCALL_REGISTERS = [0, 3, 1, 2, 6];
+const indexOf = (cpu: number): number => (cpu - L.CPU_BASE) / L.CPU_BYTES;
+
+/** What a CPU (pointer) asks with VMCALL, from its registers. */
+export function hypercall(view: DataView, board: BoardAccess, cpu: number): bigint {
+  const bits = view.getUint32(cpu + L.S_MODE, true) & L.MODE_LONG ? 64 : 32;
+  const [number, ...args] = HYPERCALL_REGISTERS.map((n) =>
+    BigInt.asUintN(bits, view.getBigUint64(cpu + L.S_GPR + 8 * n, true)),
+  );
+  return BigInt.asIntN(64, board.hypercall(indexOf(cpu), number!, args));
+}
+
 /** Makes the import object `board` of the runtime: CPU pointers become CPU numbers. */
 function boardImports(
   memory: WebAssembly.Memory,
   board: BoardAccess,
 ): Record<string, WebAssembly.ImportValue> {
   const view = new DataView(memory.buffer);
-  const indexOf = (cpu: number): number => (cpu - L.CPU_BASE) / L.CPU_BYTES;
   const refuse = (cpu: number): void => {
     view.setUint32(cpu + L.S_FAULT, GP_WITH_ERROR >>> 0, true);
     view.setUint32(cpu + L.S_FAULT_ERROR, 0, true);
@@ -88,8 +100,7 @@ function boardImports(
     tprWrite: (cpu: number, value: number) => board.tprWrite(indexOf(cpu), value),
     now: (cpu: number) => BigInt.asIntN(64, board.now(indexOf(cpu))),
     random: () => BigInt.asIntN(64, board.random()),
-    hypercall: (cpu: number, number: bigint, ...args: bigint[]) =>
-      BigInt.asIntN(64, board.hypercall(indexOf(cpu), number, args)),
+    hypercall: (cpu: number) => hypercall(view, board, cpu),
   };
 }
 

@@ -58,12 +58,12 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     const running = machine;
     console.onInput((bytes) => running.receiveSerial(bytes));
     console.onQuit(() => running.end({ kind: 'quit' }));
-    let paused = false;
     console.onPause(() => {
-      paused = !paused;
-      if (paused) running.pause();
-      else running.resume();
-      process.stderr.write(paused ? '\r\nviv: paused; Ctrl-A p lets it go on\r\n' : '\r\nviv: goes on\r\n');
+      if (running.paused) running.resume();
+      else running.pause();
+      process.stderr.write(
+        running.paused ? '\r\nviv: paused; Ctrl-A p lets it go on\r\n' : '\r\nviv: goes on\r\n',
+      );
     });
     if (config.topology.cpus > 1) sayMode(config.topology.cpus, machine.mode);
     machine.boot(read);

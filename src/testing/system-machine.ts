@@ -1,8 +1,7 @@
 import type { BoardAccess } from '../engine/cpu.js';
-import { Engine, type EngineKind } from '../engine/engine.js';
+import { Engine, type EngineKind, type EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import type { Processor } from '../engine/processor.js';
-import type { EngineModules } from '../engine/engine.js';
 
 /** All of RAM, in bytes: what lies above answers as the bus does. */
 export const RAM_BYTES = 0x100000;

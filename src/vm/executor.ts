@@ -6,7 +6,8 @@ import { remoteBoard, remoteCode, reportShutdown } from '../engine/remote-board.
 import { RemoteEngine } from '../engine/remote-engine.js';
 import type { RegionModule } from '../engine/translator/installer.js';
 import { CpuCap } from './cpu-cap.js';
-import { BRIEF_NS, PAUSES, POLL_NS, Turns } from './turns.js';
+import { RunQueue } from './run-queue.js';
+import { BRIEF_NS, POLL_NS, Turns } from './turns.js';
 
 const NS_PER_MS = 1e6;
 
@@ -35,7 +36,7 @@ export class Executor {
   private readonly engine: RemoteEngine;
   private running = 0;
   private installed = 0;
-  private next: number;
+  private readonly queue: RunQueue;
   private readonly turns: Turns;
   private readonly cap: CpuCap;
   private readonly now: () => number;
@@ -43,7 +44,7 @@ export class Executor {
   private brief = false;
 
   constructor(
-    private readonly data: ExecutorData,
+    data: ExecutorData,
     private readonly host: ExecutorHost,
   ) {
     const { memory, thread, kind } = data;
@@ -55,7 +56,7 @@ export class Executor {
     const code = remoteCode(this.asker, () => this.running);
     const { runtime, interpreter } = data;
     this.engine = new RemoteEngine({ kind, memory, board, code, runtime, interpreter });
-    this.next = thread;
+    this.queue = new RunQueue(this.engine.processors, thread);
     this.now = () => Number(now());
     this.turns = new Turns(this.now);
     this.cap = new CpuCap(memory);
@@ -76,7 +77,7 @@ export class Executor {
         this.wait(THREAD_SLEEPS, seen, rest / NS_PER_MS);
         continue;
       }
-      const processor = this.claim();
+      const processor = this.queue.claim();
       if (processor) this.give(processor);
       else this.wait(THREAD_SLEEPS, seen);
     }
@@ -105,21 +106,7 @@ export class Executor {
     }
   }
 
-  private claim(): Processor | null {
-    const { processors } = this.engine;
-    for (let i = 0; i < processors.length; i++) {
-      const processor = processors[(this.next + i) % processors.length]!;
-      if (!processor.canWake() || !processor.claim(this.data.thread)) continue;
-      this.next = processor.index + 1;
-      return processor;
-    }
-    return null;
-  }
-
   private give(processor: Processor): void {
-    const { processors } = this.engine;
-    const others = processors.some((other) => other !== processor && other.owner < 0 && other.canWake());
-    processor.pauses = others ? PAUSES : 0;
     this.running = processor.pointer;
     const started = this.now();
     processor.beginTurn(started);
@@ -131,7 +118,11 @@ export class Executor {
     if (why === 'shutdown') reportShutdown(this.asker, processor.pointer);
     processor.release();
     // The machine's own thread may have none to run.
-    if (Atomics.load(this.words, L.G_HOME >> 2) === L.HOME_SLEEPS && processor.canWake() && others)
+    if (
+      Atomics.load(this.words, L.G_HOME >> 2) === L.HOME_SLEEPS &&
+      processor.canWake() &&
+      this.queue.contended
+    )
       this.host.wakeHome();
   }
 }

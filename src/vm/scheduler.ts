@@ -6,6 +6,7 @@ import { HOME_SLEEPS } from '../engine/layout.js';
 import type { EventQueue } from '../machine/events.js';
 import type { CpuCap } from './cpu-cap.js';
 import type { Threads } from './threads.js';
+import { RunQueue } from './run-queue.js';
 import { BRIEF_NS, PAUSES, POLL_NS, Turns } from './turns.js';
 
 /** Instructions of one CPU's turn with virtual time, where nothing ends it earlier. */
@@ -38,8 +39,8 @@ export interface SchedulerEnd {
 export class Scheduler {
   private stopping = false;
   private readonly turns: Turns;
-  /** With threads: CPU that gets the next turn here. */
-  private next = 0;
+  /** Which CPU gets the next turn here, with threads. */
+  private readonly queue: RunQueue;
   /** The threads that run CPUs beside this one. */
   threads: Threads | null = null;
 
@@ -53,6 +54,7 @@ export class Scheduler {
   ) {
     events.onEarlier = () => this.interruptTurn();
     this.turns = new Turns(() => clock.now());
+    this.queue = new RunQueue(processors, HOME_THREAD);
     for (const processor of processors) processor.onWakeable = (woken) => this.noticeWakeable(woken);
   }
 
@@ -74,7 +76,9 @@ export class Scheduler {
     this.host.wake();
   }
 
-  /** CPUs and clock stand still until `resume`. */
+  /** CPUs and clock stand still, or will before long. */
+  paused = false;
+
   pause(): void {
     if (this.paused) return;
     this.paused = true;
@@ -85,7 +89,6 @@ export class Scheduler {
     this.paused = false;
     this.host.wake();
   }
-  private paused = false;
 
   private async rest(): Promise<void> {
     this.threads?.stop();
@@ -110,7 +113,7 @@ export class Scheduler {
       this.threads?.serve();
       this.events.runDue();
       const wait = this.cap.wait(started);
-      const ran = wait > 0 ? null : this.threads ? this.turnAmongThreads() : this.round();
+      const ran = wait > 0 ? null : this.threads ? this.turnAmongThreads(this.threads) : this.round();
       const ended = this.time();
       this.cap.spent(ended - started, ended);
       if (this.cap.percent > 0 && this.host.cpuTime) this.cap.settle(this.host.cpuTime(), ended);
@@ -147,23 +150,16 @@ export class Scheduler {
   }
 
   /** A turn for one CPU that can run and that no thread has; null: there is none. */
-  private turnAmongThreads(): Processor | true | null {
-    const { processors, threads } = this;
-    for (let i = 0; i < processors.length; i++) {
-      const processor = processors[(this.next + i) % processors.length]!;
-      if (!processor.canWake() || !processor.claim(HOME_THREAD)) continue;
-      this.next = processor.index + 1;
-      const others = processors.some((other) => other !== processor && other.owner < 0 && other.canWake());
-      if (others) threads!.offerWork();
-      processor.pauses = others ? PAUSES : 0;
-      threads!.home = processor.pointer;
-      // Who asks from now on ends the turn.
-      const why = threads!.asked ? 'exit' : this.give(processor);
-      threads!.home = 0;
-      processor.release();
-      return why === 'shutdown' ? processor : true;
-    }
-    return null;
+  private turnAmongThreads(threads: Threads): Processor | true | null {
+    const processor = this.queue.claim();
+    if (!processor) return null;
+    if (this.queue.contended) threads.offerWork();
+    threads.home = processor.pointer;
+    // Who asks from now on ends the turn.
+    const why = threads.asked ? 'exit' : this.give(processor);
+    threads.home = 0;
+    processor.release();
+    return why === 'shutdown' ? processor : true;
   }
 
   /** With virtual time: what is due, then at most so many instructions of the first CPU. For programs that go step by step. */
@@ -212,7 +208,7 @@ export class Scheduler {
       if (this.brief && forWork && this.poll(since + Math.min(nanoseconds, POLL_NS))) return;
       threads.home = HOME_SLEEPS;
       // Who asks, or makes a CPU able to run, from now on wakes this thread.
-      if (threads.asked || (forWork && this.processors.some((one) => one.owner < 0 && one.canWake()))) {
+      if (threads.asked || (forWork && this.queue.waits)) {
         threads.home = 0;
         return;
       }
@@ -228,9 +224,9 @@ export class Scheduler {
 
   /** Looks for work until a moment: sleeping and waking takes longer than many a wait. True: there is some. */
   private poll(until: number): boolean {
-    const { threads, processors, clock } = this;
+    const { threads, queue, clock } = this;
     do {
-      if (threads!.asked || processors.some((one) => one.owner < 0 && one.canWake())) return true;
+      if (threads!.asked || queue.waits) return true;
     } while (clock.now() < until);
     return false;
   }

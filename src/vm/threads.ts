@@ -60,10 +60,11 @@ export class Threads {
     if (this.failure) throw this.failure;
   }
 
-  /** `cpu` (pointer) runs in this thread; 0: none; HOME_SLEEPS: this thread goes to wait. False: a thread has a question, serve first. */
+  /** `cpu` (pointer) runs in this thread; 0: none; HOME_SLEEPS: this thread goes to wait. */
   set home(cpu: number) {
     Atomics.store(this.words, L.G_HOME >> 2, cpu);
   }
+  /** Whether a thread waits for an answer. */
   get asked(): boolean {
     return this.engine.mailboxes.waiting;
   }

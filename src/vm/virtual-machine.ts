@@ -1,9 +1,10 @@
-import type { CpuCounts } from '../engine/cpu.js';
+import type { BoardAccess, CpuCounts } from '../engine/cpu.js';
 import { installCpuModel, type CpuModel } from '../engine/cpu-model.js';
 import type { CpuTopology } from '../engine/cpu-topology.js';
 import { Engine, type EngineKind, type EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import type { Processor } from '../engine/processor.js';
+import { hypercall } from '../engine/runtime-module.js';
 import type { Translator } from '../engine/translator/translator.js';
 import { PcBoard } from '../devices/pc-board.js';
 import { setUpAsBios } from '../devices/power-on-setup.js';
@@ -98,16 +99,17 @@ export class VirtualMachine {
     const { topology } = options;
     const { cpus } = topology;
     let board: PcBoard | null = null;
+    const counted = countingBoard(
+      () => board!,
+      (cpu) => this.engine.processors[cpu]!.counts,
+    );
     this.engine = new Engine({
       kind: options.engine,
       ...(options.heat === undefined ? {} : { heat: options.heat }),
       cpus,
       lowBytes: layout.lowBytes,
       highBytes: layout.highBytes,
-      board: countingBoard(
-        () => board!,
-        (cpu) => this.engine.processors[cpu]!.counts,
-      ),
+      board: counted,
       runtime: options.modules.runtime,
       interpreter: options.modules.interpreter,
       available: (feature) => feature === '' || options.cpuModel.features.has(feature),
@@ -161,25 +163,21 @@ export class VirtualMachine {
       },
       a20: (enabled) => this.setA20(enabled),
     });
-    if (engine.mailboxes.threads > 0) this.threads = this.scheduler.threads = this.startThreads(board);
+    if (engine.mailboxes.threads > 0) this.threads = this.scheduler.threads = this.startThreads(counted);
   }
 
-  private startThreads(board: PcBoard): Threads {
+  private startThreads(board: BoardAccess): Threads {
     const { engine, options, scheduler } = this;
     const { engine: kind, modules, threads, pacing } = options;
-    const counted = countingBoard(
-      () => board,
-      (cpu) => engine.processors[cpu]!.counts,
-    );
     const answerer = {
-      board: counted,
+      board,
       code: {
         written: engine.cache.written,
         decode: engine.cache.decode,
         heat: (cpu: number, record: number) => engine.translator?.heat(cpu, record),
       },
       interruptChanged: (cpu: number) => engine.processors[cpu]!.interruptChanged(),
-      hypercall: (pointer: number) => engine.hypercall(pointer, counted),
+      hypercall: (pointer: number) => hypercall(new DataView(engine.memory.buffer), board, pointer),
       shutdown: (cpu: number) =>
         this.end({ kind: 'shutdown', report: describeCpu(engine, engine.processors[cpu]!) }),
     };
@@ -253,6 +251,9 @@ export class VirtualMachine {
   }
   resume(): void {
     this.scheduler.resume();
+  }
+  get paused(): boolean {
+    return this.scheduler.paused;
   }
 
   /** How several CPUs run: at once in so many threads, or in turns; with virtual time the same way each time. */

@@ -207,8 +207,13 @@ export class InterpreterOps extends EffectRecorder implements Ops {
           );
         } else this.code.raw(this.import('probeWrite'), this.cpu, linear, bytes);
         this.exitIfFaulted();
-        this.code.assign(old, this.slowLoad(bits, linear));
-        this.exitIfFaulted();
+        const load = (): void => {
+          this.code.assign(old, this.slowLoad(bits, linear));
+          this.exitIfFaulted();
+        };
+        // What is exchanged in RAM is loaded there.
+        if (this.locked) this.code.if(this.i32(I32.eqz, this.code.read(host)), load);
+        else load();
       },
       true,
     );

@@ -29,9 +29,9 @@ export declare function now(cpu: u32): i64;
 /** Random 64 bits (RDRAND). */
 @external("board", "random")
 export declare function random(cpu: u32): i64;
-/** What the guest asks of its hypervisor: number, then four arguments. */
+/** What the guest asks of its hypervisor; number and arguments are in its registers. */
 @external("board", "hypercall")
-export declare function hypercall(cpu: u32, number: i64, a: i64, b: i64, c: i64, d: i64): i64;
+export declare function hypercall(cpu: u32): i64;
 /** RAM bytes at `host` (address in this memory) that hold decoded code were written (already done). */
 @external("code", "written")
 export declare function codeWritten(host: u32, length: u32): void;

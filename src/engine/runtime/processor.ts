@@ -30,17 +30,8 @@ export function hypercall(cpu: u32): void {
     raise(cpu, UD);
     return;
   }
-  const allowed = load<u32>(cpu + S_CPL) == 0;
-  const wide = (load<u32>(cpu + S_MODE) & MODE_LONG) != 0;
-  const mask: i64 = wide ? -1 : 0xffffffff;
-  const result = allowed
-    ? boardHypercall(cpu, register(cpu, 0) & mask, register(cpu, 3) & mask, register(cpu, 1) & mask, register(cpu, 2) & mask, register(cpu, 6) & mask)
-    : NOT_PERMITTED;
-  store<i64>(cpu + S_GPR, result & mask);
-}
-
-function register(cpu: u32, n: u32): i64 {
-  return load<i64>(cpu + S_GPR + 8 * n);
+  const mask: i64 = (load<u32>(cpu + S_MODE) & MODE_LONG) != 0 ? -1 : 0xffffffff;
+  store<i64>(cpu + S_GPR, (load<u32>(cpu + S_CPL) == 0 ? boardHypercall(cpu) : NOT_PERMITTED) & mask);
 }
 
 /** MONITOR arms nothing: MWAIT then waits for an interrupt, or goes on at once if none could come. */
