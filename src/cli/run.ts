@@ -13,6 +13,7 @@ import {
   parseTimeout,
   type MachineConfig,
 } from '../manager/config.js';
+import { parseBoot, parseCdrom, parseDisk, parseDisplay, parseFloppy } from '../manager/drive-options.js';
 import { debianGuest } from '../manager/guests/debian.js';
 import { runMachine } from '../manager/run.js';
 import { progressDisplay } from './progress.js';
@@ -26,7 +27,7 @@ interface RunOptions {
   numa: string;
   engine: string;
   heat?: string;
-  serial: string;
+  serial?: string;
   debugExit?: boolean;
   timeout?: string;
   cpuModel: string;
@@ -36,7 +37,14 @@ interface RunOptions {
   seed?: string;
   cpuCap?: string;
   mirror?: string;
+  disk: string[];
+  cdrom: string[];
+  floppy: string[];
+  boot?: string;
+  display: string;
 }
+
+const several = (value: string, before: string[]): string[] => [...before, value];
 
 /** Demo guests by name: architecture and flavour of the kernel. */
 const GUESTS = {
@@ -53,12 +61,25 @@ export function runCommand(): Command {
     .option('--kernel <file>', 'kernel to boot: Linux bzImage, multiboot or PVH ELF')
     .option('--initrd <file[,file]>', 'initial RAM disk, or modules of a multiboot kernel')
     .option('--append <text>', 'kernel command line (added to that of a demo guest)')
+    .option(
+      '--disk <file>',
+      'hard disk; ,bus=ide ,format=raw ,mode=normal|readonly|snapshot may follow',
+      several,
+      [],
+    )
+    .option('--cdrom <file>', 'CD or DVD image, or "empty"', several, [])
+    .option('--floppy <file>', 'floppy image, or "empty"', several, [])
+    .option('--boot <settings>', 'order=cda (disk, CD, floppy), menu=on asks')
+    .option('--display <kind>', 'screen: none, text, vnc=HOST:PORT or png=FILE', 'none')
     .option('--memory <size>', 'memory of the machine', '512M')
     .option('--cpus <n>', 'virtual CPUs; 32,sockets=2,cores=8,threads=2 says how they are grouped', '1')
     .option('--numa <nodes>', 'nodes that CPUs and memory are divided into', '1')
     .option('--engine <name>', 'auto, interpret, translate or reference', 'auto')
     .option('--heat <n>', 'executions after which code is translated; 0: at once')
-    .option('--serial <place>', 'serial port 1: stdio, none or file:PATH', 'stdio')
+    .option(
+      '--serial <place>',
+      'serial port 1: stdio, none or file:PATH (default: stdio, but none with --display text)',
+    )
     .option('--debug-exit', 'a 4-byte write of v to port 0xf4 ends with status (v << 1 | 1) & 255')
     .option('--timeout <seconds>', 'stop after so many seconds, with status 124')
     .option('--cpu-model <name>', 'CPU that the guest sees', 'default')
@@ -79,6 +100,7 @@ On a terminal, Ctrl-A x quits and Ctrl-A h shows the keys. The status is 0 when 
 Examples:
   viv run debian
   viv run debian-i386 --memory 256M
+  viv run --cdrom installer.iso --disk disk.img --display text
   viv run debian --cpus 4 --deterministic
   viv run debian --cpus 8,sockets=2,cores=2,threads=2 --numa 2
   viv run --kernel vmlinuz --initrd initrd.img --append "console=ttyS0 quiet"
@@ -102,25 +124,41 @@ function determinism({ clock, deterministic, seed }: RunOptions): Pick<MachineCo
 async function run(guest: string | undefined, options: RunOptions): Promise<number> {
   // What is wrong with the options is said before anything is fetched.
   const topology = parseCpus(options.cpus);
+  const drives = [
+    ...options.disk.map(parseDisk),
+    ...options.cdrom.map(parseCdrom),
+    ...options.floppy.map(parseFloppy),
+  ];
+  const display = parseDisplay(options.display);
+  const serial = parseSerial(options.serial ?? (display.kind === 'text' ? 'none' : 'stdio'));
+  if (display.kind === 'text' && serial.kind === 'stdio')
+    throw new UserError(
+      '--display text and --serial stdio both want this terminal: give --serial file:PATH or none',
+    );
   const settings = {
     memoryBytes: parseMemory(options.memory),
     topology,
     nodes: parseNodes(options.numa, topology),
     engine: parseEngine(options.engine),
     heat: options.heat === undefined ? null : parseHeat(options.heat),
-    serial: parseSerial(options.serial),
+    serial,
     debugExit: options.debugExit === true,
     timeoutSeconds: options.timeout === undefined ? 0 : parseTimeout(options.timeout),
     cpuModel: options.cpuModel,
     statsFile: options.stats ?? null,
     ...determinism(options),
     cpuCap: options.cpuCap === undefined ? 0 : parseCpuCap(options.cpuCap),
+    drives,
+    boot: parseBoot(options.boot, drives),
+    display,
   };
   const initrd = options.initrd ? options.initrd.split(',').filter(Boolean) : [];
   if (guest === undefined) {
-    if (options.kernel === undefined)
-      throw new UserError('nothing to boot: name a demo guest (viv run debian) or give --kernel FILE');
-    return runMachine({ ...settings, kernel: options.kernel, initrd, append: options.append ?? '' });
+    if (options.kernel === undefined && drives.length === 0)
+      throw new UserError(
+        'nothing to boot: name a demo guest (viv run debian), or give --disk, --cdrom, --floppy or --kernel FILE',
+      );
+    return runMachine({ ...settings, kernel: options.kernel ?? null, initrd, append: options.append ?? '' });
   }
   if (!(guest in GUESTS))
     throw new UserError(

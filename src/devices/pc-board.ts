@@ -1,5 +1,6 @@
 import type { BoardAccess } from '../engine/cpu.js';
 import { A20Gate } from '../machine/a20.js';
+import type { Drive } from '../machine/drive.js';
 import type { EventQueue } from '../machine/events.js';
 import type { GuestRam } from '../machine/guest-ram.js';
 import { ApicBus } from '../machine/interrupts/apic-bus.js';
@@ -7,8 +8,9 @@ import { I8259Pair } from '../machine/interrupts/i8259-pair.js';
 import { FREE_GSIS, InterruptRouter } from '../machine/interrupts/interrupt-router.js';
 import { IO_APIC_BYTES, IoApic } from '../machine/interrupts/io-apic.js';
 import { LocalApic, type CpuLines } from '../machine/interrupts/local-apic.js';
-import { HPET_BASE, IO_APIC_BASE } from '../machine/memory-map.js';
+import { HPET_BASE, IO_APIC_BASE, VGA_WINDOW, VGA_WINDOW_END } from '../machine/memory-map.js';
 import { MmioBus } from '../machine/mmio-bus.js';
+import type { PlaceWindow } from '../machine/pci/pci-bar.js';
 import { I440fx } from '../machine/pci/i440fx.js';
 import { PciBus } from '../machine/pci/pci-bus.js';
 import { Piix3 } from '../machine/pci/piix3.js';
@@ -17,6 +19,7 @@ import { RESET_CONTROL, ResetControl } from '../machine/pci/reset-control.js';
 import { PORT_92, Port92 } from '../machine/port92.js';
 import { PortBus, type AccessSize } from '../machine/port-bus.js';
 import { checkVersion, type Saveable } from '../machine/state.js';
+import { Vga } from './display/vga.js';
 import { DebugConsole } from './debug/debug-console.js';
 import { DebugExit } from './debug/debug-exit.js';
 import { I8042 } from './input/i8042.js';
@@ -25,6 +28,7 @@ import { KvmCalls } from './paravirt/kvm-calls.js';
 import { KvmClock } from './paravirt/kvm-clock.js';
 import { KvmSteal } from './paravirt/kvm-steal.js';
 import { COM1, COM2, Uart16550, type SerialBackend } from './serial/uart16550.js';
+import { IDE_IRQS, IdeController } from './storage/ide-controller.js';
 import { HPET_BYTES, Hpet } from './timers/hpet.js';
 import { I8254 } from './timers/i8254.js';
 import { Mc146818 } from './timers/mc146818.js';
@@ -35,7 +39,9 @@ import { VirtioRng, type Entropy } from './virtio/virtio-rng.js';
 /** PCI slots of bus 0. */
 const HOST_BRIDGE_SLOT = 0;
 const PIIX_SLOT = 1;
+const PIIX_IDE = 1;
 const PIIX_POWER_MANAGEMENT = 3;
+const DISPLAY_SLOT = 2;
 const RNG_SLOT = 3;
 
 const KEYBOARD_IRQ = 1;
@@ -67,6 +73,10 @@ export interface PcBoardOptions {
   reset: () => void;
   a20?: (enabled: boolean) => void;
   keyboardLeds?: (leds: number) => void;
+  /** Memory of the display, and what shows it to the guest; without it there is no display. */
+  /** Drives on the IDE controller: primary master and slave, secondary master and slave. */
+  ide?: readonly (Drive | undefined)[];
+  display?: { memory: Uint8Array; window: PlaceWindow };
 }
 
 /**
@@ -88,6 +98,7 @@ export class PcBoard implements BoardAccess {
   readonly hpet: Hpet;
   readonly keyboard: I8042;
   readonly serial: readonly Uart16550[];
+  readonly vga: Vga | null;
   readonly kvmClock: KvmClock;
   private readonly kvmCalls: KvmCalls;
   private readonly kvmSteal: KvmSteal;
@@ -126,8 +137,21 @@ export class PcBoard implements BoardAccess {
     this.pci = new PciBus(ports, mmio, this.router, apicBus.sendMessage);
     this.pci.plug(HOST_BRIDGE_SLOT, 0, new I440fx());
     this.pci.plug(PIIX_SLOT, 0, new Piix3((pirq, irq) => this.router.route(pirq, irq)));
+    const ide = new IdeController(
+      options.ide ?? [],
+      ram,
+      IDE_IRQS.map((irq) => this.router.isaLine(irq)),
+    );
+    ide.attach(ports);
+    this.pci.plug(PIIX_SLOT, PIIX_IDE, ide);
     this.powerManagement = new Piix4Pm(events, this.router.isaLine(SCI_IRQ), options.powerOff);
     this.pci.plug(PIIX_SLOT, PIIX_POWER_MANAGEMENT, this.powerManagement);
+    this.vga = options.display ? new Vga(options.display.memory, options.display.window, events.clock) : null;
+    if (this.vga) {
+      this.vga.attach(ports);
+      mmio.map(VGA_WINDOW, VGA_WINDOW_END - VGA_WINDOW, this.vga.memory);
+      this.pci.plug(DISPLAY_SLOT, 0, this.vga);
+    }
     this.pci.plug(RNG_SLOT, 0, new VirtioPci(new VirtioRng(ram, options.entropy), ram));
 
     const gsis = new Map(FREE_GSIS.map((gsi) => [gsi, this.router.gsiLine(gsi)]));

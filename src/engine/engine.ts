@@ -37,6 +37,8 @@ export interface EngineOptions extends EngineModules {
   /** Bytes of RAM from physical 0, and from 4 GiB; multiples of 4096. */
   readonly lowBytes: number;
   readonly highBytes: number;
+  /** Bytes of each window (L.WINDOWS at most): memory beside RAM that devices show the guest; multiples of 4096. */
+  readonly windows?: readonly number[];
   readonly board: BoardAccess;
   /** Room for decoded code, in bytes. */
   readonly codeBytes?: number;
@@ -53,6 +55,8 @@ export class Engine {
   readonly memory: WebAssembly.Memory;
   /** Address in `memory` of guest physical 0. */
   readonly ramBase: number;
+  /** What each window shows. */
+  readonly windows: readonly Uint8Array[];
   readonly runtime: RuntimeExports;
   readonly processors: readonly Processor[];
   readonly cache: CodeCache;
@@ -68,16 +72,19 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     const { cpus, lowBytes, highBytes, board } = options;
-    const pages = (lowBytes + highBytes) / 4096;
+    const windows = options.windows ?? [];
+    const ramBytes = lowBytes + highBytes;
+    const allBytes = windows.reduce((sum, bytes) => sum + bytes, ramBytes);
+    const pages = allBytes / 4096;
     const attributes = L.CPU_BASE + cpus * L.CPU_BYTES;
     const blocks = align(attributes + pages * L.PAGE_BYTES, 16);
     const arena = blocks + BLOCK_TABLE_ENTRIES * L.BLOCK_ENTRY_BYTES;
     const arenaEnd = arena + (options.codeBytes ?? 96 * MiB);
     this.ramBase = align(arenaEnd, WASM_PAGE);
-    const total = align(this.ramBase + lowBytes + highBytes, WASM_PAGE) / WASM_PAGE;
+    const total = align(this.ramBase + allBytes, WASM_PAGE) / WASM_PAGE;
     if (total > 0xffff)
       throw new RangeError(
-        `${(lowBytes + highBytes) / MiB} MiB of memory do not fit: the most is ${Math.floor((0xffff * WASM_PAGE - this.ramBase) / MiB)} MiB`,
+        `${allBytes / MiB} MiB of memory do not fit: the most is ${Math.floor((0xffff * WASM_PAGE - this.ramBase) / MiB)} MiB`,
       );
     this.memory = new WebAssembly.Memory({ initial: total, maximum: total, shared: true });
 
@@ -90,6 +97,12 @@ export class Engine {
     view.setUint32(L.G_A20, 0xffffffff, true);
     view.setUint32(L.G_BLOCKS, blocks, true);
     view.setUint32(L.G_BLOCKS_MASK, BLOCK_TABLE_ENTRIES - 1, true);
+    let place = this.ramBase + ramBytes;
+    this.windows = windows.map((bytes, n) => {
+      view.setUint32(L.G_WINDOWS + n * L.WINDOW_BYTES + 12, place, true);
+      place += bytes;
+      return new Uint8Array(this.memory.buffer, place - bytes, bytes);
+    });
     // The VGA window is no RAM for the guest.
     for (let page = 0xa0; page < 0xc0 && page * 4096 < lowBytes; page++)
       view.setUint32(attributes + page * L.PAGE_BYTES, L.PAGE_MMIO, true);
@@ -174,6 +187,37 @@ export class Engine {
         return answer(question);
       });
       this.answering = before;
+    }
+  }
+
+  /** Shows window `n` at a guest physical address (a multiple of 4096) that is no RAM; null: nowhere. */
+  placeWindow(n: number, physical: number | null, options: { readOnly?: boolean } = {}): void {
+    const view = new DataView(this.memory.buffer);
+    const window = L.G_WINDOWS + n * L.WINDOW_BYTES;
+    const { length, byteOffset } = this.windows[n]!;
+    view.setBigInt64(window, BigInt(physical ?? 0), true);
+    view.setUint32(window + 8, physical === null ? 0 : length, true);
+    const attributes = view.getUint32(L.G_PAGES, true) + ((byteOffset - this.ramBase) / 4096) * L.PAGE_BYTES;
+    for (let page = 0; page < length / 4096; page++) {
+      const at = (attributes + page * L.PAGE_BYTES) >> 2;
+      if (options.readOnly) Atomics.or(new Int32Array(this.memory.buffer), at, L.PAGE_ROM);
+    }
+    this.forgetTranslations();
+  }
+
+  /** Masks address line 20, or not. */
+  setA20(enabled: boolean): void {
+    new DataView(this.memory.buffer).setUint32(L.G_A20, enabled ? 0xffffffff : 0xffefffff, true);
+    this.forgetTranslations();
+  }
+
+  /** No CPU goes on with what it knows of addresses: who asks for it, or runs in this thread, at once; the others before long. */
+  private forgetTranslations(): void {
+    const alone = this.mailboxes.threads === 0;
+    for (const processor of this.processors) {
+      processor.forgetTranslations();
+      if (alone || processor.owner === HOME_THREAD || processor.pointer === this.answering)
+        this.runtime.flushTlb(processor.pointer, false);
     }
   }
 

@@ -16,7 +16,7 @@ export const G_RAM = 0x100000;
 /** u32: bytes of RAM below 4 GiB (from physical 0) and from 4 GiB up. RAM above lies behind RAM below in this memory. */
 export const G_LOW_BYTES = 0x100004;
 export const G_HIGH_BYTES = 0x100008;
-/** u32: address of the page attributes, PAGE_BYTES per RAM page in memory order (below 4 GiB, then above): u32 PAGE_ bits, u32 mask of the 128-byte chunks that hold decoded code, u32 stores beside that code, u32 how many of them to bear (0: the fewest). */
+/** u32: address of the page attributes, PAGE_BYTES per RAM page in memory order (below 4 GiB, then above, then windows): u32 PAGE_ bits, u32 mask of the 128-byte chunks that hold decoded code, u32 stores beside that code, u32 how many of them to bear (0: the fewest). */
 export const G_PAGES = 0x10000c;
 /** u32: number of CPUs. */
 export const G_CPUS = 0x100010;
@@ -43,6 +43,10 @@ export const G_CAP = 0x100038;
 export const G_CAP_NEXT = 0x100040;
 /** i64: nanoseconds that turns were paid for so far. */
 export const G_CAP_PAID = 0x100048;
+/** Memory that is no RAM of the guest's but is accessed as such (video memory, flash), WINDOWS of WINDOW_BYTES: i64 guest physical address; u32 bytes (0: there is none now); u32 address in this memory, behind all RAM. */
+export const G_WINDOWS = 0x100050;
+export const WINDOWS = 3;
+export const WINDOW_BYTES = 16;
 /** Mailboxes of the threads beside the machine's own, MAILBOX_BYTES each (mailbox.ts). */
 export const G_MAILBOXES = 0x101000;
 export const MAILBOX_BYTES = 64;
@@ -345,6 +349,8 @@ export const PENDING_STEP = 32;
 export const PENDING_TRAP = 64;
 /** TLB or code was invalidated by another CPU. */
 export const PENDING_FLUSH = 128;
+/** The same physical addresses show other memory. */
+export const PENDING_TLB = 256;
 
 // ---- faults
 export const FAULT_VALID = 0x80000000;

@@ -186,6 +186,11 @@ export abstract class Processor implements Cpu {
     this.pend(L.PENDING_FLUSH);
   }
 
+  /** Translations of addresses hold no more, before the CPU goes on (by its own thread). */
+  forgetTranslations(): void {
+    this.pend(L.PENDING_TLB);
+  }
+
   /** True while a halted CPU would go on: an interrupt that it would take, NMI, INIT or SIPI. */
   canWake(): boolean {
     const state = this.u32(L.S_RUN);
@@ -205,6 +210,7 @@ export abstract class Processor implements Cpu {
     for (;;) {
       const pending = this.takePending();
       if (pending & L.PENDING_FLUSH) this.runtime.newGeneration(this.pointer);
+      if (pending & L.PENDING_TLB) this.runtime.flushTlb(this.pointer, false);
       if (pending & L.PENDING_INIT) this.runtime.initCpu(this.pointer);
       if (this.u32(L.S_RUN) !== L.RUN_RUNNING) {
         const stop = this.stopped();

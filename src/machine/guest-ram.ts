@@ -9,7 +9,7 @@ export class GuestRam {
   readonly lowBytes: number;
   readonly highBytes: number;
   private readonly bytes: Uint8Array;
-  private readonly view: DataView;
+  private readonly words: DataView;
 
   /**
    * `base`: offset in `buffer` of guest physical 0, in bytes. `onWrite` is told what was written, so that an
@@ -24,7 +24,7 @@ export class GuestRam {
     this.lowBytes = layout.lowBytes;
     this.highBytes = layout.highBytes;
     this.bytes = new Uint8Array(buffer, base, layout.lowBytes + layout.highBytes);
-    this.view = new DataView(buffer, base, this.bytes.length);
+    this.words = new DataView(buffer, base, this.bytes.length);
   }
 
   /** Whether all of the range is RAM. */
@@ -45,32 +45,32 @@ export class GuestRam {
   }
 
   readU8(physical: number): number {
-    return this.view.getUint8(this.at(physical, 1));
+    return this.words.getUint8(this.at(physical, 1));
   }
   readU16(physical: number): number {
-    return this.view.getUint16(this.at(physical, 2), true);
+    return this.words.getUint16(this.at(physical, 2), true);
   }
   readU32(physical: number): number {
-    return this.view.getUint32(this.at(physical, 4), true);
+    return this.words.getUint32(this.at(physical, 4), true);
   }
   readU64(physical: number): bigint {
-    return this.view.getBigUint64(this.at(physical, 8), true);
+    return this.words.getBigUint64(this.at(physical, 8), true);
   }
 
   writeU8(physical: number, value: number): void {
-    this.view.setUint8(this.at(physical, 1), value);
+    this.words.setUint8(this.at(physical, 1), value);
     this.onWrite(physical, 1);
   }
   writeU16(physical: number, value: number): void {
-    this.view.setUint16(this.at(physical, 2), value, true);
+    this.words.setUint16(this.at(physical, 2), value, true);
     this.onWrite(physical, 2);
   }
   writeU32(physical: number, value: number): void {
-    this.view.setUint32(this.at(physical, 4), value, true);
+    this.words.setUint32(this.at(physical, 4), value, true);
     this.onWrite(physical, 4);
   }
   writeU64(physical: number, value: bigint): void {
-    this.view.setBigUint64(this.at(physical, 8), value, true);
+    this.words.setBigUint64(this.at(physical, 8), value, true);
     this.onWrite(physical, 8);
   }
 
@@ -84,5 +84,14 @@ export class GuestRam {
     if (bytes.length === 0) return;
     this.bytes.set(bytes, this.at(physical, bytes.length));
     this.onWrite(physical, bytes.length);
+  }
+
+  /** The bytes themselves, for who moves many of them; after a change `written` is to be told. */
+  view(physical: number, length: number): Uint8Array {
+    const offset = this.at(physical, length);
+    return this.bytes.subarray(offset, offset + length);
+  }
+  written(physical: number, length: number): void {
+    if (length > 0) this.onWrite(physical, length);
   }
 }

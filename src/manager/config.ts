@@ -1,12 +1,17 @@
 import { CpuTopology } from '../engine/cpu-topology.js';
 import { UserError } from '../machine/user-error.js';
+import type { BootChoice, DisplayChoice, DriveChoice } from './drive-options.js';
 
 export type EngineChoice = 'auto' | 'reference' | 'interpret' | 'translate';
 export type SerialChoice = { kind: 'stdio' } | { kind: 'none' } | { kind: 'file'; path: string };
 
 /** A machine to run, as `viv run` takes it. */
 export interface MachineConfig {
-  readonly kernel: string;
+  /** null: the BIOS starts a system from a drive. */
+  readonly kernel: string | null;
+  readonly drives: readonly DriveChoice[];
+  readonly boot: BootChoice;
+  readonly display: DisplayChoice;
   readonly initrd: readonly string[];
   readonly append: string;
   readonly memoryBytes: number;

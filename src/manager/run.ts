@@ -2,7 +2,8 @@ import { createHash, randomFillSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { findCpuModel, UnknownCpuModel } from '../engine/cpu-model.js';
-import { openConsole } from '../host/node/console.js';
+import { typedKeys } from '../devices/input/typed-keys.js';
+import { openConsole, type SerialConsole } from '../host/node/console.js';
 import { loadEngineModules } from '../host/node/engine-modules.js';
 import { nodePacing } from '../host/node/pacing.js';
 import { nodeThreads } from '../host/node/threads.js';
@@ -10,6 +11,12 @@ import { debugExitStatus } from '../devices/debug/debug-exit.js';
 import { UserError } from '../machine/user-error.js';
 import { VirtualMachine, type BootFiles, type MachineEnd } from '../vm/virtual-machine.js';
 import type { MachineConfig } from './config.js';
+import { PngDisplay } from './displays/png-display.js';
+import { TextDisplay } from './displays/text-display.js';
+import { Typist } from './displays/typist.js';
+import type { DisplayChoice } from './drive-options.js';
+import type { ImageDrive } from '../vm/image-drive.js';
+import { openDrive } from './open-drive.js';
 import { readNamedFile } from './read-file.js';
 
 /** Exit statuses beside those of the guest (docs/command.md). */
@@ -19,8 +26,8 @@ const EXIT_TIMEOUT = 124;
 
 /** Runs a machine in this process until it ends; gives the exit status of the command. */
 export async function runMachine(config: MachineConfig): Promise<number> {
-  const read = (): BootFiles => ({
-    kernel: { name: config.kernel, bytes: readNamedFile('--kernel', config.kernel) },
+  const read = (kernel: string): BootFiles => ({
+    kernel: { name: kernel, bytes: readNamedFile('--kernel', kernel) },
     modules: config.initrd.map((path) => ({
       name: path,
       bytes: readNamedFile('--initrd', path),
@@ -29,11 +36,24 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     commandLine: config.append,
   });
   const pacing = nodePacing();
-  const console = openConsole(config.serial);
+  let display: { close(): void } | null = null;
+  let typist: Typist | null = null;
+  let ui: SerialConsole | null = null;
+  let serial: SerialConsole | null = null;
+  const closeAll = (): void => {
+    typist?.stop();
+    display?.close();
+    ui?.close();
+    if (serial !== ui) serial?.close();
+    display = typist = ui = serial = null;
+  };
   const started = performance.now();
   let timer: NodeJS.Timeout | undefined;
   let machine: VirtualMachine | undefined;
+  const counts = { disk: 0, cdrom: 0, floppy: 0 };
+  const drives: ImageDrive[] = [];
   try {
+    for (const choice of config.drives) drives.push(openDrive(choice, counts[choice.kind]++));
     machine = new VirtualMachine({
       memoryBytes: config.memoryBytes,
       topology: config.topology,
@@ -52,11 +72,27 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       pacing,
       ...(config.cpuCap === 0 ? {} : { cpuCap: config.cpuCap }),
       threads: nodeThreads(new URL('./cpu-thread.js', import.meta.url)),
-      serial: { write: (byte) => console.write(byte) },
+      serial: { write: (byte) => serial?.write(byte) },
       debugConsole: { write: (byte) => void process.stderr.write(Uint8Array.of(byte)) },
+      drives,
+      bootOrder: config.boot.order,
+      bootMenu: config.boot.menu,
+      onTrouble: (message) =>
+        process.stderr.write(
+          `\r\nviv: ${message}; paused: mend it, then Ctrl-A p lets the machine go on\r\n`,
+        ),
     });
     const running = machine;
-    console.onInput((bytes) => running.receiveSerial(bytes));
+    display = openDisplay(config.display, running);
+    const keys = config.display.kind === 'text' ? new Typist((code, down) => running.key(code, down)) : null;
+    typist = keys;
+    const console = openConsole(keys ? { kind: 'stdio' } : config.serial);
+    ui = console;
+    serial = keys ? openConsole(config.serial) : console;
+    console.onInput((bytes) => {
+      if (keys) keys.type(typedKeys(new TextDecoder('latin1').decode(bytes)));
+      else running.receiveSerial(bytes);
+    });
     console.onQuit(() => running.end({ kind: 'quit' }));
     console.onPause(() => {
       if (running.paused) running.resume();
@@ -66,17 +102,34 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       );
     });
     if (config.topology.cpus > 1) sayMode(config.topology.cpus, machine.mode);
-    machine.boot(read);
+    if (config.kernel === null) machine.bootFromDrives();
+    else machine.boot(() => read(config.kernel!));
     if (config.timeoutSeconds > 0)
       timer = setTimeout(() => running.end({ kind: 'timeout' }), config.timeoutSeconds * 1000);
     const end = await machine.run();
-    console.close();
+    closeAll();
     if (config.statsFile !== null) writeStats(config, machine, (performance.now() - started) / 1000);
     return exitStatus(end, config);
   } finally {
     machine?.close();
+    for (const drive of drives) drive.close();
     clearTimeout(timer);
-    console.close();
+    closeAll();
+  }
+}
+
+function openDisplay(choice: DisplayChoice, machine: VirtualMachine): { close(): void } | null {
+  const { vga } = machine.board;
+  if (!vga) return null;
+  switch (choice.kind) {
+    case 'none':
+      return null;
+    case 'text':
+      return new TextDisplay(vga, process.stdout);
+    case 'png':
+      return new PngDisplay(vga, choice.path, () => machine.board.events.clock.now());
+    case 'vnc':
+      throw new UserError('--display vnc is not there yet; choose text or png=FILE');
   }
 }
 

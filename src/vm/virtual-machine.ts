@@ -10,6 +10,9 @@ import { PcBoard } from '../devices/pc-board.js';
 import { setUpAsBios } from '../devices/power-on-setup.js';
 import type { SerialBackend } from '../devices/serial/uart16550.js';
 import type { Entropy } from '../devices/virtio/virtio-rng.js';
+import { VGA_MEMORY_BYTES } from '../devices/display/vga.js';
+import { Bios } from '../firmware/bios/bios.js';
+import type { BootDevice } from '../firmware/bios/machine.js';
 import { bootKernel } from '../firmware/boot/boot-kernel.js';
 import { bootMemory, type BootFile } from '../firmware/boot/boot-request.js';
 import { firmwareTables } from '../firmware/tables/firmware-tables.js';
@@ -20,6 +23,8 @@ import { ramLayout } from '../machine/memory-map.js';
 import { enterKernel, setMemoryTypes } from './boot-cpu.js';
 import { countingBoard } from './counting-board.js';
 import { CpuCap } from './cpu-cap.js';
+import { biosDrive, type ImageDrive } from './image-drive.js';
+import { idePlaces } from './plug-drives.js';
 import { describeCpu } from './report.js';
 import { Scheduler, type SchedulerHost } from './scheduler.js';
 import { Threads, type ThreadHost } from './threads.js';
@@ -49,6 +54,12 @@ export interface VirtualMachineOptions {
   /** Serial port 1. */
   readonly serial: SerialBackend;
   readonly debugConsole: SerialBackend;
+  readonly drives?: readonly ImageDrive[];
+  /** Which kinds of drives the BIOS tries, in this order, and whether it asks first. */
+  readonly bootOrder?: readonly BootDevice[];
+  readonly bootMenu?: boolean;
+  /** Something of the host's keeps a drive from going on; the machine rests until `resume`. */
+  readonly onTrouble?: (message: string) => void;
 }
 
 export interface BootFiles {
@@ -82,7 +93,11 @@ function threadsBeside({ threads, topology, virtualClock, engine }: VirtualMachi
   return Math.min(topology.cpus, threads.parallel) - 1;
 }
 
-/** A PC: CPUs, board and firmware, joined and ready to boot a kernel directly. */
+/** Windows of the engine (Engine.windows). */
+const DISPLAY_WINDOW = 0;
+const BOOT_ORDER: readonly BootDevice[] = ['disk', 'cdrom', 'floppy'];
+
+/** A PC: CPUs, board and firmware, joined and ready to start from a drive, or from a kernel directly. */
 export class VirtualMachine {
   readonly engine: Engine;
   readonly board: PcBoard;
@@ -92,7 +107,9 @@ export class VirtualMachine {
   private readonly threads: Threads | null = null;
   private ended: MachineEnd | null = null;
   private resetAsked = false;
-  private readFiles: (() => BootFiles) | null = null;
+  private readonly bios: Bios;
+  /** What a reset brings back. */
+  private restart: () => void = () => {};
 
   constructor(private readonly options: VirtualMachineOptions) {
     const layout = ramLayout(options.memoryBytes);
@@ -109,6 +126,7 @@ export class VirtualMachine {
       cpus,
       lowBytes: layout.lowBytes,
       highBytes: layout.highBytes,
+      windows: [VGA_MEMORY_BYTES],
       board: counted,
       runtime: options.modules.runtime,
       interpreter: options.modules.interpreter,
@@ -161,9 +179,35 @@ export class VirtualMachine {
         this.resetAsked = true;
         this.scheduler.stop();
       },
-      a20: (enabled) => this.setA20(enabled),
+      a20: (enabled) => this.engine.setA20(enabled),
+      ide: idePlaces(options.drives ?? []),
+      display: {
+        memory: engine.windows[DISPLAY_WINDOW]!,
+        window: (physical) => engine.placeWindow(DISPLAY_WINDOW, physical),
+      },
     });
+    for (const drive of options.drives ?? []) drive.onTrouble = (message) => this.trouble(message);
+    this.bios = this.makeBios();
     if (engine.mailboxes.threads > 0) this.threads = this.scheduler.threads = this.startThreads(counted);
+  }
+
+  private makeBios(): Bios {
+    const { board, options, events, engine } = this;
+    return new Bios({
+      ram: this.ram,
+      ports: board.ports,
+      mmio: board.mmio,
+      clock: events.clock,
+      drives: (options.drives ?? []).map(biosDrive),
+      bootOrder: options.bootOrder ?? BOOT_ORDER,
+      bootMenu: options.bootMenu ?? false,
+      videoMemory: engine.windows[DISPLAY_WINDOW]!,
+    });
+  }
+
+  private trouble(message: string): void {
+    this.pause();
+    this.options.onTrouble?.(message);
   }
 
   private startThreads(board: BoardAccess): Threads {
@@ -196,33 +240,42 @@ export class VirtualMachine {
     else act();
   }
 
-  private setA20(enabled: boolean): void {
-    const { engine } = this;
-    new DataView(engine.memory.buffer).setUint32(L.G_A20, enabled ? 0xffffffff : 0xffefffff, true);
-    for (const { pointer } of engine.processors) engine.runtime.flushTlb(pointer, false);
-  }
-
   /** Resets the machine and enters a kernel. A UserError says what is wrong with a file. The files are read again at each reset, rather than kept. */
   boot(read: () => BootFiles): void {
-    this.readFiles = read;
+    this.restart = () => this.boot(read);
     const files = read();
-    const { board, engine, ram, options } = this;
-    board.reset();
-    setUpAsBios(board);
-    this.setA20(true);
-    const layout = { lowBytes: ram.lowBytes, highBytes: ram.highBytes };
-    const { topology, nodes = 1 } = options;
-    const { tables, rsdp } = firmwareTables({ topology, nodes, memory: layout });
-    for (const { address, bytes } of tables) ram.write(address, bytes);
+    const { engine, ram, options } = this;
+    const rsdp = this.setUpBoard();
     const state = bootKernel({
       ...files,
       memory: bootMemory(ram),
       rsdp,
       longMode: options.cpuModel.features.has('LM'),
     });
+    enterKernel(engine.memory, engine.processors[0]!, engine.runtime, state);
+  }
+
+  /** Resets the machine, whose BIOS then starts a system from a drive. */
+  bootFromDrives(): void {
+    this.restart = () => this.bootFromDrives();
+    const { engine } = this;
+    this.setUpBoard();
+    enterKernel(engine.memory, engine.processors[0]!, engine.runtime, this.bios.start());
+  }
+
+  /** As a BIOS leaves it; gives the address of the ACPI root pointer. */
+  private setUpBoard(): number {
+    const { board, engine, ram, options } = this;
+    board.reset();
+    setUpAsBios(board);
+    engine.setA20(true);
+    const layout = { lowBytes: ram.lowBytes, highBytes: ram.highBytes };
+    const { topology, nodes = 1 } = options;
+    const { tables, rsdp } = firmwareTables({ topology, nodes, memory: layout });
+    for (const { address, bytes } of tables) ram.write(address, bytes);
     if (options.cpuModel.features.has('MTRR'))
       for (const processor of engine.processors) setMemoryTypes(engine.memory, processor);
-    enterKernel(engine.memory, engine.processors[0]!, engine.runtime, state);
+    return rsdp;
   }
 
   /** Ends `run` soon, for this reason. The first one counts. */
@@ -234,6 +287,12 @@ export class VirtualMachine {
   /** What was typed at serial port 1. */
   receiveSerial(bytes: Uint8Array): void {
     this.board.serial[0]!.receive(bytes);
+    this.scheduler.wake();
+  }
+
+  /** A key, by its KeyboardEvent code, went down or up. */
+  key(code: string, down: boolean): void {
+    this.board.keyboard.keyboard.key(code, down);
     this.scheduler.wake();
   }
 
@@ -250,6 +309,8 @@ export class VirtualMachine {
     this.scheduler.pause();
   }
   resume(): void {
+    // What the host could not do is tried once more; if it cannot yet, the machine rests on.
+    for (const drive of this.options.drives ?? []) if (!drive.retry()) return;
     this.scheduler.resume();
   }
   get paused(): boolean {
@@ -272,7 +333,7 @@ export class VirtualMachine {
       this.resetAsked = false;
       this.stopped(() => {
         this.resetCpus();
-        this.boot(this.readFiles!);
+        this.restart();
       });
     }
   }

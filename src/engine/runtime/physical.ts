@@ -1,4 +1,6 @@
-import { G_A20, G_HIGH_BYTES, G_LOW_BYTES, G_PAGES, G_RAM, PAGE_BYTES, PAGE_CODE, PAGE_MMIO, PAGE_ROM } from '../layout';
+import {
+  G_A20, G_HIGH_BYTES, G_LOW_BYTES, G_PAGES, G_RAM, G_WINDOWS, PAGE_BYTES, PAGE_CODE, PAGE_MMIO, PAGE_ROM, WINDOW_BYTES, WINDOWS,
+} from '../layout';
 import { codeWritten, mmioRead, mmioRead64, mmioWrite, mmioWrite64 } from './host';
 
 const FOUR_GIB: i64 = 0x100000000;
@@ -10,13 +12,17 @@ function pins(physical: i64): i64 {
   return physical & <i64>(<u64>0xffffffffffefffff | load<u32>(G_A20));
 }
 
-/** Address in this memory of a guest physical address in RAM (whatever its page attributes), or 0. */
+/** Address in this memory of a guest physical address in RAM or a window (whatever its page attributes), or 0. */
 export function ramAddress(physical: i64): u32 {
   const at = pins(physical);
   const low = <i64>load<u32>(G_LOW_BYTES);
   if (<u64>at < <u64>low) return load<u32>(G_RAM) + <u32>at;
   const high = at - FOUR_GIB;
   if (<u64>high < <u64>load<u32>(G_HIGH_BYTES)) return load<u32>(G_RAM) + <u32>low + <u32>high;
+  for (let window: u32 = G_WINDOWS; window < <u32>(G_WINDOWS + WINDOWS * WINDOW_BYTES); window += WINDOW_BYTES) {
+    const offset = at - load<i64>(window);
+    if (<u64>offset < <u64>load<u32>(window + 8)) return load<u32>(window + 12) + <u32>offset;
+  }
   return 0;
 }
 

@@ -5,7 +5,11 @@ import { BAR_64, BAR_IO, BAR_PREFETCHABLE } from './pci-registers.js';
 /** What a base address register of a PCI function makes visible. Sizes in bytes, powers of two. */
 export type BarTarget =
   | { kind: 'io'; bytes: number; device: PortBarDevice; width?: AccessSize }
-  | { kind: 'memory'; bits: 32 | 64; prefetchable?: boolean; bytes: number; device: MmioDevice };
+  | { kind: 'memory'; bits: 32 | 64; prefetchable?: boolean; bytes: number; device: MmioDevice }
+  | { kind: 'memory'; bits: 32; prefetchable: true; bytes: number; window: PlaceWindow };
+
+/** Shows memory that is accessed as RAM at a guest physical address; null: nowhere. */
+export type PlaceWindow = (physical: number | null) => void;
 
 /** Registers behind an I/O BAR, by offset from its base. */
 export interface PortBarDevice {
@@ -39,7 +43,10 @@ export class PciBar {
     this.mappedAt = base;
     if (base < 0) return;
     const { target } = this;
-    if (target.kind === 'memory') this.mapping = mmio.map(base, target.bytes, target.device);
+    if ('window' in target) {
+      target.window(base);
+      this.mapping = { unmap: () => target.window(null) };
+    } else if (target.kind === 'memory') this.mapping = mmio.map(base, target.bytes, target.device);
     else this.mapping = ports.map(base, target.bytes, portsOf(target.device, base), target.width);
   }
 }

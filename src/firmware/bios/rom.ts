@@ -1,0 +1,173 @@
+/**
+ * The ROM at F0000-FFFFF. Its code is little more than doors: a service pushes the caller's registers and asks the program that
+ * runs the machine, which does the work on the stack's copy (frame.ts), through ports that no device of a PC has.
+ */
+import { RomCode } from './rom-code.js';
+
+export const ROM_SEGMENT = 0xf000;
+const ROM_BYTES = 0x10000;
+
+/** Writes give a service SS, then SP, which asks; reads tell what to do then. */
+export const STACK_PORT = 0xb4;
+export const SERVICE_PORT = 0xb6;
+/** Writes of an EVENT_ ask without registers. */
+export const EVENT_PORT = 0xb5;
+/** What STACK_PORT reads: the service is done; or it shall be asked again after the next interrupt, or at once. */
+export const DONE = 0;
+export const AGAIN = 1;
+export const SPIN = 2;
+export type Outcome = typeof DONE | typeof AGAIN | typeof SPIN;
+
+export const EVENT_TICK = 8;
+export const EVENT_KEY = 9;
+export const EVENT_MOUSE = 0x74;
+
+/** Vectors that are services. */
+const SERVICES = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a];
+/** Where programs expect some handlers and tables, as in IBM's BIOS. */
+const FIXED = {
+  post: 0xe05b,
+  floppyParameters: 0xefc7,
+  configuration: 0xe6f5,
+  font: 0xfa6e,
+  resetVector: 0xfff0,
+  date: 0xfff5,
+  model: 0xfffe,
+};
+const AT = 0xfc;
+
+// Opcodes
+const PUSH_AX = 0x50;
+const POP_AX = 0x58;
+const PUSH_DS = 0x1e;
+const POP_DS = 0x1f;
+const PUSH_ES = 0x06;
+const POP_ES = 0x07;
+const PUSHAD = [0x66, 0x60];
+const POPAD = [0x66, 0x61];
+const IRET = 0xcf;
+const STI = 0xfb;
+const CLI = 0xfa;
+const HLT = 0xf4;
+const JNZ = 0x75;
+const JNC = 0x73;
+const JMP_SHORT = 0xeb;
+const JMP_NEAR = 0xe9;
+const STC = 0xf9;
+const NOP = 0x90;
+const outAl = (port: number): number[] => [0xe6, port];
+const outAx = (port: number): number[] => [0xe7, port];
+const inAl = (port: number): number[] => [0xe4, port];
+const movAl = (value: number): number[] => [0xb0, value];
+const movAh = (value: number): number[] => [0xb4, value];
+const cmpAl = (value: number): number[] => [0x3c, value];
+const int = (vector: number): number[] => [0xcd, vector];
+const MOV_AX_SS = [0x8c, 0xd0];
+const MOV_AX_SP = [0x89, 0xe0];
+const TEST_AL_AL = [0x84, 0xc0];
+const DROP_VECTOR = [0x83, 0xc4, 0x02];
+const END_OF_INTERRUPT = [...movAl(0x20), ...outAl(0x20)];
+const END_OF_SLAVE_INTERRUPT = [...movAl(0x20), ...outAl(0xa0), ...outAl(0x20)];
+
+/** A door for each of these vectors: label `int10` and so on; `service` is where they meet. */
+export function services(code: RomCode, vectors: readonly number[]): void {
+  for (const vector of vectors) {
+    code.label(`int${vector.toString(16)}`);
+    // push word
+    code.put(0x68).u16(vector).near('service', JMP_NEAR);
+  }
+  code.label('service').put(...PUSHAD, PUSH_DS, PUSH_ES);
+  code
+    .label('ask')
+    .put(...MOV_AX_SS, ...outAx(STACK_PORT), ...MOV_AX_SP, ...outAx(SERVICE_PORT))
+    .put(...inAl(STACK_PORT), ...TEST_AL_AL)
+    .short('wait', JNZ)
+    .put(POP_ES, POP_DS, ...POPAD, ...DROP_VECTOR, IRET);
+  code
+    .label('wait')
+    .put(...cmpAl(AGAIN))
+    .short('spin', JNZ);
+  // An interrupt cannot come between STI and HLT.
+  code.put(STI, HLT, CLI).short('ask', JMP_SHORT);
+  code.label('spin').put(STI, NOP, CLI).short('ask', JMP_SHORT);
+}
+
+export interface Rom {
+  bytes: Uint8Array;
+  /** Offset of a door or table by name. */
+  offset(name: string): number;
+}
+
+/** `font`: 8x8, the first 128 characters. */
+export function systemRom(font: Uint8Array): Rom {
+  const code = new RomCode(ROM_BYTES);
+  code.org(0xe000).text('Vivarium BIOS').put(0);
+  code.org(FIXED.post).label('cold').put(CLI);
+  // Who jumps here without a reset gets one: reset control register.
+  code.put(...movAl(0x06), 0xba, 0xf9, 0x0c, 0xee, HLT).short('cold', JMP_SHORT);
+  code.label('start');
+  // Stack below the boot sector, then INT 19h.
+  code.put(0x31, 0xc0, 0x8e, 0xd0, 0xbc, 0x00, 0x7c, STI, ...int(0x19), ...int(0x18));
+  code.label('stop').put(STI, HLT).short('stop', JMP_SHORT);
+  services(code, SERVICES);
+  code
+    .label('int8')
+    .put(
+      PUSH_AX,
+      ...movAl(EVENT_TICK),
+      ...outAl(EVENT_PORT),
+      ...int(0x1c),
+      ...END_OF_INTERRUPT,
+      POP_AX,
+      IRET,
+    );
+  code
+    .label('int9')
+    .put(PUSH_AX, ...inAl(0x60), ...movAh(0x4f), STC, ...int(0x15))
+    .short('keyDropped', JNC)
+    // OUT AL first: the scan code as INT 15h may have changed it.
+    .put(...outAl(SERVICE_PORT), ...movAl(EVENT_KEY), ...outAl(EVENT_PORT));
+  code.label('keyDropped').put(...END_OF_INTERRUPT, POP_AX, IRET);
+  code.label('eoi').put(PUSH_AX, ...END_OF_INTERRUPT, POP_AX, IRET);
+  code.label('eoiSlave').put(PUSH_AX, ...END_OF_SLAVE_INTERRUPT, POP_AX, IRET);
+  code.label('iret').put(IRET);
+  code.org(FIXED.configuration).label('configuration');
+  // 8 bytes follow: model, submodel, revision; second 8259, RTC, keyboard intercept, EBDA; extended INT 16h.
+  code.u16(8).put(AT, 0x01, 0x00, 0x74, 0x40, 0x00, 0x00, 0x00);
+  code.org(FIXED.floppyParameters).label('floppyParameters').put(FLOPPY_144);
+  code.label('disk0').put(new Uint8Array(16)).label('disk1').put(new Uint8Array(16));
+  code.org(FIXED.font).label('font').put(font);
+  // jmp far F000:E05B
+  code.org(FIXED.resetVector).put(0xea).u16(FIXED.post, ROM_SEGMENT);
+  code.org(FIXED.date).text('11/21/26').put(0, AT);
+  return { bytes: code.finish(), offset: (name) => code.offsetOf(name) };
+}
+
+/** Parameters of a 1.44 MB drive, as INT 1Eh points to them: step and load times, motor, bytes, sectors, gaps. */
+const FLOPPY_144 = Uint8Array.of(0xaf, 0x02, 0x25, 0x02, 18, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08);
+
+const INTERRUPT_VECTORS = 0x100;
+
+/** The interrupt vector table: 256 far pointers; `video`: where INT 10h is. */
+export function interruptVectors(
+  rom: Rom,
+  video: Record<number, [segment: number, offset: number]>,
+): Uint8Array {
+  const table = new DataView(new ArrayBuffer(INTERRUPT_VECTORS * 4));
+  const set = (vector: number, segment: number, offset: number): void => {
+    table.setUint16(vector * 4, offset, true);
+    table.setUint16(vector * 4 + 2, segment, true);
+  };
+  for (let vector = 0; vector < 0x60; vector++) set(vector, ROM_SEGMENT, rom.offset('iret'));
+  for (let vector = 0x08; vector < 0x10; vector++) set(vector, ROM_SEGMENT, rom.offset('eoi'));
+  for (let vector = 0x70; vector < 0x78; vector++) set(vector, ROM_SEGMENT, rom.offset('eoiSlave'));
+  set(0x08, ROM_SEGMENT, rom.offset('int8'));
+  set(0x09, ROM_SEGMENT, rom.offset('int9'));
+  for (const vector of SERVICES) set(vector, ROM_SEGMENT, rom.offset(`int${vector.toString(16)}`));
+  set(0x1d, 0, 0);
+  set(0x1e, ROM_SEGMENT, rom.offset('floppyParameters'));
+  set(0x41, ROM_SEGMENT, rom.offset('disk0'));
+  set(0x46, ROM_SEGMENT, rom.offset('disk1'));
+  for (const [vector, [segment, offset]] of Object.entries(video)) set(Number(vector), segment, offset);
+  return new Uint8Array(table.buffer);
+}

@@ -1,0 +1,135 @@
+import type { BootDevice } from '../firmware/bios/machine.js';
+import { UserError } from '../machine/user-error.js';
+import { BUSES, type Bus } from '../vm/image-drive.js';
+
+/** `snapshot`: what the guest writes is forgotten when the machine ends; `immutable`: when it starts anew. */
+export const MODES = ['normal', 'readonly', 'immutable', 'writethrough', 'snapshot'] as const;
+export type DiskMode = (typeof MODES)[number];
+
+/** A drive, as the user named it. */
+export interface DriveChoice {
+  readonly kind: 'disk' | 'cdrom' | 'floppy';
+  /** Empty: a drive without a medium. */
+  readonly path: string;
+  readonly bus: Bus;
+  /** null: found by looking. */
+  readonly format: string | null;
+  readonly mode: DiskMode;
+}
+
+/** `FILE,name=value,…`; a comma in the file's name is written twice. */
+function parts(option: string, text: string): { path: string; settings: Map<string, string> } {
+  const pieces = text.split(/(?<!,),(?!,)/).map((piece) => piece.replaceAll(',,', ','));
+  const settings = new Map<string, string>();
+  for (const piece of pieces.slice(1)) {
+    const [name, ...value] = piece.split('=');
+    if (value.length === 0)
+      throw new UserError(`${option} ${text}: "${piece}" is no setting; write name=value`);
+    if (settings.has(name!)) throw new UserError(`${option} ${text}: ${name} is given twice`);
+    settings.set(name!, value.join('='));
+  }
+  return { path: pieces[0]!, settings };
+}
+
+function choose<T extends string>(
+  option: string,
+  name: string,
+  value: string | undefined,
+  known: readonly T[],
+  usual: T,
+): T {
+  if (value === undefined) return usual;
+  const found = known.find((choice) => choice === value);
+  if (found === undefined)
+    throw new UserError(`${option}: ${name}=${value} is not known; choose from ${known.join(', ')}`);
+  return found;
+}
+
+function refuseOthers(option: string, settings: Map<string, string>, known: readonly string[]): void {
+  for (const name of settings.keys())
+    if (!known.includes(name))
+      throw new UserError(`${option}: there is no setting "${name}" (but ${known.join(', ')})`);
+}
+
+export function parseDisk(text: string): DriveChoice {
+  const { path, settings } = parts('--disk', text);
+  if (path === '') throw new UserError(`--disk ${text}: name the file of the disk`);
+  refuseOthers('--disk', settings, ['bus', 'format', 'mode']);
+  return {
+    kind: 'disk',
+    path,
+    bus: choose('--disk', 'bus', settings.get('bus'), BUSES, 'ide'),
+    format: settings.get('format') ?? null,
+    mode: choose('--disk', 'mode', settings.get('mode'), MODES, 'normal'),
+  };
+}
+
+export function parseCdrom(text: string): DriveChoice {
+  const { path, settings } = parts('--cdrom', text);
+  refuseOthers('--cdrom', settings, ['bus']);
+  const bus = choose('--cdrom', 'bus', settings.get('bus'), ['ide', 'ahci', 'scsi'] as const, 'ide');
+  return { kind: 'cdrom', path: path === 'empty' ? '' : path, bus, format: 'raw', mode: 'readonly' };
+}
+
+export function parseFloppy(text: string): DriveChoice {
+  const { path, settings } = parts('--floppy', text);
+  refuseOthers('--floppy', settings, ['mode']);
+  const mode = choose(
+    '--floppy',
+    'mode',
+    settings.get('mode'),
+    ['normal', 'readonly', 'snapshot'] as const,
+    'normal',
+  );
+  return { kind: 'floppy', path: path === 'empty' ? '' : path, bus: 'ide', format: 'raw', mode };
+}
+
+const LETTERS: Record<string, BootDevice> = { a: 'floppy', c: 'disk', d: 'cdrom' };
+const USUAL_ORDER: readonly BootDevice[] = ['disk', 'cdrom', 'floppy'];
+
+export interface BootChoice {
+  readonly order: readonly BootDevice[];
+  readonly menu: boolean;
+}
+
+/** `order=dc,menu=on`: a floppy, c disk, d CD. A CD that was just put in is tried first when nothing is said. */
+export function parseBoot(text: string | undefined, drives: readonly DriveChoice[]): BootChoice {
+  if (text === undefined) return { order: usualOrder(drives), menu: false };
+  const { settings } = parts('--boot', `,${text}`);
+  refuseOthers('--boot', settings, ['order', 'menu']);
+  const letters = settings.get('order');
+  const order = letters === undefined ? usualOrder(drives) : [...letters].map((letter) => LETTERS[letter]);
+  if (order.some((device) => device === undefined) || new Set(order).size !== order.length)
+    throw new UserError(
+      `--boot order=${letters}: name each of a (floppy), c (disk) and d (CD) once at most, as in order=dc`,
+    );
+  const menu = choose('--boot', 'menu', settings.get('menu'), ['on', 'off'] as const, 'off') === 'on';
+  return { order: order as BootDevice[], menu };
+}
+
+/** Disks first: a system that was installed from a CD or floppy starts then, while an empty disk gives way to them. */
+function usualOrder(drives: readonly DriveChoice[]): readonly BootDevice[] {
+  return drives.length === 0 ? [] : USUAL_ORDER;
+}
+
+export type DisplayChoice =
+  | { kind: 'none' }
+  | { kind: 'text' }
+  | { kind: 'png'; path: string }
+  | { kind: 'vnc'; host: string; port: number };
+
+const VNC_FIRST_PORT = 5900;
+
+export function parseDisplay(text: string): DisplayChoice {
+  if (text === 'none' || text === 'text') return { kind: text };
+  if (text.startsWith('png=') && text.length > 4) return { kind: 'png', path: text.slice(4) };
+  const vnc = /^vnc(?:=(.*?):(\d+))?$/.exec(text);
+  if (vnc) {
+    const number = Number(vnc[2] ?? 0);
+    // As other servers: small numbers are displays, from port 5900 on.
+    const port = number < 100 ? VNC_FIRST_PORT + number : number;
+    if (port > 0xffff) throw new UserError(`--display ${text}: ${number} is no port`);
+    return { kind: 'vnc', host: vnc[1] || '127.0.0.1', port };
+  }
+  throw new UserError(`--display ${text}: not a display; choose none, text, vnc, vnc=HOST:PORT or png=FILE`);
+}

@@ -1,0 +1,18 @@
+/** What a disk holds, whatever the format of its file. All in bytes; any position and length within `bytes`. */
+export interface DiskImage {
+  readonly format: string;
+  /** What the guest sees. */
+  readonly bytes: number;
+  readonly readOnly: boolean;
+  read(position: number, target: Uint8Array): void;
+  write(position: number, source: Uint8Array): void;
+  /** These bytes read as zeros from now on; `give`: the room may be given back. */
+  zero(position: number, length: number, give: boolean): void;
+  flush(): void;
+  close(): void;
+}
+
+/** The file is none of its format, or broken. */
+export class ImageError extends Error {
+  override name = 'ImageError';
+}

@@ -1,0 +1,62 @@
+/** Bytes that stay: a file of the host, or what serves as one. All positions and lengths in bytes. */
+export interface Storage {
+  /** As the user named it, for messages. */
+  readonly name: string;
+  readonly readOnly: boolean;
+  readonly size: number;
+  /** Fills `target`; what lies behind the end reads as zeros. Throws StorageError. */
+  read(position: number, target: Uint8Array): void;
+  /** Grows as needed. */
+  write(position: number, bytes: Uint8Array): void;
+  resize(size: number): void;
+  /** Gives the room back where the host can; the bytes read as zeros. */
+  punch(position: number, length: number): void;
+  /** All that was written is safe against a crash of the host. */
+  flush(): void;
+  close(): void;
+}
+
+/** The host could not do it: a full disk, a file that vanished, a bad sector. What was asked may be asked again. */
+export class StorageError extends Error {
+  override name = 'StorageError';
+}
+
+/** In memory: for tests, pages, and what shall be forgotten. */
+export class MemoryStorage implements Storage {
+  readonly readOnly = false;
+  constructor(
+    readonly name: string,
+    private bytes: Uint8Array = new Uint8Array(),
+    private length = bytes.length,
+  ) {}
+
+  get size(): number {
+    return this.length;
+  }
+
+  read(position: number, target: Uint8Array): void {
+    const found = this.bytes.subarray(position, Math.min(position + target.length, this.length));
+    target.set(found);
+    target.fill(0, found.length);
+  }
+
+  write(position: number, bytes: Uint8Array): void {
+    this.resize(Math.max(this.length, position + bytes.length));
+    this.bytes.set(bytes, position);
+  }
+
+  resize(size: number): void {
+    if (size > this.bytes.length) {
+      const grown = new Uint8Array(Math.max(size, this.bytes.length * 2));
+      grown.set(this.bytes.subarray(0, this.length));
+      this.bytes = grown;
+    } else if (size < this.length) this.bytes.fill(0, size, this.length);
+    this.length = size;
+  }
+
+  punch(position: number, length: number): void {
+    this.bytes.fill(0, position, Math.min(position + length, this.length));
+  }
+  flush(): void {}
+  close(): void {}
+}

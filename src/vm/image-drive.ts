@@ -1,0 +1,200 @@
+import type { BiosDrive } from '../firmware/bios/machine.js';
+import type { DiskImage } from '../media/disk-image.js';
+import { StorageError } from '../media/storage.js';
+import type { Done, Drive } from '../machine/drive.js';
+
+const SECTOR_BYTES = { disk: 512, cdrom: 2048, floppy: 512 };
+
+export const BUSES = ['ide', 'ahci', 'nvme', 'virtio', 'scsi'] as const;
+export type Bus = (typeof BUSES)[number];
+
+export interface DriveOptions {
+  readonly kind: Drive['kind'];
+  /** What it is plugged into; of no meaning for floppies. */
+  readonly bus: Bus;
+  /** null: an empty drive. */
+  readonly image: DiskImage | null;
+  /** For the boot menu and messages. */
+  readonly name: string;
+  readonly model: string;
+  readonly serial: string;
+}
+
+interface Request {
+  act: () => void;
+  done: Done;
+}
+
+/**
+ * A drive with an image in it. When the host cannot do what a request asks, the request waits and `onTrouble` is told; `retry`
+ * does it again, and those behind it, in their order: the guest knows nothing of it.
+ */
+export class ImageDrive implements Drive {
+  readonly kind: Drive['kind'];
+  readonly bus: Bus;
+  readonly model: string;
+  readonly serial: string;
+  readonly sectorBytes: number;
+  onChange: () => void = () => {};
+  onTrouble: (message: string) => void = () => {};
+  private image: DiskImage | null;
+  private label: string;
+  private readonly waiting: Request[] = [];
+  private changed = false;
+
+  constructor(options: DriveOptions) {
+    this.kind = options.kind;
+    this.bus = options.bus;
+    this.model = options.model;
+    this.serial = options.serial;
+    this.image = options.image;
+    this.label = options.name;
+    this.sectorBytes = SECTOR_BYTES[options.kind];
+  }
+
+  get name(): string {
+    return this.label;
+  }
+  get sectors(): number {
+    return this.image ? Math.floor(this.image.bytes / this.sectorBytes) : 0;
+  }
+  get readOnly(): boolean {
+    return this.kind === 'cdrom' || (this.image?.readOnly ?? true);
+  }
+  get discards(): boolean {
+    return !this.readOnly;
+  }
+  /** Requests wait for the host. */
+  get troubled(): boolean {
+    return this.waiting.length > 0;
+  }
+
+  /** Puts a medium in, or takes it out. The one that was there is closed. */
+  insert(image: DiskImage | null, name: string): void {
+    this.image?.close();
+    this.image = image;
+    this.label = name;
+    this.changed = true;
+    this.onChange();
+  }
+  takeChange(): boolean {
+    const { changed } = this;
+    this.changed = false;
+    return changed;
+  }
+  eject(): void {
+    if (this.kind !== 'disk') this.insert(null, `${this.kind} drive`);
+  }
+
+  private perform(act: () => void, done: Done): void {
+    if (this.troubled || !this.attempt(act)) this.waiting.push({ act, done });
+    else done(true);
+  }
+
+  private attempt(act: () => void): boolean {
+    try {
+      act();
+      return true;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.onTrouble(error.message);
+      return false;
+    }
+  }
+
+  /** Does again what could not be done; true: all was done. */
+  retry(): boolean {
+    for (let first = this.waiting[0]; first; first = this.waiting[0]) {
+      if (!this.attempt(first.act)) return false;
+      this.waiting.shift();
+      first.done(true);
+    }
+    return true;
+  }
+
+  read(position: number, parts: readonly Uint8Array[], done: Done): void {
+    const { image } = this;
+    if (!image) return done(false);
+    this.perform(() => {
+      let at = position;
+      for (const part of parts) {
+        image.read(at, part);
+        at += part.length;
+      }
+    }, done);
+  }
+
+  write(position: number, parts: readonly Uint8Array[], done: Done): void {
+    const { image } = this;
+    if (!image || this.readOnly) return done(false);
+    this.perform(() => {
+      let at = position;
+      for (const part of parts) {
+        image.write(at, part);
+        at += part.length;
+      }
+    }, done);
+  }
+
+  discard(position: number, length: number, done: Done): void {
+    this.clear(position, length, true, done);
+  }
+  zero(position: number, length: number, done: Done): void {
+    this.clear(position, length, false, done);
+  }
+  private clear(position: number, length: number, give: boolean, done: Done): void {
+    const { image } = this;
+    if (!image || this.readOnly) return done(false);
+    this.perform(() => image.zero(position, length, give), done);
+  }
+
+  flush(done: Done): void {
+    const { image } = this;
+    if (!image || this.readOnly) return done(true);
+    this.perform(() => image.flush(), done);
+  }
+
+  close(): void {
+    this.image?.close();
+    this.image = null;
+  }
+}
+
+/** The drive as the BIOS uses it: a request is done when it returns, or waits for the host. */
+export function biosDrive(drive: ImageDrive): BiosDrive {
+  // What the host could not do when it was asked first.
+  let pending: 'none' | 'waits' | 'done' = 'none';
+  let result: Uint8Array | null = null;
+  const ask = (start: (done: Done) => void): boolean => {
+    if (pending === 'none') {
+      pending = 'waits';
+      start(() => (pending = 'done'));
+    }
+    if (pending !== 'done') return false;
+    pending = 'none';
+    return true;
+  };
+  return {
+    kind: drive.kind,
+    get name() {
+      return drive.name;
+    },
+    sectorBytes: drive.sectorBytes,
+    get sectors() {
+      return drive.sectors;
+    },
+    get readOnly() {
+      return drive.readOnly;
+    },
+    takeChange: () => drive.takeChange(),
+    eject: () => drive.eject(),
+    read(sector, count) {
+      result ??= new Uint8Array(count * drive.sectorBytes);
+      const bytes = result;
+      if (!ask((done) => drive.read(sector * drive.sectorBytes, [bytes], done))) return null;
+      result = null;
+      return bytes;
+    },
+    write: (sector, bytes) => ask((done) => drive.write(sector * drive.sectorBytes, [bytes.slice()], done)),
+  };
+}
