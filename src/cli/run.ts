@@ -170,7 +170,13 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     ...GUESTS[guest as keyof typeof GUESTS],
     ...(options.mirror === undefined ? {} : { mirror: options.mirror }),
     onProgress: progressDisplay(process.stderr),
+    modules: drives.length > 0,
   });
   const append = [files.append, options.append ?? ''].filter(Boolean).join(' ');
-  return runMachine({ ...settings, kernel: files.kernel, initrd: [files.initrd, ...initrd], append });
+  return runMachine({
+    ...settings,
+    kernel: files.kernel,
+    initrd: [files.initrd, ...(files.modules === null ? [] : [files.modules]), ...initrd],
+    append,
+  });
 }

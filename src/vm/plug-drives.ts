@@ -1,3 +1,7 @@
+import type { PcBoard } from '../devices/pc-board.js';
+import { VirtioBlk } from '../devices/virtio/virtio-blk.js';
+import { VirtioPci } from '../devices/virtio/virtio-pci.js';
+import type { PciFunction } from '../machine/pci/pci-function.js';
 import { UserError } from '../machine/user-error.js';
 import type { ImageDrive } from './image-drive.js';
 
@@ -20,4 +24,22 @@ export function idePlaces(drives: readonly ImageDrive[]): (ImageDrive | undefine
     places[place] = drive;
   }
   return places;
+}
+
+const MOST_QUEUES = 16;
+
+/** Plugs in the controllers of the drives that are not on IDE. */
+export function plugDrives(board: PcBoard, drives: readonly ImageDrive[], cpus: number): void {
+  const { pci, ram } = board;
+  const plug = (drive: ImageDrive, device: PciFunction): void => {
+    const slot = pci.freeSlot;
+    if (slot < 0)
+      throw new UserError(
+        `${drive.name}: all PCI slots are taken; put several disks on bus=ahci or bus=scsi`,
+      );
+    pci.plug(slot, 0, device);
+  };
+  const queues = Math.min(cpus, MOST_QUEUES);
+  for (const drive of drives)
+    if (drive.bus === 'virtio') plug(drive, new VirtioPci(new VirtioBlk(ram, drive, queues), ram));
 }

@@ -24,7 +24,7 @@ import { enterKernel, setMemoryTypes } from './boot-cpu.js';
 import { countingBoard } from './counting-board.js';
 import { CpuCap } from './cpu-cap.js';
 import { biosDrive, type ImageDrive } from './image-drive.js';
-import { idePlaces } from './plug-drives.js';
+import { idePlaces, plugDrives } from './plug-drives.js';
 import { describeCpu } from './report.js';
 import { Scheduler, type SchedulerHost } from './scheduler.js';
 import { Threads, type ThreadHost } from './threads.js';
@@ -186,6 +186,7 @@ export class VirtualMachine {
         window: (physical) => engine.placeWindow(DISPLAY_WINDOW, physical),
       },
     });
+    plugDrives(board, options.drives ?? [], cpus);
     for (const drive of options.drives ?? []) drive.onTrouble = (message) => this.trouble(message);
     this.bios = this.makeBios();
     if (engine.mailboxes.threads > 0) this.threads = this.scheduler.threads = this.startThreads(counted);

@@ -17,6 +17,8 @@ export interface VirtioDevice {
    */
   queueNotified(index: number, queue: Virtqueue): void;
   configWritten?(offset: number, value: number, size: number): void;
+  /** Set by the transport; to be called when buffers of a queue were given back later than in `queueNotified`. */
+  wake?: (index: number) => void;
   reset(): void;
   save(): object;
   load(state: object): void;

@@ -60,6 +60,7 @@ export class VirtioPci extends PciFunction implements MmioDevice {
       subsystem: VIRTIO_DEVICE_BASE + device.type,
       interruptPin: 1,
     });
+    device.wake = (index) => this.service(index);
     this.msix = new MsiX(device.queueSizes.length + 1, this.sendMessage);
     this.common = new VirtioCommon(device, ram, {
       vectors: this.msix.count,

@@ -12,6 +12,9 @@ const CONFIG_DATA = 0xcfc;
 const PORTS = 8;
 const ENABLE = 0x80000000;
 const ADDRESS_WRITABLE = 0x80fffffc;
+const SLOTS = 32;
+/** Those before are for what is always on the board. */
+const FIRST_FREE_SLOT = 4;
 const ALL_ONES = 0xffffffff;
 
 /** Where a function is on bus 0. */
@@ -31,6 +34,12 @@ export class PciBus implements PortDevice {
     private readonly sendMessage: MsiSend,
   ) {
     ports.map(CONFIG_ADDRESS, PORTS, this, 4);
+  }
+
+  /** The first slot that nothing is plugged into, from 4 on; -1: all are taken. */
+  get freeSlot(): number {
+    for (let slot = FIRST_FREE_SLOT; slot < SLOTS; slot++) if (!this.functions.has(slot << 3)) return slot;
+    return -1;
   }
 
   plug(slot: number, number: number, device: PciFunction): void {

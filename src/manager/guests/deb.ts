@@ -29,27 +29,30 @@ function* members(archive: Uint8Array): Generator<Member> {
   }
 }
 
+export interface PackagedFile {
+  path: string;
+  bytes: Uint8Array;
+}
+
 /**
- * The first regular file of a Debian package whose path (without leading "./") matches. Unpacks no further than
- * that file. A UserError when it is not there or the package is broken; `name` is the package, for the message.
+ * The regular files of a Debian package whose path (without leading "./") matches; nothing is unpacked beyond the last that is
+ * taken. A UserError when the package is broken; `name` is the package, for the message.
  */
-export function fileOfPackage(
-  name: string,
-  archive: Uint8Array,
-  wanted: RegExp,
-): { path: string; bytes: Uint8Array } {
+export function* filesOfPackage(name: string, archive: Uint8Array, wanted: RegExp): Generator<PackagedFile> {
   try {
     for (const member of members(archive)) {
       if (!member.name.startsWith('data.tar')) continue;
       const reader = new TarReader((path) => wanted.test(path));
-      for (const piece of unpack(member)) {
-        const found = reader.push(piece);
-        if (found) return found;
-      }
+      for (const piece of unpack(member)) yield* reader.push(piece);
     }
   } catch (error) {
     throw new UserError(`package ${name} cannot be unpacked: ${(error as Error).message}`);
   }
+}
+
+/** The first of them; a UserError when there is none. */
+export function fileOfPackage(name: string, archive: Uint8Array, wanted: RegExp): PackagedFile {
+  for (const found of filesOfPackage(name, archive, wanted)) return found;
   throw new UserError(`package ${name} has no file that matches ${wanted.source}: is it the right package?`);
 }
 

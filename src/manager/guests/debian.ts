@@ -7,6 +7,7 @@ import { AptSource } from './apt-source.js';
 import { cacheDirectory, writeWhole } from './cache-directory.js';
 import type { PackageRecord } from './control-file.js';
 import { fileOfPackage } from './deb.js';
+import { modulesArchive, type Package } from './kernel-modules.js';
 import { INIT, initramfs } from './initramfs.js';
 import { MirrorSource } from './mirror-source.js';
 import type { OnProgress, PackageSource } from './package-source.js';
@@ -28,12 +29,16 @@ export interface DebianGuestOptions {
   onProgress?: OnProgress;
   /** A shell script that the guest runs instead of a shell before it powers off. */
   script?: string;
+  /** With kernel modules for drives and network cards. */
+  modules?: boolean;
 }
 
 /** Files and kernel command line to boot. */
 export interface DebianGuest {
   kernel: string;
   initrd: string;
+  /** A second initial RAM disk with kernel modules, where they were asked for. */
+  modules: string | null;
   append: string;
 }
 
@@ -69,23 +74,25 @@ export async function debianGuest(options: DebianGuestOptions = {}): Promise<Deb
   const directory = join(options.cacheDir ?? cacheDirectory(), 'guests', `debian-${arch}-${flavour}`);
   const kernel = join(directory, 'vmlinuz');
   const busybox = join(directory, 'busybox');
-  if (!existsSync(kernel) || !existsSync(busybox)) {
+  const modules = join(directory, 'modules');
+  const lacks = options.modules === true && !existsSync(modules);
+  if (lacks || !existsSync(kernel) || !existsSync(busybox)) {
     const aptDirectory = join(directory, 'apt');
     const source = await openSource(arch, options.mirror, aptDirectory, onProgress);
     const meta = await find(source, kernelPackage, arch);
     // The package that people install depends on the one of the current version.
-    const image = meta.depends.find((name) => name.startsWith('linux-image-')) ?? kernelPackage;
-    await keepFile(source, await find(source, image, arch), /^boot\/vmlinuz-/, kernel, onProgress);
-    await keepFile(
-      source,
-      await find(source, 'busybox-static', arch),
-      /^(usr\/)?bin\/busybox$/,
-      busybox,
-      onProgress,
-    );
+    const name = meta.depends.find((depended) => depended.startsWith('linux-image-')) ?? kernelPackage;
+    const image = await fetch(source, await find(source, name, arch), onProgress);
+    await keepFile(image, /^boot\/vmlinuz-/, kernel, onProgress);
+    // Those of another kernel would not fit.
+    if (options.modules) await writeWhole(modules, modulesArchive(image, onProgress));
+    else await rm(modules, { force: true });
+    const shell = await fetch(source, await find(source, 'busybox-static', arch), onProgress);
+    await keepFile(shell, /^(usr\/)?bin\/busybox$/, busybox, onProgress);
     await rm(aptDirectory, { recursive: true, force: true });
   }
-  return { kernel, initrd: await keepInitramfs(directory, busybox, script), append: COMMAND_LINE };
+  const initrd = await keepInitramfs(directory, busybox, script);
+  return { kernel, initrd, modules: options.modules ? modules : null, append: COMMAND_LINE };
 }
 
 async function openSource(
@@ -112,16 +119,18 @@ async function find(source: PackageSource, name: string, arch: DebianArchitectur
   );
 }
 
+async function fetch(source: PackageSource, record: PackageRecord, onProgress: OnProgress): Promise<Package> {
+  return { name: record.name, archive: await source.fetch(record, onProgress) };
+}
+
 async function keepFile(
-  source: PackageSource,
-  record: PackageRecord,
+  { name, archive }: Package,
   wanted: RegExp,
   path: string,
   onProgress: OnProgress,
 ): Promise<void> {
-  const archive = await source.fetch(record, onProgress);
-  onProgress({ phase: `unpacking ${record.name}`, done: 0, total: 0 });
-  await writeWhole(path, fileOfPackage(record.name, archive, wanted).bytes);
+  onProgress({ phase: `unpacking ${name}`, done: 0, total: 0 });
+  await writeWhole(path, fileOfPackage(name, archive, wanted).bytes);
 }
 
 /** The name tells what it is made of, so that one made by another version of this program is not taken. */

@@ -1,7 +1,20 @@
 import { gzipSync } from 'node:zlib';
 import { CpioArchive } from './cpio.js';
 
-const DIRECTORIES = ['bin', 'sbin', 'usr', 'usr/bin', 'usr/sbin', 'proc', 'sys', 'dev', 'etc', 'tmp', 'root'];
+const DIRECTORIES = [
+  'bin',
+  'sbin',
+  'usr',
+  'usr/bin',
+  'usr/sbin',
+  'proc',
+  'sys',
+  'dev',
+  'etc',
+  'tmp',
+  'root',
+  'mnt',
+];
 
 /** Process 1 of the demo guest. */
 export const INIT = `#!/bin/busybox sh
@@ -13,6 +26,19 @@ export PATH=/sbin:/bin:/usr/sbin:/usr/bin HOME=/root TERM=vt100
 mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts
 hostname vivarium
+
+# Drivers for what is there, where a second initial RAM disk has them; twice, as drivers find more.
+if [ -d /lib/modules ]; then
+  for turn in 1 2; do
+    find /sys/devices -name modalias -exec cat {} + | sort -u | xargs modprobe -a -q 2>/dev/null
+  done
+  modprobe -a -q sd_mod sr_mod ext4 isofs vfat 2>/dev/null
+  # Disks are found while the system goes on.
+  for turn in 1 2 3 4 5 6 7 8 9 10; do
+    ls /sys/block | grep -q '^[snv]' && break
+    sleep 0.1
+  done
+fi
 ifconfig lo up
 cd /root
 

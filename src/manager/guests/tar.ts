@@ -1,4 +1,4 @@
-/** POSIX ustar and GNU tar (tar(5)): reads a stream up to the first regular file that is wanted. */
+/** POSIX ustar and GNU tar (tar(5)): reads the regular files that are wanted from a stream. */
 const BLOCK = 512;
 const REGULAR = '0';
 const REGULAR_OLD = '\0';
@@ -25,8 +25,8 @@ export class TarReader {
 
   constructor(private readonly wanted: (path: string) => boolean) {}
 
-  /** Takes the next piece of the stream; returns the wanted file once all of it has been seen. */
-  push(piece: Uint8Array): { path: string; bytes: Uint8Array } | null {
+  /** Takes the next piece of the stream; gives each wanted file once all of it has been seen. */
+  *push(piece: Uint8Array): Generator<{ path: string; bytes: Uint8Array }> {
     for (let at = 0; at < piece.length;) {
       if (!this.entry) {
         const count = Math.min(BLOCK - this.headerFilled, piece.length - at);
@@ -46,10 +46,9 @@ export class TarReader {
         this.entry = null;
         if (type === GNU_LONG_NAME) this.longName = text(content!, 0, content!.length);
         else if (type === PAX_HEADER) this.longName = paxPath(content!) ?? this.longName;
-        else if (content) return { path, bytes: content };
+        else if (content) yield { path, bytes: content };
       }
     }
-    return null;
   }
 
   private readHeader(): Entry | null {
