@@ -38,6 +38,13 @@ export class Scatter {
     this.each(offset, length, (address, count) => this.ram.written(address, count));
   }
 
+  /** What begins `offset` bytes behind the start. */
+  from(offset: number): Scatter {
+    const segments: { address: number; length: number }[] = [];
+    this.each(offset, this.length, (address, length) => segments.push({ address, length }));
+    return new Scatter(this.ram, segments);
+  }
+
   /** Puts bytes there; gives how many had room. */
   write(bytes: Uint8Array, offset = 0): number {
     let at = 0;

@@ -1,5 +1,10 @@
 import type { PcBoard } from '../devices/pc-board.js';
 import { VirtioBlk } from '../devices/virtio/virtio-blk.js';
+import { Ahci, AHCI_PORTS } from '../devices/storage/ahci.js';
+import { Nvme } from '../devices/storage/nvme.js';
+import { ScsiCdrom } from '../devices/storage/scsi-cdrom.js';
+import { ScsiDisk } from '../devices/storage/scsi-disk.js';
+import { VirtioScsi } from '../devices/virtio/virtio-scsi.js';
 import { VirtioPci } from '../devices/virtio/virtio-pci.js';
 import type { PciFunction } from '../machine/pci/pci-function.js';
 import { UserError } from '../machine/user-error.js';
@@ -42,4 +47,15 @@ export function plugDrives(board: PcBoard, drives: readonly ImageDrive[], cpus: 
   const queues = Math.min(cpus, MOST_QUEUES);
   for (const drive of drives)
     if (drive.bus === 'virtio') plug(drive, new VirtioPci(new VirtioBlk(ram, drive, queues), ram));
+  const ahci = drives.filter(({ bus }) => bus === 'ahci');
+  for (let first = 0; first < ahci.length; first += AHCI_PORTS)
+    plug(ahci[first]!, new Ahci(ahci.slice(first, first + AHCI_PORTS), ram));
+  for (const drive of drives) if (drive.bus === 'nvme') plug(drive, new Nvme(drive, ram, queues));
+  const scsi = drives.filter(({ bus }) => bus === 'scsi');
+  if (scsi.length > 0) {
+    const targets = scsi.map((drive) =>
+      drive.kind === 'cdrom' ? new ScsiCdrom(drive) : new ScsiDisk(drive),
+    );
+    plug(scsi[0]!, new VirtioPci(new VirtioScsi(ram, targets, queues), ram));
+  }
 }

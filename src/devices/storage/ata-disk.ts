@@ -33,7 +33,11 @@ export class AtaDisk {
   private trackSectors = 63;
   writeCache = true;
 
-  constructor(readonly drive: Drive) {}
+  /** `serial`: it is on Serial ATA, where commands can be queued. */
+  constructor(
+    readonly drive: Drive,
+    private readonly serial = false,
+  ) {}
 
   reset(): void {
     this.multiple = MOST_MULTIPLE;
@@ -43,8 +47,8 @@ export class AtaDisk {
   }
 
   get identity(): Uint8Array {
-    const { multiple, heads, trackSectors, writeCache } = this;
-    return identifyDisk(this.drive, { multiple, heads, trackSectors, writeCache });
+    const { multiple, heads, trackSectors, writeCache, serial } = this;
+    return identifyDisk(this.drive, { multiple, heads, trackSectors, writeCache, serial });
   }
 
   command(file: TaskFile): AtaWork {

@@ -47,6 +47,7 @@ export interface DiskSettings {
   heads: number;
   trackSectors: number;
   writeCache: boolean;
+  serial: boolean;
 }
 
 export function identifyDisk(drive: Drive, settings: DiskSettings): Uint8Array {
@@ -71,6 +72,12 @@ export function identifyDisk(drive: Drive, settings: DiskSettings): Uint8Array {
   words[86] = 0x3400;
   put32(words, 100, sectors % 2 ** 32);
   put32(words, 102, Math.floor(sectors / 2 ** 32));
+  if (settings.serial) {
+    // Queues of 32; NCQ, 1.5 and 3 Gb/s.
+    words[75] = 31;
+    words[76] = 0x0106;
+    words[93] = 0;
+  }
   // Logical sectors of 512 bytes, of which 8 are a physical one.
   words[106] = 0x6003;
   if (drive.discards) {
