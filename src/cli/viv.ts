@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../machine/user-error.js';
+import { mediaCommand } from './media.js';
 import { runCommand } from './run.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -23,9 +24,11 @@ const program = new Command('viv')
 Examples:
   viv run debian                                  boot the demo guest to a shell
   viv run --kernel vmlinuz --initrd initrd.img --append "console=ttyS0"
-  viv run debian --memory 1G --timeout 60`,
+  viv run --cdrom installer.iso --disk disk.qcow2 --display text
+  viv media create disk.qcow2 --size 20G          an empty disk`,
   );
 program.addCommand(runCommand());
+program.addCommand(mediaCommand());
 
 try {
   await program.parseAsync();

@@ -15,6 +15,8 @@ export interface DriveChoice {
   /** null: found by looking. */
   readonly format: string | null;
   readonly mode: DiskMode;
+  /** What the image names, as its backing file, may be outside of its folder. */
+  readonly anywhere: boolean;
 }
 
 /** `FILE,name=value,…`; a comma in the file's name is written twice. */
@@ -54,13 +56,16 @@ function refuseOthers(option: string, settings: Map<string, string>, known: read
 export function parseDisk(text: string): DriveChoice {
   const { path, settings } = parts('--disk', text);
   if (path === '') throw new UserError(`--disk ${text}: name the file of the disk`);
-  refuseOthers('--disk', settings, ['bus', 'format', 'mode']);
+  refuseOthers('--disk', settings, ['bus', 'format', 'mode', 'chain']);
   return {
     kind: 'disk',
     path,
     bus: choose('--disk', 'bus', settings.get('bus'), BUSES, 'ide'),
     format: settings.get('format') ?? null,
     mode: choose('--disk', 'mode', settings.get('mode'), MODES, 'normal'),
+    anywhere:
+      choose('--disk', 'chain', settings.get('chain'), ['folder', 'anywhere'] as const, 'folder') ===
+      'anywhere',
   };
 }
 
@@ -68,7 +73,14 @@ export function parseCdrom(text: string): DriveChoice {
   const { path, settings } = parts('--cdrom', text);
   refuseOthers('--cdrom', settings, ['bus']);
   const bus = choose('--cdrom', 'bus', settings.get('bus'), ['ide', 'ahci', 'scsi'] as const, 'ide');
-  return { kind: 'cdrom', path: path === 'empty' ? '' : path, bus, format: 'raw', mode: 'readonly' };
+  return {
+    kind: 'cdrom',
+    path: path === 'empty' ? '' : path,
+    bus,
+    format: 'raw',
+    mode: 'readonly',
+    anywhere: false,
+  };
 }
 
 export function parseFloppy(text: string): DriveChoice {
@@ -81,7 +93,14 @@ export function parseFloppy(text: string): DriveChoice {
     ['normal', 'readonly', 'snapshot'] as const,
     'normal',
   );
-  return { kind: 'floppy', path: path === 'empty' ? '' : path, bus: 'ide', format: 'raw', mode };
+  return {
+    kind: 'floppy',
+    path: path === 'empty' ? '' : path,
+    bus: 'ide',
+    format: 'raw',
+    mode,
+    anywhere: false,
+  };
 }
 
 const LETTERS: Record<string, BootDevice> = { a: 'floppy', c: 'disk', d: 'cdrom' };

@@ -1,0 +1,32 @@
+import type { DiskImage } from './disk-image.js';
+
+/** An image whose every write is safe when it is done. */
+export class WriteThrough implements DiskImage {
+  constructor(private readonly image: DiskImage) {}
+  get format(): string {
+    return this.image.format;
+  }
+  get bytes(): number {
+    return this.image.bytes;
+  }
+  get readOnly(): boolean {
+    return this.image.readOnly;
+  }
+  read(position: number, target: Uint8Array): void {
+    this.image.read(position, target);
+  }
+  write(position: number, source: Uint8Array): void {
+    this.image.write(position, source);
+    this.image.flush();
+  }
+  zero(position: number, length: number, give: boolean): void {
+    this.image.zero(position, length, give);
+    this.image.flush();
+  }
+  flush(): void {
+    this.image.flush();
+  }
+  close(): void {
+    this.image.close();
+  }
+}

@@ -1,0 +1,177 @@
+/** Disk images beside QEMU's tool: what is written here reads the same there, and the other way. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { createMedium } from '../dist/manager/media/create.js';
+import { openFile } from '../dist/manager/media/open-file.js';
+import { writeCopy } from '../dist/manager/media/convert.js';
+import type { DiskImage } from '../dist/media/disk-image.js';
+import type { Format } from '../dist/media/open-image.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'viv-media-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** QEMU's names of the formats. */
+const QEMU: Record<Format, string> = {
+  raw: 'raw',
+  qcow2: 'qcow2',
+  vdi: 'vdi',
+  vmdk: 'vmdk',
+  vhd: 'vpc',
+  vhdx: 'vhdx',
+};
+const FORMATS = Object.keys(QEMU) as Format[];
+const BYTES = 48 * 2 ** 20 + 512 * 7;
+
+const qemuImg = (...args: string[]): string => execFileSync('qemu-img', args, { encoding: 'utf8' });
+const open = (path: string, write: boolean): DiskImage =>
+  openFile({ option: 'test', path, format: null, write, anywhere: true });
+
+/** xorshift32. */
+function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+/** Writes, zeros, discards, flushes and opens again at random, in the image and in `model`. */
+function torture(path: string, model: Uint8Array, steps: number, seed: number): void {
+  const next = random(seed);
+  let image = open(path, true);
+  for (let step = 0; step < steps; step++) {
+    const length = 512 * (1 + next(next(4) === 0 ? 512 : 16));
+    const position = Math.min(512 * next(model.length / 512), model.length - length);
+    const action = next(20);
+    if (action < 14) {
+      const bytes = new Uint8Array(length).fill(1 + next(255));
+      image.write(position, bytes);
+      model.set(bytes, position);
+    } else if (action < 17) {
+      image.zero(position, length, action === 16);
+      model.fill(0, position, position + length);
+    } else if (action === 17) image.flush();
+    else if (action === 18 && step % 7 === 0) {
+      image.close();
+      image = open(path, true);
+    } else {
+      const read = new Uint8Array(length);
+      image.read(position, read);
+      assert.ok(
+        Buffer.from(read).equals(model.subarray(position, position + length)),
+        `step ${step}, at ${position}`,
+      );
+    }
+  }
+  const whole = new Uint8Array(model.length);
+  image.read(0, whole);
+  image.close();
+  assert.ok(Buffer.from(whole).equals(model), 'all of it');
+}
+
+function compareWithQemu(path: string, format: Format, model: Uint8Array, name: string): void {
+  const raw = join(folder, `${name}.model`);
+  writeFileSync(raw, model);
+  if (format !== 'raw' && format !== 'vhd') qemuImg('check', '-f', QEMU[format], path);
+  qemuImg('compare', '-f', QEMU[format], '-F', 'raw', path, raw);
+  rmSync(raw);
+}
+
+for (const format of FORMATS) {
+  test(`${format}: what is written here is what QEMU reads`, () => {
+    const path = join(folder, `own.${format}`);
+    createMedium({ path, format, bytes: BYTES });
+    const model = new Uint8Array(BYTES);
+    torture(path, model, 1500, 7);
+    compareWithQemu(path, format, model, `own-${format}`);
+    rmSync(path);
+  });
+
+  test(`${format}: what QEMU made reads and is written here`, () => {
+    const model = new Uint8Array(BYTES);
+    const next = random(99);
+    for (let n = 0; n < 200; n++)
+      model.fill(1 + next(255), 4096 * next(BYTES / 4096), undefined).fill(0, 4096 * next(BYTES / 4096));
+    const raw = join(folder, `${format}.raw`);
+    writeFileSync(raw, model);
+    const path = join(folder, `theirs.${format}`);
+    const exact = format === 'vhd' ? ['-o', 'force_size=on'] : [];
+    qemuImg('convert', '-f', 'raw', '-O', QEMU[format], ...exact, raw, path);
+    torture(path, model, 600, 3);
+    compareWithQemu(path, format, model, `theirs-${format}`);
+    rmSync(path);
+    rmSync(raw);
+  });
+}
+
+for (const format of ['qcow2', 'vdi', 'vmdk', 'vhd'] as const)
+  test(`${format}: an image on top of another keeps what differs, and leaves the other as it was`, () => {
+    const base = join(folder, `base.${format}`);
+    createMedium({ path: base, format, bytes: BYTES });
+    const model = new Uint8Array(BYTES);
+    torture(base, model, 400, 11);
+    const before = readFileSync(base);
+    const path = join(folder, `top.${format}`);
+    createMedium({ path, format, backing: base });
+    torture(path, model, 1000, 5);
+    assert.ok(readFileSync(base).equals(before), 'the image below');
+    if (format === 'qcow2' || format === 'vmdk') compareWithQemu(path, format, model, `top-${format}`);
+    const whole = join(folder, `whole.${format}`);
+    const source = open(path, false);
+    writeCopy(source, { path: whole, format, bytes: source.bytes, fixed: false }, () => {});
+    source.close();
+    compareWithQemu(whole, format, model, `whole-${format}`);
+    for (const file of [base, path, whole]) rmSync(file);
+  });
+
+test('qcow2: other cluster sizes, packed clusters of both kinds, version 2 and snapshots read', () => {
+  const model = new Uint8Array(BYTES);
+  const next = random(5);
+  for (let n = 0; n < 100; n++) model.fill(1 + next(255), 4096 * next(BYTES / 4096), undefined);
+  const raw = join(folder, 'packed.raw');
+  writeFileSync(raw, model);
+  const kinds = [
+    ['-c'],
+    ['-c', '-o', 'compression_type=zstd'],
+    ['-c', '-o', 'cluster_size=4096'],
+    ['-o', 'cluster_size=2097152'],
+    ['-o', 'compat=0.10'],
+    ['-o', 'refcount_bits=1'],
+    ['-o', 'refcount_bits=64'],
+  ];
+  for (const options of kinds) {
+    const path = join(folder, 'packed.qcow2');
+    qemuImg('convert', '-f', 'raw', '-O', 'qcow2', ...options, raw, path);
+    const own = model.slice();
+    torture(path, own, 300, 21);
+    compareWithQemu(path, 'qcow2', own, 'packed');
+    rmSync(path);
+  }
+});
+
+test('vmdk: streams, flat and split images', () => {
+  const model = new Uint8Array(BYTES);
+  const next = random(13);
+  for (let n = 0; n < 100; n++) model.fill(1 + next(255), 4096 * next(BYTES / 4096), undefined);
+  const raw = join(folder, 'kinds.raw');
+  writeFileSync(raw, model);
+  for (const kind of ['streamOptimized', 'monolithicFlat', 'twoGbMaxExtentSparse', 'twoGbMaxExtentFlat']) {
+    const path = join(folder, `${kind}.vmdk`);
+    qemuImg('convert', '-f', 'raw', '-O', 'vmdk', '-o', `subformat=${kind}`, raw, path);
+    const image = open(path, false);
+    const read = new Uint8Array(BYTES);
+    image.read(0, read);
+    image.close();
+    assert.ok(Buffer.from(read).equals(model), kind);
+    if (kind === 'streamOptimized') continue;
+    const own = model.slice();
+    torture(path, own, 300, 17);
+    compareWithQemu(path, 'vmdk', own, kind);
+  }
+});
