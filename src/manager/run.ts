@@ -13,6 +13,7 @@ import { VirtualMachine, type BootFiles, type MachineEnd } from '../vm/virtual-m
 import type { MachineConfig } from './config.js';
 import { PngDisplay } from './displays/png-display.js';
 import { TextDisplay } from './displays/text-display.js';
+import { VncDisplay } from './displays/vnc-display.js';
 import { Typist } from './displays/typist.js';
 import type { DisplayChoice } from './drive-options.js';
 import type { ImageDrive } from '../vm/image-drive.js';
@@ -83,7 +84,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
         ),
     });
     const running = machine;
-    display = openDisplay(config.display, running);
+    display = await openDisplay(config.display, running);
     const keys = config.display.kind === 'text' ? new Typist((code, down) => running.key(code, down)) : null;
     typist = keys;
     const console = openConsole(keys ? { kind: 'stdio' } : config.serial);
@@ -118,7 +119,10 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   }
 }
 
-function openDisplay(choice: DisplayChoice, machine: VirtualMachine): { close(): void } | null {
+async function openDisplay(
+  choice: DisplayChoice,
+  machine: VirtualMachine,
+): Promise<{ close(): void } | null> {
   const { vga } = machine.board;
   if (!vga) return null;
   switch (choice.kind) {
@@ -129,7 +133,7 @@ function openDisplay(choice: DisplayChoice, machine: VirtualMachine): { close():
     case 'png':
       return new PngDisplay(vga, choice.path, () => machine.board.events.clock.now());
     case 'vnc':
-      throw new UserError('--display vnc is not there yet; choose text or png=FILE');
+      return VncDisplay.open(machine, choice.host, choice.port);
   }
 }
 

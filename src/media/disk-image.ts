@@ -5,6 +5,8 @@ export interface DiskImage {
   readonly bytes: number;
   readonly readOnly: boolean;
   read(position: number, target: Uint8Array): void;
+  /** The next position from `position` on where there may be something other than zeros; `bytes` if there is none. */
+  dataFrom(position: number): number;
   write(position: number, source: Uint8Array): void;
   /** These bytes read as zeros from now on; `give`: the room may be given back. */
   zero(position: number, length: number, give: boolean): void;

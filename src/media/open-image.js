@@ -10,98 +10,87 @@ export const FORMATS = ['raw', 'qcow2', 'vdi', 'vmdk', 'vhd', 'vhdx'];
 const MOST_CHAIN = 64;
 /** What the file begins with says what it is; whatever is nothing else is raw. */
 export function detectFormat(storage) {
-    const start = new Uint8Array(512);
-    storage.read(0, start);
-    const view = viewOf(start);
-    const text = String.fromCharCode(...start.subarray(0, 8));
-    if (view.getUint32(0) === QCOW2_MAGIC)
-        return 'qcow2';
-    if (view.getUint32(VDI_SIGNATURE_AT, true) === VDI_SIGNATURE)
-        return 'vdi';
-    if (view.getUint32(0, true) === VMDK_MAGIC)
-        return 'vmdk';
-    if (text === VHD_COOKIE)
-        return 'vhd';
-    if (text === VHDX_SIGNATURE)
-        return 'vhdx';
-    if (/^# Disk DescriptorFile/i.test(String.fromCharCode(...start.subarray(0, 64))))
-        return 'vmdk';
-    // A fixed VHD has its mark at the end alone.
-    const end = new Uint8Array(8);
-    if (storage.size >= 1024)
-        storage.read(storage.size - 512, end);
-    return String.fromCharCode(...end) === VHD_COOKIE ? 'vhd' : 'raw';
+  const start = new Uint8Array(512);
+  storage.read(0, start);
+  const view = viewOf(start);
+  const text = String.fromCharCode(...start.subarray(0, 8));
+  if (view.getUint32(0) === QCOW2_MAGIC) return 'qcow2';
+  if (view.getUint32(VDI_SIGNATURE_AT, true) === VDI_SIGNATURE) return 'vdi';
+  if (view.getUint32(0, true) === VMDK_MAGIC) return 'vmdk';
+  if (text === VHD_COOKIE) return 'vhd';
+  if (text === VHDX_SIGNATURE) return 'vhdx';
+  if (/^# Disk DescriptorFile/i.test(String.fromCharCode(...start.subarray(0, 64)))) return 'vmdk';
+  // A fixed VHD has its mark at the end alone.
+  const end = new Uint8Array(8);
+  if (storage.size >= 1024) storage.read(storage.size - 512, end);
+  return String.fromCharCode(...end) === VHD_COOKIE ? 'vhd' : 'raw';
 }
 /** The name of the image below, with its format where that is said; null: there is none. */
 export function belowOf(storage, format) {
-    switch (format) {
-        case 'qcow2': {
-            const { backingFile, backingFormat } = readQcow2Header(storage);
-            return backingFile === null ? null : { name: backingFile, format: backingFormat };
-        }
-        case 'vdi': {
-            const { parent, type } = readVdiHeader(storage);
-            return type === 4 && /[^0]/.test(parent) ? { uuid: parent } : null;
-        }
-        case 'vhd': {
-            const parent = vhdParent(storage);
-            return parent && { name: parent.name.replaceAll('\\', '/'), format: 'vhd' };
-        }
-        case 'vmdk': {
-            const { parent } = readDescriptor(storage);
-            return parent === null ? null : { name: parent, format: 'vmdk' };
-        }
-        default:
-            return null;
+  switch (format) {
+    case 'qcow2': {
+      const { backingFile, backingFormat } = readQcow2Header(storage);
+      return backingFile === null ? null : { name: backingFile, format: backingFormat };
     }
+    case 'vdi': {
+      const { parent, type } = readVdiHeader(storage);
+      return type === 4 && /[^0]/.test(parent) ? { uuid: parent } : null;
+    }
+    case 'vhd': {
+      const parent = vhdParent(storage);
+      return parent && { name: parent.name.replaceAll('\\', '/'), format: 'vhd' };
+    }
+    case 'vmdk': {
+      const { parent } = readDescriptor(storage);
+      return parent === null ? null : { name: parent, format: 'vmdk' };
+    }
+    default:
+      return null;
+  }
 }
 function knownFormat(name) {
-    const known = FORMATS.find((format) => format === name);
-    if (!known)
-        throw new ImageError(`there is no format "${name}"; known are ${FORMATS.join(', ')}`);
-    return known;
+  const known = FORMATS.find((format) => format === name);
+  if (!known) throw new ImageError(`there is no format "${name}"; known are ${FORMATS.join(', ')}`);
+  return known;
 }
 /** Opens the image in a file, and those below it. `format` null: found by looking. Throws ImageError. */
 export function openImage(storage, format, neighbours, above = []) {
-    const known = format === null ? detectFormat(storage) : knownFormat(format);
-    if (above.includes(storage.name))
-        throw new ImageError(`the images below it come back to ${storage.name}: a loop`);
-    if (above.length >= MOST_CHAIN)
-        throw new ImageError(`more than ${MOST_CHAIN} images lie below each other`);
-    const below = openBelow(storage, known, neighbours, [...above, storage.name]);
-    try {
-        return openOne(storage, known, below, neighbours);
-    }
-    catch (error) {
-        below?.close();
-        throw error;
-    }
+  const known = format === null ? detectFormat(storage) : knownFormat(format);
+  if (above.includes(storage.name))
+    throw new ImageError(`the images below it come back to ${storage.name}: a loop`);
+  if (above.length >= MOST_CHAIN) throw new ImageError(`more than ${MOST_CHAIN} images lie below each other`);
+  const below = openBelow(storage, known, neighbours, [...above, storage.name]);
+  try {
+    return openOne(storage, known, below, neighbours);
+  } catch (error) {
+    below?.close();
+    throw error;
+  }
 }
 function openBelow(storage, format, neighbours, above) {
-    const named = belowOf(storage, format);
-    if (!named)
-        return null;
-    if ('uuid' in named) {
-        const found = neighbours.findVdi(named.uuid, storage.name);
-        if (!found)
-            throw new ImageError(`its parent, the VDI image with UUID ${named.uuid}, is not in the same folder`);
-        return openImage(found, 'vdi', neighbours, above);
-    }
-    return openImage(neighbours.open(named.name, storage.name), named.format, neighbours, above);
+  const named = belowOf(storage, format);
+  if (!named) return null;
+  if ('uuid' in named) {
+    const found = neighbours.findVdi(named.uuid, storage.name);
+    if (!found)
+      throw new ImageError(`its parent, the VDI image with UUID ${named.uuid}, is not in the same folder`);
+    return openImage(found, 'vdi', neighbours, above);
+  }
+  return openImage(neighbours.open(named.name, storage.name), named.format, neighbours, above);
 }
 function openOne(storage, format, below, neighbours) {
-    switch (format) {
-        case 'raw':
-            return new RawImage(storage);
-        case 'qcow2':
-            return new Qcow2Image(storage, below);
-        case 'vdi':
-            return new VdiImage(storage, below);
-        case 'vhd':
-            return openVhd(storage, below);
-        case 'vmdk':
-            return openVmdk(storage, below, (name) => neighbours.openPart(name, storage.name));
-        case 'vhdx':
-            return new VhdxImage(storage, below);
-    }
+  switch (format) {
+    case 'raw':
+      return new RawImage(storage);
+    case 'qcow2':
+      return new Qcow2Image(storage, below);
+    case 'vdi':
+      return new VdiImage(storage, below);
+    case 'vhd':
+      return openVhd(storage, below);
+    case 'vmdk':
+      return openVmdk(storage, below, (name) => neighbours.openPart(name, storage.name));
+    case 'vhdx':
+      return new VhdxImage(storage, below);
+  }
 }

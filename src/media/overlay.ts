@@ -39,6 +39,14 @@ export class MemoryOverlay implements DiskImage {
     });
   }
 
+  dataFrom(position: number): number {
+    const start = position - (position % CLUSTER);
+    let own = this.bytes;
+    for (const cluster of this.clusters.keys())
+      if (cluster * CLUSTER >= start) own = Math.min(own, cluster * CLUSTER);
+    return Math.max(position, Math.min(this.below.dataFrom(position), own));
+  }
+
   private own(cluster: number): Uint8Array {
     let own = this.clusters.get(cluster);
     if (!own) {

@@ -27,306 +27,305 @@ const MOST_NAME = 1023;
 const MOST_L1_BYTES = 32 * 2 ** 20;
 const MOST_REFCOUNT_TABLE = 8 * 2 ** 20;
 export function readQcow2Header(storage) {
-    const bytes = new Uint8Array(V3_HEADER + 8);
-    storage.read(0, bytes);
-    const view = viewOf(bytes);
-    const version = view.getUint32(4);
-    if (version !== 2 && version !== 3)
-        throw new ImageError(`it is qcow2 of version ${version}; 2 and 3 are known`);
-    const clusterBits = view.getUint32(20);
-    if (clusterBits < 9 || clusterBits > 21)
-        throw new ImageError(`its clusters have 2^${clusterBits} bytes, and 2^9 to 2^21 can be`);
-    if (view.getUint32(32) !== 0)
-        throw new ImageError('it is encrypted, which is not supported; convert it first');
-    const features = version === 3 ? view.getUint32(76) : 0;
-    const unknown = version === 3 ? (features & ~KNOWN_FEATURES) | view.getUint32(72) : 0;
-    if (unknown !== 0) {
-        const names = FEATURE_NAMES.filter((_, bit) => unknown & (1 << bit));
-        throw new ImageError(`it uses features that are not known here (${names.join(', ') || `0x${unknown.toString(16)}`})`);
-    }
-    if (features & CORRUPT)
-        throw new ImageError('it is marked as corrupt: repair a copy of it with "viv media check --repair"');
-    const headerBytes = version === 3 ? view.getUint32(100) : V2_HEADER;
-    const nameAt = u64be(view, 8);
-    const nameBytes = view.getUint32(16);
-    if (nameAt !== 0 && (nameBytes > MOST_NAME || nameAt + nameBytes > storage.size))
-        throw new ImageError('the name of its backing file lies outside of it');
-    const name = new Uint8Array(nameAt === 0 ? 0 : nameBytes);
-    storage.read(nameAt, name);
-    const zstd = (features & COMPRESSION_TYPE) !== 0 && headerBytes > V3_HEADER && bytes[104] === 1;
-    return {
-        version,
-        clusterBits,
-        bytes: u64be(view, 24),
-        backingFile: nameAt === 0 || nameBytes === 0 ? null : text(name),
-        backingFormat: backingFormat(storage, headerBytes, nameAt || 2 ** clusterBits),
-        l1Size: view.getUint32(36),
-        l1At: u64be(view, 40),
-        refcountTableAt: u64be(view, 48),
-        refcountTableClusters: view.getUint32(56),
-        refcountOrder: version === 3 ? view.getUint32(96) : 4,
-        snapshots: view.getUint32(60),
-        dirty: (features & DIRTY) !== 0,
-        zstd,
-    };
+  const bytes = new Uint8Array(V3_HEADER + 8);
+  storage.read(0, bytes);
+  const view = viewOf(bytes);
+  const version = view.getUint32(4);
+  if (version !== 2 && version !== 3)
+    throw new ImageError(`it is qcow2 of version ${version}; 2 and 3 are known`);
+  const clusterBits = view.getUint32(20);
+  if (clusterBits < 9 || clusterBits > 21)
+    throw new ImageError(`its clusters have 2^${clusterBits} bytes, and 2^9 to 2^21 can be`);
+  if (view.getUint32(32) !== 0)
+    throw new ImageError('it is encrypted, which is not supported; convert it first');
+  const features = version === 3 ? view.getUint32(76) : 0;
+  const unknown = version === 3 ? (features & ~KNOWN_FEATURES) | view.getUint32(72) : 0;
+  if (unknown !== 0) {
+    const names = FEATURE_NAMES.filter((_, bit) => unknown & (1 << bit));
+    throw new ImageError(
+      `it uses features that are not known here (${names.join(', ') || `0x${unknown.toString(16)}`})`,
+    );
+  }
+  if (features & CORRUPT)
+    throw new ImageError('it is marked as corrupt: repair a copy of it with "viv media check --repair"');
+  const headerBytes = version === 3 ? view.getUint32(100) : V2_HEADER;
+  const nameAt = u64be(view, 8);
+  const nameBytes = view.getUint32(16);
+  if (nameAt !== 0 && (nameBytes > MOST_NAME || nameAt + nameBytes > storage.size))
+    throw new ImageError('the name of its backing file lies outside of it');
+  const name = new Uint8Array(nameAt === 0 ? 0 : nameBytes);
+  storage.read(nameAt, name);
+  const zstd = (features & COMPRESSION_TYPE) !== 0 && headerBytes > V3_HEADER && bytes[104] === 1;
+  return {
+    version,
+    clusterBits,
+    bytes: u64be(view, 24),
+    backingFile: nameAt === 0 || nameBytes === 0 ? null : text(name),
+    backingFormat: backingFormat(storage, headerBytes, nameAt || 2 ** clusterBits),
+    l1Size: view.getUint32(36),
+    l1At: u64be(view, 40),
+    refcountTableAt: u64be(view, 48),
+    refcountTableClusters: view.getUint32(56),
+    refcountOrder: version === 3 ? view.getUint32(96) : 4,
+    snapshots: view.getUint32(60),
+    dirty: (features & DIRTY) !== 0,
+    zstd,
+  };
 }
 function backingFormat(storage, from, end) {
-    const head = new Uint8Array(8);
-    for (let at = from; at + 8 <= Math.min(end, storage.size);) {
-        storage.read(at, head);
-        const [type, length] = [viewOf(head).getUint32(0), viewOf(head).getUint32(4)];
-        if (type === EXTENSION_END || length > end)
-            return null;
-        if (type === EXTENSION_BACKING_FORMAT) {
-            const name = new Uint8Array(Math.min(length, MOST_NAME));
-            storage.read(at + 8, name);
-            return text(name);
-        }
-        at += 8 + Math.ceil(length / 8) * 8;
+  const head = new Uint8Array(8);
+  for (let at = from; at + 8 <= Math.min(end, storage.size);) {
+    storage.read(at, head);
+    const [type, length] = [viewOf(head).getUint32(0), viewOf(head).getUint32(4)];
+    if (type === EXTENSION_END || length > end) return null;
+    if (type === EXTENSION_BACKING_FORMAT) {
+      const name = new Uint8Array(Math.min(length, MOST_NAME));
+      storage.read(at + 8, name);
+      return text(name);
     }
-    return null;
+    at += 8 + Math.ceil(length / 8) * 8;
+  }
+  return null;
 }
 export class Qcow2Image extends SparseImage {
-    format = 'qcow2';
-    bytes;
-    clusterBytes;
-    header;
-    l1;
-    l1Dirty = false;
-    l2 = new Map();
-    refcounts;
-    entries;
-    constructor(storage, below) {
-        super(storage, below);
-        const header = (this.header = readQcow2Header(storage));
-        this.clusterBytes = 2 ** header.clusterBits;
-        this.entries = this.clusterBytes / 8;
-        this.bytes = header.bytes;
-        const needed = Math.ceil(header.bytes / (this.clusterBytes * this.entries));
-        if (header.l1Size < needed || header.l1Size * 8 > MOST_L1_BYTES)
-            throw new ImageError(`its first table has ${header.l1Size} entries, and ${needed} are needed for ${header.bytes} bytes`);
-        if (header.refcountOrder > 6)
-            throw new ImageError(`its reference counts have 2^${header.refcountOrder} bits; 64 is the most`);
-        this.inFile(header.l1At, header.l1Size * 8, 'its first table');
-        const refcountBytes = header.refcountTableClusters * this.clusterBytes;
-        if (refcountBytes > MOST_REFCOUNT_TABLE)
-            throw new ImageError('its table of reference counts is larger than one can be');
-        this.inFile(header.refcountTableAt, refcountBytes, 'its table of reference counts');
-        if (header.dirty && !storage.readOnly)
-            throw new ImageError('it was not closed (lazy reference counts): run "viv media check --repair" on it first, or open it read-only');
-        this.l1 = new Uint8Array(header.l1Size * 8);
-        storage.read(header.l1At, this.l1);
-        this.refcounts = new Refcounts(storage, this.clusterBytes, header.refcountOrder, header.refcountTableAt, header.refcountTableClusters, (at, clusters) => this.refcountTableMoved(at, clusters));
+  format = 'qcow2';
+  bytes;
+  clusterBytes;
+  header;
+  l1;
+  l1Dirty = false;
+  l2 = new Map();
+  refcounts;
+  entries;
+  constructor(storage, below) {
+    super(storage, below);
+    const header = (this.header = readQcow2Header(storage));
+    this.clusterBytes = 2 ** header.clusterBits;
+    this.entries = this.clusterBytes / 8;
+    this.bytes = header.bytes;
+    const needed = Math.ceil(header.bytes / (this.clusterBytes * this.entries));
+    if (header.l1Size < needed || header.l1Size * 8 > MOST_L1_BYTES)
+      throw new ImageError(
+        `its first table has ${header.l1Size} entries, and ${needed} are needed for ${header.bytes} bytes`,
+      );
+    if (header.refcountOrder > 6)
+      throw new ImageError(`its reference counts have 2^${header.refcountOrder} bits; 64 is the most`);
+    this.inFile(header.l1At, header.l1Size * 8, 'its first table');
+    const refcountBytes = header.refcountTableClusters * this.clusterBytes;
+    if (refcountBytes > MOST_REFCOUNT_TABLE)
+      throw new ImageError('its table of reference counts is larger than one can be');
+    this.inFile(header.refcountTableAt, refcountBytes, 'its table of reference counts');
+    if (header.dirty && !storage.readOnly)
+      throw new ImageError(
+        'it was not closed (lazy reference counts): run "viv media check --repair" on it first, or open it read-only',
+      );
+    this.l1 = new Uint8Array(header.l1Size * 8);
+    storage.read(header.l1At, this.l1);
+    this.refcounts = new Refcounts(
+      storage,
+      this.clusterBytes,
+      header.refcountOrder,
+      header.refcountTableAt,
+      header.refcountTableClusters,
+      (at, clusters) => this.refcountTableMoved(at, clusters),
+    );
+  }
+  inFile(at, length, what) {
+    if (
+      at % this.clusterBytes !== 0 ||
+      at + length > Math.ceil(this.storage.size / this.clusterBytes) * this.clusterBytes
+    )
+      throw new ImageError(
+        `${what} is said to be at ${at}, where it cannot be in a file of ${this.storage.size} bytes`,
+      );
+  }
+  refcountTableMoved(at, clusters) {
+    const fields = new Uint8Array(12);
+    setU64be(viewOf(fields), 0, at);
+    viewOf(fields).setUint32(8, clusters);
+    this.storage.write(48, fields);
+  }
+  // ---- tables
+  entry(table, n) {
+    const view = viewOf(table);
+    const [high, low] = [view.getUint32(n * 8), view.getUint32(n * 8 + 4)];
+    return { high, low, at: (high & OFFSET_HIGH) * 2 ** 32 + ((low & ~0x1ff) >>> 0) };
+  }
+  table(index) {
+    const known = this.l2.get(index);
+    if (known) return known;
+    const { at } = this.entry(this.l1, index);
+    if (at === 0) return null;
+    this.inFile(at, this.clusterBytes, 'a second table');
+    if (this.l2.size >= MOST_L2_TABLES) {
+      this.writeBack();
+      this.l2.clear();
     }
-    inFile(at, length, what) {
-        if (at % this.clusterBytes !== 0 ||
-            at + length > Math.ceil(this.storage.size / this.clusterBytes) * this.clusterBytes)
-            throw new ImageError(`${what} is said to be at ${at}, where it cannot be in a file of ${this.storage.size} bytes`);
+    const bytes = new Uint8Array(this.clusterBytes);
+    this.storage.read(at, bytes);
+    const table = { bytes, dirty: false };
+    this.l2.set(index, table);
+    return table;
+  }
+  /** The table for a cluster, in a cluster that belongs to this image alone. */
+  ownTable(index) {
+    const { high, at } = this.entry(this.l1, index);
+    const known = this.table(index);
+    if (known && high & COPIED) return known;
+    const { cluster } = this.refcounts.allocate();
+    const table = known ?? { bytes: new Uint8Array(this.clusterBytes), dirty: true };
+    table.dirty = true;
+    this.l2.set(index, table);
+    setU64be(viewOf(this.l1), index * 8, cluster * this.clusterBytes);
+    viewOf(this.l1).setUint32(index * 8, viewOf(this.l1).getUint32(index * 8) | COPIED);
+    this.l1Dirty = true;
+    if (at !== 0) this.refcounts.release(at / this.clusterBytes);
+    return table;
+  }
+  place(cluster) {
+    const table = this.table(Math.floor(cluster / this.entries));
+    if (!table) return { kind: 'none' };
+    const { high, low, at } = this.entry(table.bytes, cluster % this.entries);
+    if (high & COMPRESSED) return { kind: 'packed', unpack: () => this.unpack(high, low) };
+    if (low & ZERO && this.header.version === 3) return { kind: 'zero' };
+    if (at === 0) return { kind: 'none' };
+    if (at % this.clusterBytes !== 0)
+      throw new ImageError(`a cluster is said to be at ${at}, where none can be`);
+    return { kind: 'data', at, shared: (high & COPIED) === 0 };
+  }
+  /** Where packed bytes are: the place has 62 - (clusterBits - 8) bits, what is left counts further sectors of 512 bytes. */
+  packedAt(high, low) {
+    const sizeBits = this.header.clusterBits - 8;
+    const placeBits = 62 - sizeBits;
+    const value = (BigInt(high & 0x3fffffff) << 32n) | BigInt(low);
+    const at = Number(value & ((1n << BigInt(placeBits)) - 1n));
+    const sectors = Number(value >> BigInt(placeBits)) + 1;
+    return { at, length: sectors * 512 - (at & 511) };
+  }
+  unpack(high, low) {
+    const { at, length } = this.packedAt(high, low);
+    if (at >= this.storage.size)
+      throw new ImageError(`packed bytes are said to be at ${at}, behind the end of the file`);
+    const packed = new Uint8Array(length);
+    this.storage.read(at, packed);
+    const whole = new Uint8Array(this.clusterBytes);
+    try {
+      if (this.header.zstd)
+        whole.set(decompress(packed.subarray(0, frameLength(packed))).subarray(0, whole.length));
+      else inflateSync(packed, { out: whole });
+    } catch (error) {
+      throw new ImageError(`a compressed cluster cannot be unpacked: ${error.message}`);
     }
-    refcountTableMoved(at, clusters) {
-        const fields = new Uint8Array(12);
-        setU64be(viewOf(fields), 0, at);
-        viewOf(fields).setUint32(8, clusters);
-        this.storage.write(48, fields);
+    return whole;
+  }
+  allocate(_cluster, whole) {
+    const { cluster, fresh } = this.refcounts.allocate();
+    const at = cluster * this.clusterBytes;
+    // A cluster that was used before has other bytes; one at the end reads as zeros, where the file has it at all.
+    if (!whole && !fresh) this.storage.write(at, new Uint8Array(this.clusterBytes));
+    else if (!whole && at + this.clusterBytes > this.storage.size)
+      this.storage.resize(at + this.clusterBytes);
+    return at;
+  }
+  release(place) {
+    if (place.high & COMPRESSED) {
+      const { at, length } = this.packedAt(place.high, place.low);
+      const last = Math.floor((at + length - 1) / this.clusterBytes);
+      for (let cluster = Math.floor(at / this.clusterBytes); cluster <= last; cluster++)
+        this.refcounts.release(cluster);
+    } else if (place.at !== 0) this.refcounts.release(place.at / this.clusterBytes);
+  }
+  setEntry(cluster, high, low) {
+    const table = this.ownTable(Math.floor(cluster / this.entries));
+    const n = cluster % this.entries;
+    const old = this.entry(table.bytes, n);
+    const view = viewOf(table.bytes);
+    view.setUint32(n * 8, high);
+    view.setUint32(n * 8 + 4, low);
+    table.dirty = true;
+    this.release(old);
+  }
+  link(cluster, at) {
+    this.setEntry(cluster, (Math.floor(at / 2 ** 32) | COPIED) >>> 0, at % 2 ** 32);
+  }
+  unlink(cluster) {
+    // Version 2 can only say "nothing here", which shows what lies below.
+    if (this.header.version === 2 && this.below) return false;
+    this.setEntry(cluster, 0, this.header.version === 3 ? ZERO : 0);
+    return true;
+  }
+  /** Counts and data first, then what names them: whatever interrupts it, no cluster is named that is not counted. */
+  writeBack() {
+    const tables = [...this.l2].filter(([, { dirty }]) => dirty);
+    if (tables.length === 0 && !this.l1Dirty && !this.refcounts.dirty) return;
+    this.refcounts.writeBack();
+    this.storage.flush();
+    for (const [index, table] of tables) {
+      this.storage.write(this.entry(this.l1, index).at, table.bytes);
+      table.dirty = false;
     }
-    // ---- tables
-    entry(table, n) {
-        const view = viewOf(table);
-        const [high, low] = [view.getUint32(n * 8), view.getUint32(n * 8 + 4)];
-        return { high, low, at: (high & OFFSET_HIGH) * 2 ** 32 + ((low & ~0x1ff) >>> 0) };
+    if (this.l1Dirty) {
+      this.storage.flush();
+      this.storage.write(this.header.l1At, this.l1);
+      this.l1Dirty = false;
     }
-    table(index) {
-        const known = this.l2.get(index);
-        if (known)
-            return known;
-        const { at } = this.entry(this.l1, index);
-        if (at === 0)
-            return null;
-        this.inFile(at, this.clusterBytes, 'a second table');
-        if (this.l2.size >= MOST_L2_TABLES) {
-            this.writeBack();
-            this.l2.clear();
-        }
-        const bytes = new Uint8Array(this.clusterBytes);
-        this.storage.read(at, bytes);
-        const table = { bytes, dirty: false };
-        this.l2.set(index, table);
-        return table;
-    }
-    /** The table for a cluster, in a cluster that belongs to this image alone. */
-    ownTable(index) {
-        const { high, at } = this.entry(this.l1, index);
-        const known = this.table(index);
-        if (known && high & COPIED)
-            return known;
-        const { cluster } = this.refcounts.allocate();
-        const table = known ?? { bytes: new Uint8Array(this.clusterBytes), dirty: true };
-        table.dirty = true;
-        this.l2.set(index, table);
-        setU64be(viewOf(this.l1), index * 8, cluster * this.clusterBytes);
-        viewOf(this.l1).setUint32(index * 8, viewOf(this.l1).getUint32(index * 8) | COPIED);
-        this.l1Dirty = true;
-        if (at !== 0)
-            this.refcounts.release(at / this.clusterBytes);
-        return table;
-    }
-    place(cluster) {
-        const table = this.table(Math.floor(cluster / this.entries));
-        if (!table)
-            return { kind: 'none' };
-        const { high, low, at } = this.entry(table.bytes, cluster % this.entries);
-        if (high & COMPRESSED)
-            return { kind: 'packed', unpack: () => this.unpack(high, low) };
-        if (low & ZERO && this.header.version === 3)
-            return { kind: 'zero' };
-        if (at === 0)
-            return { kind: 'none' };
-        if (at % this.clusterBytes !== 0)
-            throw new ImageError(`a cluster is said to be at ${at}, where none can be`);
-        return { kind: 'data', at, shared: (high & COPIED) === 0 };
-    }
-    /** Where packed bytes are: the place has 62 - (clusterBits - 8) bits, what is left counts further sectors of 512 bytes. */
-    packedAt(high, low) {
-        const sizeBits = this.header.clusterBits - 8;
-        const placeBits = 62 - sizeBits;
-        const value = (BigInt(high & 0x3fffffff) << 32n) | BigInt(low);
-        const at = Number(value & ((1n << BigInt(placeBits)) - 1n));
-        const sectors = Number(value >> BigInt(placeBits)) + 1;
-        return { at, length: sectors * 512 - (at & 511) };
-    }
-    unpack(high, low) {
-        const { at, length } = this.packedAt(high, low);
-        if (at >= this.storage.size)
-            throw new ImageError(`packed bytes are said to be at ${at}, behind the end of the file`);
-        const packed = new Uint8Array(length);
-        this.storage.read(at, packed);
-        const whole = new Uint8Array(this.clusterBytes);
-        try {
-            if (this.header.zstd)
-                whole.set(decompress(packed.subarray(0, frameLength(packed))).subarray(0, whole.length));
-            else
-                inflateSync(packed, { out: whole });
-        }
-        catch (error) {
-            throw new ImageError(`a compressed cluster cannot be unpacked: ${error.message}`);
-        }
-        return whole;
-    }
-    allocate(_cluster, whole) {
-        const { cluster, fresh } = this.refcounts.allocate();
-        const at = cluster * this.clusterBytes;
-        // A cluster that was used before has other bytes; one at the end reads as zeros, where the file has it at all.
-        if (!whole && !fresh)
-            this.storage.write(at, new Uint8Array(this.clusterBytes));
-        else if (!whole && at + this.clusterBytes > this.storage.size)
-            this.storage.resize(at + this.clusterBytes);
-        return at;
-    }
-    release(place) {
-        if (place.high & COMPRESSED) {
-            const { at, length } = this.packedAt(place.high, place.low);
-            const last = Math.floor((at + length - 1) / this.clusterBytes);
-            for (let cluster = Math.floor(at / this.clusterBytes); cluster <= last; cluster++)
-                this.refcounts.release(cluster);
-        }
-        else if (place.at !== 0)
-            this.refcounts.release(place.at / this.clusterBytes);
-    }
-    setEntry(cluster, high, low) {
-        const table = this.ownTable(Math.floor(cluster / this.entries));
-        const n = cluster % this.entries;
-        const old = this.entry(table.bytes, n);
-        const view = viewOf(table.bytes);
-        view.setUint32(n * 8, high);
-        view.setUint32(n * 8 + 4, low);
-        table.dirty = true;
-        this.release(old);
-    }
-    link(cluster, at) {
-        this.setEntry(cluster, (Math.floor(at / 2 ** 32) | COPIED) >>> 0, at % 2 ** 32);
-    }
-    unlink(cluster) {
-        // Version 2 can only say "nothing here", which shows what lies below.
-        if (this.header.version === 2 && this.below)
-            return false;
-        this.setEntry(cluster, 0, this.header.version === 3 ? ZERO : 0);
-        return true;
-    }
-    /** Counts and data first, then what names them: whatever interrupts it, no cluster is named that is not counted. */
-    writeBack() {
-        const tables = [...this.l2].filter(([, { dirty }]) => dirty);
-        if (tables.length === 0 && !this.l1Dirty && !this.refcounts.dirty)
-            return;
-        this.refcounts.writeBack();
-        this.storage.flush();
-        for (const [index, table] of tables) {
-            this.storage.write(this.entry(this.l1, index).at, table.bytes);
-            table.dirty = false;
-        }
-        if (this.l1Dirty) {
-            this.storage.flush();
-            this.storage.write(this.header.l1At, this.l1);
-            this.l1Dirty = false;
-        }
-        this.refcounts.settled();
-    }
+    this.refcounts.settled();
+  }
 }
 /** A zstd frame is followed by other bytes; its blocks say where it ends (RFC 8878, 3.1.1). */
 function frameLength(bytes) {
-    const descriptor = bytes[4];
-    const single = (descriptor >> 5) & 1;
-    const sizeBytes = [single, 2, 4, 8][descriptor >> 6];
-    let at = 5 + (1 - single) + [0, 1, 2, 4][descriptor & 3] + sizeBytes;
-    for (let last = false; !last;) {
-        if (at + 3 > bytes.length)
-            throw new Error('it is cut short');
-        const head = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16);
-        last = (head & 1) !== 0;
-        // A block of one repeated byte has that alone.
-        at += 3 + (((head >> 1) & 3) === 1 ? 1 : head >> 3);
-    }
-    return Math.min(at + (descriptor & 4 ? 4 : 0), bytes.length);
+  const descriptor = bytes[4];
+  const single = (descriptor >> 5) & 1;
+  const sizeBytes = [single, 2, 4, 8][descriptor >> 6];
+  let at = 5 + (1 - single) + [0, 1, 2, 4][descriptor & 3] + sizeBytes;
+  for (let last = false; !last;) {
+    if (at + 3 > bytes.length) throw new Error('it is cut short');
+    const head = bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16);
+    last = (head & 1) !== 0;
+    // A block of one repeated byte has that alone.
+    at += 3 + (((head >> 1) & 3) === 1 ? 1 : head >> 3);
+  }
+  return Math.min(at + (descriptor & 4 ? 4 : 0), bytes.length);
 }
 const CLUSTER_BITS = 16;
 /** An empty image of version 3. */
 export function createQcow2(storage, { bytes, backing }) {
-    const cluster = 2 ** CLUSTER_BITS;
-    const l1Size = Math.max(1, Math.ceil(bytes / (cluster * (cluster / 8))));
-    const l1Clusters = Math.ceil((l1Size * 8) / cluster);
-    const header = new Uint8Array(cluster);
-    const view = viewOf(header);
-    view.setUint32(0, QCOW2_MAGIC);
-    view.setUint32(4, 3);
-    view.setUint32(20, CLUSTER_BITS);
-    setU64be(view, 24, bytes);
-    view.setUint32(36, l1Size);
-    // Header, table of reference counts, one block of them, first table.
-    setU64be(view, 40, 3 * cluster);
-    setU64be(view, 48, cluster);
-    view.setUint32(56, 1);
-    view.setUint32(96, 4);
-    view.setUint32(100, V3_HEADER);
-    let at = V3_HEADER;
-    if (backing) {
-        const format = new TextEncoder().encode(backing.format);
-        view.setUint32(at, EXTENSION_BACKING_FORMAT);
-        view.setUint32(at + 4, format.length);
-        header.set(format, at + 8);
-        at += 8 + Math.ceil(format.length / 8) * 8 + 8;
-        const name = new TextEncoder().encode(backing.name);
-        if (name.length > MOST_NAME)
-            throw new ImageError(`the name of the backing file has more than ${MOST_NAME} bytes`);
-        header.set(name, at);
-        setU64be(view, 8, at);
-        view.setUint32(16, name.length);
-    }
-    storage.write(0, header);
-    const table = new Uint8Array(cluster);
-    setU64be(viewOf(table), 0, 2 * cluster);
-    storage.write(cluster, table);
-    const counts = new Uint8Array(cluster);
-    for (let n = 0; n < 3 + l1Clusters; n++)
-        viewOf(counts).setUint16(n * 2, 1);
-    storage.write(2 * cluster, counts);
-    storage.write(3 * cluster, new Uint8Array(l1Clusters * cluster));
+  const cluster = 2 ** CLUSTER_BITS;
+  const l1Size = Math.max(1, Math.ceil(bytes / (cluster * (cluster / 8))));
+  const l1Clusters = Math.ceil((l1Size * 8) / cluster);
+  const header = new Uint8Array(cluster);
+  const view = viewOf(header);
+  view.setUint32(0, QCOW2_MAGIC);
+  view.setUint32(4, 3);
+  view.setUint32(20, CLUSTER_BITS);
+  setU64be(view, 24, bytes);
+  view.setUint32(36, l1Size);
+  // Header, table of reference counts, one block of them, first table.
+  setU64be(view, 40, 3 * cluster);
+  setU64be(view, 48, cluster);
+  view.setUint32(56, 1);
+  view.setUint32(96, 4);
+  view.setUint32(100, V3_HEADER);
+  let at = V3_HEADER;
+  if (backing) {
+    const format = new TextEncoder().encode(backing.format);
+    view.setUint32(at, EXTENSION_BACKING_FORMAT);
+    view.setUint32(at + 4, format.length);
+    header.set(format, at + 8);
+    at += 8 + Math.ceil(format.length / 8) * 8 + 8;
+    const name = new TextEncoder().encode(backing.name);
+    if (name.length > MOST_NAME)
+      throw new ImageError(`the name of the backing file has more than ${MOST_NAME} bytes`);
+    header.set(name, at);
+    setU64be(view, 8, at);
+    view.setUint32(16, name.length);
+  }
+  storage.write(0, header);
+  const table = new Uint8Array(cluster);
+  setU64be(viewOf(table), 0, 2 * cluster);
+  storage.write(cluster, table);
+  const counts = new Uint8Array(cluster);
+  for (let n = 0; n < 3 + l1Clusters; n++) viewOf(counts).setUint16(n * 2, 1);
+  storage.write(2 * cluster, counts);
+  storage.write(3 * cluster, new Uint8Array(l1Clusters * cluster));
 }

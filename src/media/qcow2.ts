@@ -214,6 +214,11 @@ export class Qcow2Image extends SparseImage {
     return table;
   }
 
+  protected override emptyFrom(cluster: number): number {
+    const index = Math.floor(cluster / this.entries);
+    return this.table(index) ? 0 : (index + 1) * this.entries - cluster;
+  }
+
   protected place(cluster: number): Place {
     const table = this.table(Math.floor(cluster / this.entries));
     if (!table) return { kind: 'none' };

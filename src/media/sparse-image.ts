@@ -69,6 +69,29 @@ export abstract class SparseImage implements DiskImage {
     );
   }
 
+  /** Clusters from this one on of which the image has nothing, as far as that is quick to tell. */
+  protected emptyFrom(_cluster: number): number {
+    return 0;
+  }
+
+  dataFrom(position: number): number {
+    const { clusterBytes, bytes, below } = this;
+    let next = position;
+    while (next < bytes) {
+      const cluster = Math.floor(next / clusterBytes);
+      const empty = this.emptyFrom(cluster);
+      const end = (cluster + Math.max(1, empty)) * clusterBytes;
+      const kind = empty > 0 ? 'none' : this.place(cluster).kind;
+      if (kind === 'data' || kind === 'packed') return next;
+      if (kind === 'none' && below) {
+        const lower = next < below.bytes ? below.dataFrom(next) : bytes;
+        if (lower < end) return Math.min(lower, bytes);
+      }
+      next = end;
+    }
+    return bytes;
+  }
+
   private readPart(place: Place, cluster: number, within: number, target: Uint8Array): void {
     switch (place.kind) {
       case 'data':

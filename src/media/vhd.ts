@@ -73,6 +73,9 @@ export class FixedVhdImage implements DiskImage {
   read(position: number, target: Uint8Array): void {
     this.storage.read(position, target);
   }
+  dataFrom(position: number): number {
+    return position;
+  }
   write(position: number, source: Uint8Array): void {
     this.storage.write(position, source);
   }

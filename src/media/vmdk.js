@@ -15,342 +15,328 @@ const DEFLATE = 1;
 const FOOTER_FROM_END = 1024;
 const MOST_PACKED = 2 ** 22;
 function readHeader(storage, at = 0) {
-    const bytes = new Uint8Array(HEADER_BYTES);
-    storage.read(at, bytes);
-    const view = viewOf(bytes);
-    if (view.getUint32(0, true) !== VMDK_MAGIC)
-        throw new ImageError('a sparse extent does not begin as one');
-    // A stream says at its end where its directory is.
-    const atEnd = view.getUint32(56, true) === 0xffffffff && view.getUint32(60, true) === 0xffffffff;
-    if (atEnd && at === 0)
-        return readHeader(storage, Math.max(0, storage.size - FOOTER_FROM_END));
-    return {
-        flags: view.getUint32(8, true),
-        capacity: u64le(view, 12) * SECTOR,
-        grainBytes: u64le(view, 20) * SECTOR,
-        descriptorAt: u64le(view, 28) * SECTOR,
-        descriptorBytes: u64le(view, 36) * SECTOR,
-        entries: view.getUint32(44, true),
-        redundantAt: u64le(view, 48) * SECTOR,
-        directoryAt: u64le(view, 56) * SECTOR,
-        compression: view.getUint16(77, true),
-    };
+  const bytes = new Uint8Array(HEADER_BYTES);
+  storage.read(at, bytes);
+  const view = viewOf(bytes);
+  if (view.getUint32(0, true) !== VMDK_MAGIC) throw new ImageError('a sparse extent does not begin as one');
+  // A stream says at its end where its directory is.
+  const atEnd = view.getUint32(56, true) === 0xffffffff && view.getUint32(60, true) === 0xffffffff;
+  if (atEnd && at === 0) return readHeader(storage, Math.max(0, storage.size - FOOTER_FROM_END));
+  return {
+    flags: view.getUint32(8, true),
+    capacity: u64le(view, 12) * SECTOR,
+    grainBytes: u64le(view, 20) * SECTOR,
+    descriptorAt: u64le(view, 28) * SECTOR,
+    descriptorBytes: u64le(view, 36) * SECTOR,
+    entries: view.getUint32(44, true),
+    redundantAt: u64le(view, 48) * SECTOR,
+    directoryAt: u64le(view, 56) * SECTOR,
+    compression: view.getUint16(77, true),
+  };
 }
 /** An extent of grains, usually of 64 KiB. */
 export class SparseVmdk extends SparseImage {
-    format = 'vmdk';
-    bytes;
-    clusterBytes;
-    header;
-    directory;
-    tables = new Map();
-    end;
-    constructor(storage, below) {
-        super(storage, below);
-        const header = (this.header = readHeader(storage));
-        this.bytes = header.capacity;
-        this.clusterBytes = header.grainBytes;
-        if (header.flags & ~KNOWN_FLAGS)
-            throw new ImageError(`a sparse extent has flags that are not known: 0x${header.flags.toString(16)}`);
-        if (this.clusterBytes < SECTOR ||
-            (this.clusterBytes & (this.clusterBytes - 1)) !== 0 ||
-            this.clusterBytes > 2 ** 22)
-            throw new ImageError(`its grains have ${this.clusterBytes} bytes, which cannot be`);
-        if (header.entries === 0 || header.entries > 0x10000)
-            throw new ImageError(`its tables have ${header.entries} entries, which cannot be`);
-        if (header.flags & FLAG_COMPRESSED && header.compression !== DEFLATE)
-            throw new ImageError('it is compressed in a way that is not known');
-        const count = Math.ceil(this.bytes / (this.clusterBytes * header.entries));
-        if (count > MOST_DIRECTORY || header.directoryAt + count * 4 > storage.size)
-            throw new ImageError(`its directory of ${count} tables at ${header.directoryAt} cannot be`);
-        const directory = new Uint8Array(count * 4);
-        storage.read(header.directoryAt, directory);
-        this.directory = viewOf(directory);
-        this.end = alignUp(storage.size, SECTOR);
+  format = 'vmdk';
+  bytes;
+  clusterBytes;
+  header;
+  directory;
+  tables = new Map();
+  end;
+  constructor(storage, below) {
+    super(storage, below);
+    const header = (this.header = readHeader(storage));
+    this.bytes = header.capacity;
+    this.clusterBytes = header.grainBytes;
+    if (header.flags & ~KNOWN_FLAGS)
+      throw new ImageError(`a sparse extent has flags that are not known: 0x${header.flags.toString(16)}`);
+    if (
+      this.clusterBytes < SECTOR ||
+      (this.clusterBytes & (this.clusterBytes - 1)) !== 0 ||
+      this.clusterBytes > 2 ** 22
+    )
+      throw new ImageError(`its grains have ${this.clusterBytes} bytes, which cannot be`);
+    if (header.entries === 0 || header.entries > 0x10000)
+      throw new ImageError(`its tables have ${header.entries} entries, which cannot be`);
+    if (header.flags & FLAG_COMPRESSED && header.compression !== DEFLATE)
+      throw new ImageError('it is compressed in a way that is not known');
+    const count = Math.ceil(this.bytes / (this.clusterBytes * header.entries));
+    if (count > MOST_DIRECTORY || header.directoryAt + count * 4 > storage.size)
+      throw new ImageError(`its directory of ${count} tables at ${header.directoryAt} cannot be`);
+    const directory = new Uint8Array(count * 4);
+    storage.read(header.directoryAt, directory);
+    this.directory = viewOf(directory);
+    this.end = alignUp(storage.size, SECTOR);
+  }
+  get readOnly() {
+    // Packed grains have no room for others.
+    return this.storage.readOnly || (this.header.flags & FLAG_COMPRESSED) !== 0;
+  }
+  tableAt(index) {
+    return this.directory.getUint32(index * 4, true) * SECTOR;
+  }
+  table(index) {
+    const known = this.tables.get(index);
+    if (known) return known;
+    const at = this.tableAt(index);
+    if (at === 0) return null;
+    if (at >= this.storage.size)
+      throw new ImageError(`a table is said to be at ${at}, behind the end of the file`);
+    const bytes = new Uint8Array(this.header.entries * 4);
+    this.storage.read(at, bytes);
+    const table = { bytes, dirty: false };
+    this.tables.set(index, table);
+    return table;
+  }
+  place(cluster) {
+    const table = this.table(Math.floor(cluster / this.header.entries));
+    const sector = table ? viewOf(table.bytes).getUint32((cluster % this.header.entries) * 4, true) : 0;
+    if (sector === 0) return { kind: 'none' };
+    if (sector === 1 && this.header.flags & FLAG_ZERO_GRAINS) return { kind: 'zero' };
+    const at = sector * SECTOR;
+    if (at >= this.storage.size && !(this.header.flags & FLAG_COMPRESSED)) {
+      if (at >= this.end) throw new ImageError(`a grain is said to be at ${at}, behind the end of the file`);
     }
-    get readOnly() {
-        // Packed grains have no room for others.
-        return this.storage.readOnly || (this.header.flags & FLAG_COMPRESSED) !== 0;
+    if (this.header.flags & FLAG_COMPRESSED) return { kind: 'packed', unpack: () => this.unpack(at) };
+    return { kind: 'data', at };
+  }
+  /** A grain in a stream: sector of the disk, length, then the packed bytes. */
+  unpack(at) {
+    const marker = new Uint8Array(12);
+    this.storage.read(at, marker);
+    const length = viewOf(marker).getUint32(8, true);
+    if (length === 0 || length > MOST_PACKED || at + 12 + length > this.storage.size)
+      throw new ImageError(`a packed grain at ${at} is said to have ${length} bytes`);
+    const packed = new Uint8Array(length);
+    this.storage.read(at + 12, packed);
+    const whole = new Uint8Array(this.clusterBytes);
+    try {
+      // Two bytes of zlib's header, and its checksum, surround the deflated bytes.
+      inflateSync(packed.subarray(2), { out: whole });
+    } catch (error) {
+      throw new ImageError(`a packed grain at ${at} cannot be unpacked: ${error.message}`);
     }
-    tableAt(index) {
-        return this.directory.getUint32(index * 4, true) * SECTOR;
+    return whole;
+  }
+  allocate() {
+    const at = this.end;
+    this.end += this.clusterBytes;
+    this.storage.resize(this.end);
+    return at;
+  }
+  setEntry(cluster, sector) {
+    const index = Math.floor(cluster / this.header.entries);
+    const table = this.table(index);
+    if (!table) throw new ImageError('it lacks a table for what is to be written');
+    viewOf(table.bytes).setUint32((cluster % this.header.entries) * 4, sector, true);
+    table.dirty = true;
+  }
+  link(cluster, at) {
+    this.setEntry(cluster, at / SECTOR);
+  }
+  unlink(cluster) {
+    if (!(this.header.flags & FLAG_ZERO_GRAINS)) return false;
+    this.setEntry(cluster, 1);
+    return true;
+  }
+  writeBack() {
+    const dirty = [...this.tables].filter(([, table]) => table.dirty);
+    if (dirty.length === 0) return;
+    this.storage.flush();
+    const redundant = new Uint8Array(this.directory.byteLength);
+    if (this.header.redundantAt !== 0) this.storage.read(this.header.redundantAt, redundant);
+    for (const [index, table] of dirty) {
+      this.storage.write(this.tableAt(index), table.bytes);
+      const copy = this.header.redundantAt === 0 ? 0 : viewOf(redundant).getUint32(index * 4, true) * SECTOR;
+      if (copy !== 0) this.storage.write(copy, table.bytes);
+      table.dirty = false;
     }
-    table(index) {
-        const known = this.tables.get(index);
-        if (known)
-            return known;
-        const at = this.tableAt(index);
-        if (at === 0)
-            return null;
-        if (at >= this.storage.size)
-            throw new ImageError(`a table is said to be at ${at}, behind the end of the file`);
-        const bytes = new Uint8Array(this.header.entries * 4);
-        this.storage.read(at, bytes);
-        const table = { bytes, dirty: false };
-        this.tables.set(index, table);
-        return table;
-    }
-    place(cluster) {
-        const table = this.table(Math.floor(cluster / this.header.entries));
-        const sector = table ? viewOf(table.bytes).getUint32((cluster % this.header.entries) * 4, true) : 0;
-        if (sector === 0)
-            return { kind: 'none' };
-        if (sector === 1 && this.header.flags & FLAG_ZERO_GRAINS)
-            return { kind: 'zero' };
-        const at = sector * SECTOR;
-        if (at >= this.storage.size && !(this.header.flags & FLAG_COMPRESSED)) {
-            if (at >= this.end)
-                throw new ImageError(`a grain is said to be at ${at}, behind the end of the file`);
-        }
-        if (this.header.flags & FLAG_COMPRESSED)
-            return { kind: 'packed', unpack: () => this.unpack(at) };
-        return { kind: 'data', at };
-    }
-    /** A grain in a stream: sector of the disk, length, then the packed bytes. */
-    unpack(at) {
-        const marker = new Uint8Array(12);
-        this.storage.read(at, marker);
-        const length = viewOf(marker).getUint32(8, true);
-        if (length === 0 || length > MOST_PACKED || at + 12 + length > this.storage.size)
-            throw new ImageError(`a packed grain at ${at} is said to have ${length} bytes`);
-        const packed = new Uint8Array(length);
-        this.storage.read(at + 12, packed);
-        const whole = new Uint8Array(this.clusterBytes);
-        try {
-            // Two bytes of zlib's header, and its checksum, surround the deflated bytes.
-            inflateSync(packed.subarray(2), { out: whole });
-        }
-        catch (error) {
-            throw new ImageError(`a packed grain at ${at} cannot be unpacked: ${error.message}`);
-        }
-        return whole;
-    }
-    allocate() {
-        const at = this.end;
-        this.end += this.clusterBytes;
-        this.storage.resize(this.end);
-        return at;
-    }
-    setEntry(cluster, sector) {
-        const index = Math.floor(cluster / this.header.entries);
-        const table = this.table(index);
-        if (!table)
-            throw new ImageError('it lacks a table for what is to be written');
-        viewOf(table.bytes).setUint32((cluster % this.header.entries) * 4, sector, true);
-        table.dirty = true;
-    }
-    link(cluster, at) {
-        this.setEntry(cluster, at / SECTOR);
-    }
-    unlink(cluster) {
-        if (!(this.header.flags & FLAG_ZERO_GRAINS))
-            return false;
-        this.setEntry(cluster, 1);
-        return true;
-    }
-    writeBack() {
-        const dirty = [...this.tables].filter(([, table]) => table.dirty);
-        if (dirty.length === 0)
-            return;
-        this.storage.flush();
-        const redundant = new Uint8Array(this.directory.byteLength);
-        if (this.header.redundantAt !== 0)
-            this.storage.read(this.header.redundantAt, redundant);
-        for (const [index, table] of dirty) {
-            this.storage.write(this.tableAt(index), table.bytes);
-            const copy = this.header.redundantAt === 0 ? 0 : viewOf(redundant).getUint32(index * 4, true) * SECTOR;
-            if (copy !== 0)
-                this.storage.write(copy, table.bytes);
-            table.dirty = false;
-        }
-    }
+  }
 }
 /** The descriptor of a file: the file itself, or a part of a sparse extent. */
 export function readDescriptor(storage) {
-    const start = new Uint8Array(4);
-    storage.read(0, start);
-    let bytes;
-    if (viewOf(start).getUint32(0, true) === VMDK_MAGIC) {
-        const first = new Uint8Array(HEADER_BYTES);
-        storage.read(0, first);
-        const at = u64le(viewOf(first), 28) * SECTOR;
-        bytes = new Uint8Array(Math.min(u64le(viewOf(first), 36) * SECTOR, MOST_DESCRIPTOR));
-        if (at !== 0)
-            storage.read(at, bytes);
-    }
-    else {
-        bytes = new Uint8Array(Math.min(storage.size, MOST_DESCRIPTOR));
-        storage.read(0, bytes);
-    }
-    const content = text(bytes);
-    const value = (name) => new RegExp(`^\\s*${name}\\s*=\\s*"?([^"\\r\\n]*)"?`, 'm').exec(content)?.[1] ?? null;
-    const extents = [
-        ...content.matchAll(/^\s*(?:RW|RDONLY)\s+(\d+)\s+(\w+)(?:\s+"([^"]*)"(?:\s+(\d+))?)?/gm),
-    ].map(([, sectors, kind, file, offset]) => ({
-        sectors: Number(sectors),
-        kind: kind,
-        file: file ?? '',
-        offset: Number(offset ?? 0) * SECTOR,
-    }));
-    return { type: value('createType') ?? '', extents, parent: value('parentFileNameHint') };
+  const start = new Uint8Array(4);
+  storage.read(0, start);
+  let bytes;
+  if (viewOf(start).getUint32(0, true) === VMDK_MAGIC) {
+    const first = new Uint8Array(HEADER_BYTES);
+    storage.read(0, first);
+    const at = u64le(viewOf(first), 28) * SECTOR;
+    bytes = new Uint8Array(Math.min(u64le(viewOf(first), 36) * SECTOR, MOST_DESCRIPTOR));
+    if (at !== 0) storage.read(at, bytes);
+  } else {
+    bytes = new Uint8Array(Math.min(storage.size, MOST_DESCRIPTOR));
+    storage.read(0, bytes);
+  }
+  const content = text(bytes);
+  const value = (name) =>
+    new RegExp(`^\\s*${name}\\s*=\\s*"?([^"\\r\\n]*)"?`, 'm').exec(content)?.[1] ?? null;
+  const extents = [
+    ...content.matchAll(/^\s*(?:RW|RDONLY)\s+(\d+)\s+(\w+)(?:\s+"([^"]*)"(?:\s+(\d+))?)?/gm),
+  ].map(([, sectors, kind, file, offset]) => ({
+    sectors: Number(sectors),
+    kind: kind,
+    file: file ?? '',
+    offset: Number(offset ?? 0) * SECTOR,
+  }));
+  return { type: value('createType') ?? '', extents, parent: value('parentFileNameHint') };
 }
 /** A part of a flat file. */
 class FlatExtent {
-    storage;
-    offset;
-    bytes;
-    format = 'vmdk';
-    constructor(storage, offset, bytes) {
-        this.storage = storage;
-        this.offset = offset;
-        this.bytes = bytes;
-    }
-    get readOnly() {
-        return this.storage.readOnly;
-    }
-    read(position, target) {
-        this.storage.read(this.offset + position, target);
-    }
-    write(position, source) {
-        this.storage.write(this.offset + position, source);
-    }
-    zero(position, length) {
-        this.storage.punch(this.offset + position, length);
-    }
-    flush() {
-        this.storage.flush();
-    }
-    close() {
-        this.storage.close();
-    }
+  storage;
+  offset;
+  bytes;
+  format = 'vmdk';
+  constructor(storage, offset, bytes) {
+    this.storage = storage;
+    this.offset = offset;
+    this.bytes = bytes;
+  }
+  get readOnly() {
+    return this.storage.readOnly;
+  }
+  read(position, target) {
+    this.storage.read(this.offset + position, target);
+  }
+  write(position, source) {
+    this.storage.write(this.offset + position, source);
+  }
+  zero(position, length) {
+    this.storage.punch(this.offset + position, length);
+  }
+  flush() {
+    this.storage.flush();
+  }
+  close() {
+    this.storage.close();
+  }
 }
 /** Several extents, one after the other. */
 export class ExtentsImage {
-    extents;
-    format = 'vmdk';
-    bytes;
-    constructor(extents) {
-        this.extents = extents;
-        this.bytes = extents.reduce((sum, { bytes }) => sum + bytes, 0);
+  extents;
+  format = 'vmdk';
+  bytes;
+  constructor(extents) {
+    this.extents = extents;
+    this.bytes = extents.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+  get readOnly() {
+    return this.extents.some(({ image }) => image.readOnly);
+  }
+  each(position, length, act) {
+    let start = 0;
+    for (const { image, bytes } of this.extents) {
+      const from = Math.max(position, start);
+      const to = Math.min(position + length, start + bytes);
+      if (from < to) act(image, from - start, from - position, to - from);
+      start += bytes;
     }
-    get readOnly() {
-        return this.extents.some(({ image }) => image.readOnly);
-    }
-    each(position, length, act) {
-        let start = 0;
-        for (const { image, bytes } of this.extents) {
-            const from = Math.max(position, start);
-            const to = Math.min(position + length, start + bytes);
-            if (from < to)
-                act(image, from - start, from - position, to - from);
-            start += bytes;
-        }
-    }
-    read(position, target) {
-        this.each(position, target.length, (image, within, at, count) => image.read(within, target.subarray(at, at + count)));
-    }
-    write(position, source) {
-        this.each(position, source.length, (image, within, at, count) => image.write(within, source.subarray(at, at + count)));
-    }
-    zero(position, length, give) {
-        this.each(position, length, (image, within, _at, count) => image.zero(within, count, give));
-    }
-    flush() {
-        for (const { image } of this.extents)
-            image.flush();
-    }
-    close() {
-        for (const { image } of this.extents)
-            image.close();
-    }
+  }
+  read(position, target) {
+    this.each(position, target.length, (image, within, at, count) =>
+      image.read(within, target.subarray(at, at + count)),
+    );
+  }
+  write(position, source) {
+    this.each(position, source.length, (image, within, at, count) =>
+      image.write(within, source.subarray(at, at + count)),
+    );
+  }
+  zero(position, length, give) {
+    this.each(position, length, (image, within, _at, count) => image.zero(within, count, give));
+  }
+  flush() {
+    for (const { image } of this.extents) image.flush();
+  }
+  close() {
+    for (const { image } of this.extents) image.close();
+  }
 }
 /** `open` gives the file of an extent, by its name beside the descriptor. */
 export function openVmdk(storage, below, open) {
-    const start = new Uint8Array(4);
-    storage.read(0, start);
-    if (viewOf(start).getUint32(0, true) === VMDK_MAGIC)
-        return new SparseVmdk(storage, below);
-    const { extents, type } = readDescriptor(storage);
-    if (extents.length === 0)
-        throw new ImageError(`its descriptor (${type || 'of no type'}) names no extents`);
-    const parts = extents.map(({ sectors, kind, file, offset }) => {
-        const bytes = sectors * SECTOR;
-        switch (kind) {
-            case 'FLAT':
-                return { image: new FlatExtent(open(file), offset, bytes), bytes };
-            case 'SPARSE':
-                return { image: new SparseVmdk(open(file), null), bytes };
-            default:
-                throw new ImageError(`its descriptor has an extent of type ${kind}, which is not known`);
-        }
-    });
-    storage.close();
-    return new ExtentsImage(parts);
+  const start = new Uint8Array(4);
+  storage.read(0, start);
+  if (viewOf(start).getUint32(0, true) === VMDK_MAGIC) return new SparseVmdk(storage, below);
+  const { extents, type } = readDescriptor(storage);
+  if (extents.length === 0) throw new ImageError(`its descriptor (${type || 'of no type'}) names no extents`);
+  const parts = extents.map(({ sectors, kind, file, offset }) => {
+    const bytes = sectors * SECTOR;
+    switch (kind) {
+      case 'FLAT':
+        return { image: new FlatExtent(open(file), offset, bytes), bytes };
+      case 'SPARSE':
+        return { image: new SparseVmdk(open(file), null), bytes };
+      default:
+        throw new ImageError(`its descriptor has an extent of type ${kind}, which is not known`);
+    }
+  });
+  storage.close();
+  return new ExtentsImage(parts);
 }
 const GRAIN_SECTORS = 128;
 const TABLE_ENTRIES = 512;
 const DESCRIPTOR_SECTORS = 20;
 /** A monolithic sparse image: header, descriptor, directory and tables twice, then grains. */
 export function createVmdk(storage, { bytes, name, cid, parent }) {
-    const sectors = Math.ceil(bytes / SECTOR);
-    const grains = Math.ceil(sectors / GRAIN_SECTORS);
-    const tables = Math.ceil(grains / TABLE_ENTRIES);
-    const tableSectors = (TABLE_ENTRIES * 4) / SECTOR;
-    const directorySectors = Math.ceil((tables * 4) / SECTOR);
-    const redundantAt = 1 + DESCRIPTOR_SECTORS;
-    const copySectors = directorySectors + tables * tableSectors;
-    const directoryAt = redundantAt + copySectors;
-    const overhead = alignUp(directoryAt + copySectors, GRAIN_SECTORS);
-    const header = new Uint8Array(HEADER_BYTES);
-    const view = viewOf(header);
-    view.setUint32(0, VMDK_MAGIC, true);
-    view.setUint32(4, 1, true);
-    view.setUint32(8, 3, true);
-    setU64le(view, 12, sectors);
-    setU64le(view, 20, GRAIN_SECTORS);
-    setU64le(view, 28, 1);
-    setU64le(view, 36, DESCRIPTOR_SECTORS);
-    view.setUint32(44, TABLE_ENTRIES, true);
-    setU64le(view, 48, redundantAt);
-    setU64le(view, 56, directoryAt);
-    setU64le(view, 64, overhead);
-    header.set([0, 0x0a, 0x20, 0x0d, 0x0a], 72);
-    storage.write(0, header);
-    const id = (value) => value.toString(16).padStart(8, '0');
-    const cylinders = Math.min(16383, Math.floor(sectors / (16 * 63)));
-    const lines = [
-        '# Disk DescriptorFile',
-        'version=1',
-        `CID=${id(cid)}`,
-        `parentCID=${id(parent?.cid ?? 0xffffffff)}`,
-        'createType="monolithicSparse"',
-        ...(parent ? [`parentFileNameHint="${parent.name}"`] : []),
-        '',
-        '# Extent description',
-        `RW ${sectors} SPARSE "${name}"`,
-        '',
-        '# The Disk Data Base',
-        '#DDB',
-        '',
-        'ddb.virtualHWVersion = "4"',
-        `ddb.geometry.cylinders = "${cylinders}"`,
-        'ddb.geometry.heads = "16"',
-        'ddb.geometry.sectors = "63"',
-        'ddb.adapterType = "ide"',
-        '',
-    ];
-    storage.write(SECTOR, new TextEncoder().encode(lines.join('\n')));
-    for (const at of [redundantAt, directoryAt]) {
-        const directory = new Uint8Array(directorySectors * SECTOR);
-        for (let n = 0; n < tables; n++)
-            viewOf(directory).setUint32(n * 4, at + directorySectors + n * tableSectors, true);
-        storage.write(at * SECTOR, directory);
-    }
-    storage.resize(overhead * SECTOR);
+  const sectors = Math.ceil(bytes / SECTOR);
+  const grains = Math.ceil(sectors / GRAIN_SECTORS);
+  const tables = Math.ceil(grains / TABLE_ENTRIES);
+  const tableSectors = (TABLE_ENTRIES * 4) / SECTOR;
+  const directorySectors = Math.ceil((tables * 4) / SECTOR);
+  const redundantAt = 1 + DESCRIPTOR_SECTORS;
+  const copySectors = directorySectors + tables * tableSectors;
+  const directoryAt = redundantAt + copySectors;
+  const overhead = alignUp(directoryAt + copySectors, GRAIN_SECTORS);
+  const header = new Uint8Array(HEADER_BYTES);
+  const view = viewOf(header);
+  view.setUint32(0, VMDK_MAGIC, true);
+  view.setUint32(4, 1, true);
+  view.setUint32(8, 3, true);
+  setU64le(view, 12, sectors);
+  setU64le(view, 20, GRAIN_SECTORS);
+  setU64le(view, 28, 1);
+  setU64le(view, 36, DESCRIPTOR_SECTORS);
+  view.setUint32(44, TABLE_ENTRIES, true);
+  setU64le(view, 48, redundantAt);
+  setU64le(view, 56, directoryAt);
+  setU64le(view, 64, overhead);
+  header.set([0, 0x0a, 0x20, 0x0d, 0x0a], 72);
+  storage.write(0, header);
+  const id = (value) => value.toString(16).padStart(8, '0');
+  const cylinders = Math.min(16383, Math.floor(sectors / (16 * 63)));
+  const lines = [
+    '# Disk DescriptorFile',
+    'version=1',
+    `CID=${id(cid)}`,
+    `parentCID=${id(parent?.cid ?? 0xffffffff)}`,
+    'createType="monolithicSparse"',
+    ...(parent ? [`parentFileNameHint="${parent.name}"`] : []),
+    '',
+    '# Extent description',
+    `RW ${sectors} SPARSE "${name}"`,
+    '',
+    '# The Disk Data Base',
+    '#DDB',
+    '',
+    'ddb.virtualHWVersion = "4"',
+    `ddb.geometry.cylinders = "${cylinders}"`,
+    'ddb.geometry.heads = "16"',
+    'ddb.geometry.sectors = "63"',
+    'ddb.adapterType = "ide"',
+    '',
+  ];
+  storage.write(SECTOR, new TextEncoder().encode(lines.join('\n')));
+  for (const at of [redundantAt, directoryAt]) {
+    const directory = new Uint8Array(directorySectors * SECTOR);
+    for (let n = 0; n < tables; n++)
+      viewOf(directory).setUint32(n * 4, at + directorySectors + n * tableSectors, true);
+    storage.write(at * SECTOR, directory);
+  }
+  storage.resize(overhead * SECTOR);
 }
 /** The content id of an image, which its children name. */
 export function vmdkContentId(storage) {
-    const bytes = new Uint8Array(Math.min(storage.size, MOST_DESCRIPTOR));
-    storage.read(0, bytes);
-    return parseInt(/CID=([0-9a-f]{8})/i.exec(new TextDecoder('latin1').decode(bytes))?.[1] ?? 'ffffffff', 16);
+  const bytes = new Uint8Array(Math.min(storage.size, MOST_DESCRIPTOR));
+  storage.read(0, bytes);
+  return parseInt(/CID=([0-9a-f]{8})/i.exec(new TextDecoder('latin1').decode(bytes))?.[1] ?? 'ffffffff', 16);
 }

@@ -230,6 +230,9 @@ class FlatExtent implements DiskImage {
   read(position: number, target: Uint8Array): void {
     this.storage.read(this.offset + position, target);
   }
+  dataFrom(position: number): number {
+    return position;
+  }
   write(position: number, source: Uint8Array): void {
     this.storage.write(this.offset + position, source);
   }
@@ -271,6 +274,9 @@ export class ExtentsImage implements DiskImage {
     this.each(position, target.length, (image, within, at, count) =>
       image.read(within, target.subarray(at, at + count)),
     );
+  }
+  dataFrom(position: number): number {
+    return position;
   }
   write(position: number, source: Uint8Array): void {
     this.each(position, source.length, (image, within, at, count) =>

@@ -15,6 +15,9 @@ export class WriteThrough implements DiskImage {
   read(position: number, target: Uint8Array): void {
     this.image.read(position, target);
   }
+  dataFrom(position: number): number {
+    return this.image.dataFrom(position);
+  }
   write(position: number, source: Uint8Array): void {
     this.image.write(position, source);
     this.image.flush();

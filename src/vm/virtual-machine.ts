@@ -297,6 +297,12 @@ export class VirtualMachine {
     this.scheduler.wake();
   }
 
+  /** The mouse moved so far, and its buttons (1 left, 2 right, 4 middle) are so. */
+  mouse(right: number, down: number, wheel: number, buttons: number): void {
+    this.board.keyboard.mouse.move(right, down, wheel, buttons);
+    this.scheduler.wake();
+  }
+
   /** Runs until the machine ends. A reset by the guest boots the same kernel again. */
   async run(): Promise<MachineEnd> {
     this.threads?.go();

@@ -161,3 +161,14 @@ export class Set2ToSet1 {
     return code | release;
   }
 }
+
+/** The key with a code of set 1; 0xE0xx or 0x80 | xx are the keys with a prefix. undefined: there is none. */
+export function keyOfSet1(code: number): string | undefined {
+  return SET1_KEYS.get(code > 0xff ? 0x80 | (code & 0x7f) : code);
+}
+const SET1_KEYS = new Map(
+  [...SET2].map(([key, code]) => {
+    const low = code === F7 ? F7_SET1 : TO_SET1[code & 0xff]!;
+    return [code > 0xff ? 0x80 | low : low, key] as const;
+  }),
+);

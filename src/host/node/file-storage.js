@@ -1,129 +1,128 @@
-import { closeSync, constants, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync, } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { StorageError } from '../../media/storage.js';
 import { UserError } from '../../machine/user-error.js';
 const ZEROS = new Uint8Array(0x10000);
 /** A file or block device of the host. */
 export class FileStorage {
-    name;
-    readOnly;
-    handle;
-    length;
-    constructor(name, readOnly, handle, size) {
-        this.name = name;
-        this.readOnly = readOnly;
-        this.handle = handle;
-        this.length = size;
+  name;
+  readOnly;
+  handle;
+  length;
+  constructor(name, readOnly, handle, size) {
+    this.name = name;
+    this.readOnly = readOnly;
+    this.handle = handle;
+    this.length = size;
+  }
+  /** `option`: how the user named it, for messages. `create`: it must not be there yet. */
+  static open(option, path, mode) {
+    try {
+      if (mode !== 'create' && statSync(path).isDirectory())
+        throw new UserError(`${option} ${path}: is a folder, not a file`);
+      const flags = {
+        read: constants.O_RDONLY,
+        write: constants.O_RDWR,
+        create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+      };
+      const handle = openSync(path, flags[mode]);
+      return new FileStorage(path, mode === 'read', handle, sizeOf(handle));
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      throw new UserError(`${option} ${path}: ${openMessage(error, mode)}`);
     }
-    /** `option`: how the user named it, for messages. `create`: it must not be there yet. */
-    static open(option, path, mode) {
-        try {
-            if (mode !== 'create' && statSync(path).isDirectory())
-                throw new UserError(`${option} ${path}: is a folder, not a file`);
-            const flags = {
-                read: constants.O_RDONLY,
-                write: constants.O_RDWR,
-                create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
-            };
-            const handle = openSync(path, flags[mode]);
-            return new FileStorage(path, mode === 'read', handle, sizeOf(handle));
-        }
-        catch (error) {
-            if (error instanceof UserError)
-                throw error;
-            throw new UserError(`${option} ${path}: ${openMessage(error, mode)}`);
-        }
+  }
+  get size() {
+    return this.length;
+  }
+  guard(what, act) {
+    try {
+      return act();
+    } catch (error) {
+      throw new StorageError(`${this.name} cannot be ${what}: ${error.message}`);
     }
-    get size() {
-        return this.length;
+  }
+  read(position, target) {
+    this.guard('read', () => {
+      let done = 0;
+      while (done < target.length) {
+        const count = readSync(this.handle, target, done, target.length - done, position + done);
+        if (count === 0) break;
+        done += count;
+      }
+      target.fill(0, done);
+      // A file that became shorter lost what it had.
+      const expected = Math.min(target.length, this.length - position);
+      if (done < expected) throw new Error(`it ends at ${position + done}, before ${this.length}`);
+    });
+  }
+  write(position, bytes) {
+    this.guard('written', () => {
+      let done = 0;
+      while (done < bytes.length)
+        done += writeSync(this.handle, bytes, done, bytes.length - done, position + done);
+    });
+    this.length = Math.max(this.length, position + bytes.length);
+  }
+  resize(size) {
+    this.guard('resized', () => ftruncateSync(this.handle, size));
+    this.length = size;
+  }
+  /** Node has no way to punch holes: zeros are written where there are others. */
+  punch(position, length) {
+    const end = Math.min(position + length, this.length);
+    const found = new Uint8Array(ZEROS.length);
+    for (let at = position; at < end; at += ZEROS.length) {
+      const part = found.subarray(0, Math.min(ZEROS.length, end - at));
+      this.read(at, part);
+      if (part.some((byte) => byte !== 0)) this.write(at, ZEROS.subarray(0, part.length));
     }
-    guard(what, act) {
-        try {
-            return act();
-        }
-        catch (error) {
-            throw new StorageError(`${this.name} cannot be ${what}: ${error.message}`);
-        }
-    }
-    read(position, target) {
-        this.guard('read', () => {
-            let done = 0;
-            while (done < target.length) {
-                const count = readSync(this.handle, target, done, target.length - done, position + done);
-                if (count === 0)
-                    break;
-                done += count;
-            }
-            target.fill(0, done);
-            // A file that became shorter lost what it had.
-            const expected = Math.min(target.length, this.length - position);
-            if (done < expected)
-                throw new Error(`it ends at ${position + done}, before ${this.length}`);
-        });
-    }
-    write(position, bytes) {
-        this.guard('written', () => {
-            let done = 0;
-            while (done < bytes.length)
-                done += writeSync(this.handle, bytes, done, bytes.length - done, position + done);
-        });
-        this.length = Math.max(this.length, position + bytes.length);
-    }
-    resize(size) {
-        this.guard('resized', () => ftruncateSync(this.handle, size));
-        this.length = size;
-    }
-    /** Node has no way to punch holes: zeros are written where there are others. */
-    punch(position, length) {
-        const end = Math.min(position + length, this.length);
-        const found = new Uint8Array(ZEROS.length);
-        for (let at = position; at < end; at += ZEROS.length) {
-            const part = found.subarray(0, Math.min(ZEROS.length, end - at));
-            this.read(at, part);
-            if (part.some((byte) => byte !== 0))
-                this.write(at, ZEROS.subarray(0, part.length));
-        }
-    }
-    flush() {
-        if (!this.readOnly)
-            this.guard('flushed', () => fdatasyncSync(this.handle));
-    }
-    close() {
-        closeSync(this.handle);
-    }
+  }
+  flush() {
+    if (!this.readOnly) this.guard('flushed', () => fdatasyncSync(this.handle));
+  }
+  close() {
+    closeSync(this.handle);
+  }
 }
 /** Block devices have no size in their status: it is where reading ends. */
 function sizeOf(handle) {
-    const status = fstatSync(handle);
-    if (!status.isBlockDevice())
-        return status.size;
-    const byte = new Uint8Array(1);
-    const readable = (at) => readSync(handle, byte, 0, 1, at) === 1;
-    let end = 1;
-    while (readable(end))
-        end *= 2;
-    let start = end / 2;
-    while (end - start > 1) {
-        const middle = Math.floor((start + end) / 2);
-        if (readable(middle))
-            start = middle;
-        else
-            end = middle;
-    }
-    return end;
+  const status = fstatSync(handle);
+  if (!status.isBlockDevice()) return status.size;
+  const byte = new Uint8Array(1);
+  const readable = (at) => readSync(handle, byte, 0, 1, at) === 1;
+  let end = 1;
+  while (readable(end)) end *= 2;
+  let start = end / 2;
+  while (end - start > 1) {
+    const middle = Math.floor((start + end) / 2);
+    if (readable(middle)) start = middle;
+    else end = middle;
+  }
+  return end;
 }
 function openMessage(error, mode) {
-    switch (error.code) {
-        case 'ENOENT':
-            return mode === 'create' ? 'its folder does not exist' : 'there is no such file';
-        case 'EEXIST':
-            return 'exists already; it is left as it is';
-        case 'EACCES':
-        case 'EPERM':
-            return 'you may not open it';
-        case 'EROFS':
-        case 'ETXTBSY':
-            return 'cannot be written; add mode=readonly';
-        default:
-            return error.message;
-    }
+  switch (error.code) {
+    case 'ENOENT':
+      return mode === 'create' ? 'its folder does not exist' : 'there is no such file';
+    case 'EEXIST':
+      return 'exists already; it is left as it is';
+    case 'EACCES':
+    case 'EPERM':
+      return 'you may not open it';
+    case 'EROFS':
+    case 'ETXTBSY':
+      return 'cannot be written; add mode=readonly';
+    default:
+      return error.message;
+  }
 }

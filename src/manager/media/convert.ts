@@ -45,7 +45,8 @@ export function writeCopy(
 function copy(source: DiskImage, target: DiskImage, onPart: OnPart): void {
   const piece = new Uint8Array(PIECE);
   const end = Math.min(source.bytes, target.bytes);
-  for (let at = 0; at < end; at += PIECE) {
+  for (let at = source.dataFrom(0); at < end; at = source.dataFrom(at + PIECE)) {
+    at -= at % GRAIN;
     onPart(at / end);
     const part = piece.subarray(0, Math.min(PIECE, end - at));
     source.read(at, part);

@@ -15,103 +15,104 @@ const UNITS = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 const SECTOR = 512;
 /** `20G`, `512M`; a bare number is bytes. */
 export function parseSize(text) {
-    const match = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/i.exec(text.trim());
-    const bytes = match ? Math.floor(Number(match[1]) * UNITS[match[2].toLowerCase()]) : NaN;
-    if (!Number.isSafeInteger(bytes) || bytes < SECTOR)
-        throw new UserError(`--size ${text}: not the size of a disk; write it as 20G or 512M`);
-    return Math.ceil(bytes / SECTOR) * SECTOR;
+  const match = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/i.exec(text.trim());
+  const bytes = match ? Math.floor(Number(match[1]) * UNITS[match[2].toLowerCase()]) : NaN;
+  if (!Number.isSafeInteger(bytes) || bytes < SECTOR)
+    throw new UserError(`--size ${text}: not the size of a disk; write it as 20G or 512M`);
+  return Math.ceil(bytes / SECTOR) * SECTOR;
 }
 /** What is meant by a name, where nothing is said: its ending. */
 export function formatFor(path, given) {
-    const ending = /\.(\w+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
-    const name = given ?? ({ img: 'raw', iso: 'raw', bin: 'raw', vpc: 'vhd' }[ending] || ending || 'raw');
-    const format = FORMATS.find((known) => known === name);
-    if (!format)
-        throw new UserError(given === undefined
-            ? `${path}: the ending .${ending} is that of no format; give --format ${FORMATS.join('|')}`
-            : `--format ${given}: there is no such format; choose from ${FORMATS.join(', ')}`);
-    return format;
+  const ending = /\.(\w+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
+  const name = given ?? ({ img: 'raw', iso: 'raw', bin: 'raw', vpc: 'vhd' }[ending] || ending || 'raw');
+  const format = FORMATS.find((known) => known === name);
+  if (!format)
+    throw new UserError(
+      given === undefined
+        ? `${path}: the ending .${ending} is that of no format; give --format ${FORMATS.join('|')}`
+        : `--format ${given}: there is no such format; choose from ${FORMATS.join(', ')}`,
+    );
+  return format;
 }
 /** Makes an empty image, or one on top of another. */
 export function createMedium({ path, format, bytes, backing, fixed }) {
-    const below = backing === undefined ? null : readBelow(path, backing, format);
-    const size = bytes ?? below?.bytes;
-    if (size === undefined)
-        throw new UserError(`${path}: give its --size, or the --backing image that it begins as`);
-    const storage = FileStorage.open('media create', path, 'create');
-    try {
-        makeImage(storage, { format, bytes: size, fixed: fixed === true, below });
-        storage.flush();
-    }
-    finally {
-        storage.close();
-    }
+  const below = backing === undefined ? null : readBelow(path, backing, format);
+  const size = bytes ?? below?.bytes;
+  if (size === undefined)
+    throw new UserError(`${path}: give its --size, or the --backing image that it begins as`);
+  const storage = FileStorage.open('media create', path, 'create');
+  try {
+    makeImage(storage, { format, bytes: size, fixed: fixed === true, below });
+    storage.flush();
+  } finally {
+    storage.close();
+  }
 }
 function readBelow(path, backing, format) {
-    if (format === 'raw' || format === 'vhdx')
-        throw new UserError(`--backing: ${format} images cannot lie on others; use qcow2, vdi, vmdk or vhd`);
-    const image = openFile({ option: '--backing', path: backing, format: null, write: false, anywhere: true });
-    const { bytes } = image;
-    image.close();
-    const storage = FileStorage.open('--backing', backing, 'read');
-    try {
-        const own = detectFormat(storage);
-        if (format !== 'qcow2' && own !== format)
-            throw new UserError(`--backing ${backing}: is ${own}, and ${format} images lie on ${format} images only`);
-        const name = relative(dirname(resolve(path)), resolve(backing));
-        const uuid = own === 'vdi'
-            ? hexBytes(readVdiHeader(storage).uuid)
-            : own === 'vhd'
-                ? readVhdFooter(storage).uuid
-                : new Uint8Array(16);
-        return { name, format: own, bytes, uuid, cid: own === 'vmdk' ? vmdkContentId(storage) : 0 };
-    }
-    finally {
-        storage.close();
-    }
+  if (format === 'raw' || format === 'vhdx')
+    throw new UserError(`--backing: ${format} images cannot lie on others; use qcow2, vdi, vmdk or vhd`);
+  const image = openFile({ option: '--backing', path: backing, format: null, write: false, anywhere: true });
+  const { bytes } = image;
+  image.close();
+  const storage = FileStorage.open('--backing', backing, 'read');
+  try {
+    const own = detectFormat(storage);
+    if (format !== 'qcow2' && own !== format)
+      throw new UserError(
+        `--backing ${backing}: is ${own}, and ${format} images lie on ${format} images only`,
+      );
+    const name = relative(dirname(resolve(path)), resolve(backing));
+    const uuid =
+      own === 'vdi'
+        ? hexBytes(readVdiHeader(storage).uuid)
+        : own === 'vhd'
+          ? readVhdFooter(storage).uuid
+          : new Uint8Array(16);
+    return { name, format: own, bytes, uuid, cid: own === 'vmdk' ? vmdkContentId(storage) : 0 };
+  } finally {
+    storage.close();
+  }
 }
 function hexBytes(text) {
-    return Uint8Array.from(Buffer.from(text, 'hex'));
+  return Uint8Array.from(Buffer.from(text, 'hex'));
 }
 export function makeImage(storage, { format, bytes, fixed, below }) {
-    const id = () => Uint8Array.from(randomBytes(16));
-    switch (format) {
-        case 'raw':
-            return storage.resize(bytes);
-        case 'qcow2':
-            return createQcow2(storage, {
-                bytes,
-                ...(below ? { backing: { name: below.name, format: below.format } } : {}),
-            });
-        case 'vdi':
-            return createVdi(storage, { bytes, fixed, uuid: id(), ...(below ? { parent: below.uuid } : {}) });
-        case 'vhd':
-            return createVhd(storage, {
-                bytes,
-                fixed,
-                uuid: id(),
-                seconds: Date.now() / 1000,
-                ...(below ? { parent: { name: below.name, uuid: below.uuid } } : {}),
-            });
-        case 'vmdk':
-            return createVmdk(storage, {
-                bytes,
-                name: basename(storage.name),
-                cid: randomInt(1, 0xfffffffe),
-                ...(below ? { parent: { name: below.name, cid: below.cid } } : {}),
-            });
-        case 'vhdx':
-            return createVhdx(storage, { bytes, fixed, ids: [id(), id(), id()] });
-    }
+  const id = () => Uint8Array.from(randomBytes(16));
+  switch (format) {
+    case 'raw':
+      return storage.resize(bytes);
+    case 'qcow2':
+      return createQcow2(storage, {
+        bytes,
+        ...(below ? { backing: { name: below.name, format: below.format } } : {}),
+      });
+    case 'vdi':
+      return createVdi(storage, { bytes, fixed, uuid: id(), ...(below ? { parent: below.uuid } : {}) });
+    case 'vhd':
+      return createVhd(storage, {
+        bytes,
+        fixed,
+        uuid: id(),
+        seconds: Date.now() / 1000,
+        ...(below ? { parent: { name: below.name, uuid: below.uuid } } : {}),
+      });
+    case 'vmdk':
+      return createVmdk(storage, {
+        bytes,
+        name: basename(storage.name),
+        cid: randomInt(1, 0xfffffffe),
+        ...(below ? { parent: { name: below.name, cid: below.cid } } : {}),
+      });
+    case 'vhdx':
+      return createVhdx(storage, { bytes, fixed, ids: [id(), id(), id()] });
+  }
 }
 /** Opens what `makeImage` made. */
 export function openMade(storage, format, path) {
-    try {
-        return openImage(storage, format, nodeNeighbours('media', path, true, true));
-    }
-    catch (error) {
-        if (error instanceof ImageError)
-            throw new UserError(`${path}: ${error.message}`);
-        throw error;
-    }
+  try {
+    return openImage(storage, format, nodeNeighbours('media', path, true, true));
+  } catch (error) {
+    if (error instanceof ImageError) throw new UserError(`${path}: ${error.message}`);
+    throw error;
+  }
 }
