@@ -8,6 +8,10 @@ import { AGAIN, DONE, ROM_SEGMENT, SPIN, type Outcome, type Rom } from './rom.js
 
 const PORT_92 = 0x92;
 const A20 = 0x02;
+const KEYBOARD_COMMAND = 0x64;
+const KEYBOARD_DATA = 0x60;
+const WRITE_OUTPUT_PORT = 0xd1;
+const OUTPUT_PORT_WITHOUT_A20 = 0xdd;
 const SMAP = 0x534d4150;
 const RANGE_BYTES = 20;
 const MIB = 2 ** 20;
@@ -84,6 +88,9 @@ export class SystemService {
       case 0x00:
       case 0x01:
         ports.write(PORT_92, frame.al ? control | A20 : control & ~A20, 1);
+        // The keyboard controller's gate is another way around: it is off from now on.
+        ports.write(KEYBOARD_COMMAND, WRITE_OUTPUT_PORT, 1);
+        ports.write(KEYBOARD_DATA, OUTPUT_PORT_WITHOUT_A20, 1);
         break;
       case 0x02:
         frame.al = control & A20 ? 1 : 0;
