@@ -1,5 +1,6 @@
 import { pirqOf } from '../machine/interrupts/interrupt-router.js';
 import type { PciFunction } from '../machine/pci/pci-function.js';
+import { PAM0, PAM_COUNT } from '../machine/pci/i440fx.js';
 import { PIRQRC } from '../machine/pci/piix3.js';
 import {
   BAR0,
@@ -14,7 +15,10 @@ import type { PcBoard } from './pc-board.js';
 
 /** ISA interrupts of PIRQA-PIRQD at the 8259 pair. */
 const PIRQ_IRQS: readonly number[] = [10, 10, 11, 11];
+const HOST_BRIDGE_SLOT = 0;
 const PIIX_SLOT = 1;
+const PAM0_READ_WRITE = 0x30;
+const PAM_READ_WRITE = 0x33;
 const ELCR1 = 0x4d0;
 const ELCR2 = 0x4d1;
 /** IRQ 9 (SCI), 10 and 11 are level triggered. */
@@ -42,6 +46,8 @@ const CMOS_EXTENDED_KIB = 0x17;
 const CMOS_EXTENDED_KIB_ACTUAL = 0x30;
 const CMOS_ABOVE_16M = 0x34;
 const CMOS_ABOVE_4G = 0x5b;
+/** As on QEMU: CPUs but one. */
+const CMOS_CPUS = 0x5f;
 const CMOS_CHECKSUM = 0x2e;
 const CHECKSUMMED = { first: 0x10, last: 0x2d };
 /** Coprocessor, PS/2 mouse. */
@@ -73,6 +79,11 @@ function setUpPci({ pci }: PcBoard): void {
   let memory = MEMORY_BARS;
   let io = IO_BARS;
   for (const [{ slot, function: number }, device] of pci.plugged) {
+    if (slot === HOST_BRIDGE_SLOT) {
+      // All shadow RAM can be read and written.
+      device.writeConfig(PAM0, PAM0_READ_WRITE, 1);
+      for (let n = 1; n < PAM_COUNT; n++) device.writeConfig(PAM0 + n, PAM_READ_WRITE, 1);
+    }
     if (slot === PIIX_SLOT && number === 0) {
       PIRQ_IRQS.forEach((irq, pirq) => device.writeConfig(PIRQRC + pirq, irq, 1));
     }
@@ -103,7 +114,8 @@ function alignUp(address: number, bytes: number): number {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-function setUpCmos({ rtc, ram }: PcBoard): void {
+/** What the battery-backed memory says of the machine, for firmware that looks there. */
+export function setUpCmos({ rtc, ram, localApics }: PcBoard): void {
   const write = (register: number, value: number, bytes: number): void => {
     for (let index = 0; index < bytes; index++) rtc.write(register + index, (value >>> (8 * index)) & 0xff);
   };
@@ -113,6 +125,7 @@ function setUpCmos({ rtc, ram }: PcBoard): void {
   write(CMOS_EXTENDED_KIB, extendedKib, 2);
   write(CMOS_EXTENDED_KIB_ACTUAL, extendedKib, 2);
   write(CMOS_ABOVE_16M, Math.min(0xffff, Math.max(0, ram.lowBytes - 16 * MIB) / (64 * KIB)), 2);
+  write(CMOS_CPUS, localApics.length - 1, 1);
   write(CMOS_ABOVE_4G, Math.floor(ram.highBytes / (64 * KIB)), 3);
   let sum = 0;
   for (let register = CHECKSUMMED.first; register <= CHECKSUMMED.last; register++) sum += rtc.read(register);

@@ -12,6 +12,8 @@ export interface MachineConfig {
   readonly drives: readonly DriveChoice[];
   readonly boot: BootChoice;
   readonly display: DisplayChoice;
+  /** File of the firmware; null: our own BIOS. */
+  readonly bios: string | null;
   readonly initrd: readonly string[];
   readonly append: string;
   readonly memoryBytes: number;

@@ -9,6 +9,7 @@ import { nodePacing } from '../host/node/pacing.js';
 import { nodeThreads } from '../host/node/threads.js';
 import { debugExitStatus } from '../devices/debug/debug-exit.js';
 import { UserError } from '../machine/user-error.js';
+import { FIRMWARE_UNIT, type PackagedFirmware } from '../vm/packaged-firmware.js';
 import { VirtualMachine, type BootFiles, type MachineEnd } from '../vm/virtual-machine.js';
 import type { MachineConfig } from './config.js';
 import { PngDisplay } from './displays/png-display.js';
@@ -76,6 +77,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       serial: { write: (byte) => serial?.write(byte) },
       debugConsole: { write: (byte) => void process.stderr.write(Uint8Array.of(byte)) },
       drives,
+      ...(config.bios === null ? {} : { firmware: readFirmware(config.bios) }),
       bootOrder: config.boot.order,
       bootMenu: config.boot.menu,
       onTrouble: (message) =>
@@ -119,6 +121,15 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   }
 }
 
+function readFirmware(path: string): PackagedFirmware {
+  const bytes = readNamedFile('--bios', path);
+  if (bytes.length === 0 || bytes.length % FIRMWARE_UNIT !== 0 || bytes.length > MOST_FIRMWARE)
+    throw new UserError(
+      `--bios ${path}: has ${bytes.length} bytes; firmware has a multiple of ${FIRMWARE_UNIT}, and ${MOST_FIRMWARE} at most`,
+    );
+  return { bytes };
+}
+
 async function openDisplay(
   choice: DisplayChoice,
   machine: VirtualMachine,
@@ -145,6 +156,8 @@ function sayMode(cpus: number, { kind, threads }: VirtualMachine['mode']): void 
   };
   process.stderr.write(`viv: ${cpus} CPUs run ${how[kind]}\n`);
 }
+
+const MOST_FIRMWARE = 16 * 2 ** 20;
 
 function cpuModel(name: string): ReturnType<typeof findCpuModel> {
   try {

@@ -15,7 +15,7 @@ import { Bios } from '../firmware/bios/bios.js';
 import type { BootDevice } from '../firmware/bios/machine.js';
 import { bootKernel } from '../firmware/boot/boot-kernel.js';
 import { bootMemory, type BootFile } from '../firmware/boot/boot-request.js';
-import { firmwareTables } from '../firmware/tables/firmware-tables.js';
+import { firmwareTables, type MachineShape } from '../firmware/tables/firmware-tables.js';
 import { RealClock, VirtualClock } from '../machine/clock.js';
 import { EventQueue } from '../machine/events.js';
 import { GuestRam } from '../machine/guest-ram.js';
@@ -24,6 +24,12 @@ import { enterKernel, setMemoryTypes } from './boot-cpu.js';
 import { countingBoard } from './counting-board.js';
 import { CpuCap } from './cpu-cap.js';
 import { biosDrive, type ImageDrive } from './image-drive.js';
+import {
+  firmwareConfiguration,
+  placeFirmware,
+  type FirmwareSettings,
+  type PackagedFirmware,
+} from './packaged-firmware.js';
 import { idePlaces, plugDrives } from './plug-drives.js';
 import { describeCpu } from './report.js';
 import { Scheduler, type SchedulerHost } from './scheduler.js';
@@ -58,6 +64,8 @@ export interface VirtualMachineOptions {
   /** Which kinds of drives the BIOS tries, in this order, and whether it asks first. */
   readonly bootOrder?: readonly BootDevice[];
   readonly bootMenu?: boolean;
+  /** Starts instead of our own BIOS. */
+  readonly firmware?: PackagedFirmware;
   /** Something of the host's keeps a drive from going on; the machine rests until `resume`. */
   readonly onTrouble?: (message: string) => void;
 }
@@ -95,6 +103,7 @@ function threadsBeside({ threads, topology, virtualClock, engine }: VirtualMachi
 
 /** Windows of the engine (Engine.windows). */
 const DISPLAY_WINDOW = 0;
+const FIRMWARE_WINDOW = 1;
 const BOOT_ORDER: readonly BootDevice[] = ['disk', 'cdrom', 'floppy'];
 
 /** A PC: CPUs, board and firmware, joined and ready to start from a drive, or from a kernel directly. */
@@ -126,7 +135,7 @@ export class VirtualMachine {
       cpus,
       lowBytes: layout.lowBytes,
       highBytes: layout.highBytes,
-      windows: [VGA_MEMORY_BYTES],
+      windows: [VGA_MEMORY_BYTES, ...(options.firmware ? [options.firmware.bytes.length] : [])],
       board: counted,
       runtime: options.modules.runtime,
       interpreter: options.modules.interpreter,
@@ -189,7 +198,21 @@ export class VirtualMachine {
     plugDrives(board, options.drives ?? [], cpus);
     for (const drive of options.drives ?? []) drive.onTrouble = (message) => this.trouble(message);
     this.bios = this.makeBios();
+    if (options.firmware) {
+      engine.windows[FIRMWARE_WINDOW]!.set(options.firmware.bytes);
+      firmwareConfiguration(board, this.firmwareSettings).attach(board.ports);
+    }
     if (engine.mailboxes.threads > 0) this.threads = this.scheduler.threads = this.startThreads(counted);
+  }
+
+  private get shape(): MachineShape {
+    const { ram, options } = this;
+    const memory = { lowBytes: ram.lowBytes, highBytes: ram.highBytes };
+    return { topology: options.topology, nodes: options.nodes ?? 1, memory };
+  }
+  private get firmwareSettings(): FirmwareSettings {
+    const { bootOrder = BOOT_ORDER, bootMenu = false } = this.options;
+    return { shape: this.shape, bootOrder, bootMenu };
   }
 
   private makeBios(): Bios {
@@ -256,10 +279,18 @@ export class VirtualMachine {
     enterKernel(engine.memory, engine.processors[0]!, engine.runtime, state);
   }
 
-  /** Resets the machine, whose BIOS then starts a system from a drive. */
+  /** Resets the machine, whose firmware then starts a system from a drive. */
   bootFromDrives(): void {
     this.restart = () => this.bootFromDrives();
-    const { engine } = this;
+    const { engine, board, options } = this;
+    if (options.firmware) {
+      board.reset();
+      engine.setA20(true);
+      const at = placeFirmware(board, options.firmware, this.firmwareSettings);
+      engine.placeWindow(FIRMWARE_WINDOW, at, { readOnly: true });
+      // The processor begins at its reset vector.
+      return;
+    }
     this.setUpBoard();
     enterKernel(engine.memory, engine.processors[0]!, engine.runtime, this.bios.start());
   }
@@ -270,9 +301,7 @@ export class VirtualMachine {
     board.reset();
     setUpAsBios(board);
     engine.setA20(true);
-    const layout = { lowBytes: ram.lowBytes, highBytes: ram.highBytes };
-    const { topology, nodes = 1 } = options;
-    const { tables, rsdp } = firmwareTables({ topology, nodes, memory: layout });
+    const { tables, rsdp } = firmwareTables(this.shape);
     for (const { address, bytes } of tables) ram.write(address, bytes);
     if (options.cpuModel.features.has('MTRR'))
       for (const processor of engine.processors) setMemoryTypes(engine.memory, processor);

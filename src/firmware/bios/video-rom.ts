@@ -12,11 +12,15 @@ export type VideoRom = Rom;
 
 export function videoRom(): VideoRom {
   const code = new RomCode(BYTES);
-  // Signature, length, entry: there is nothing to set up.
-  code.put(0x55, 0xaa, BYTES / BLOCK, 0xcb);
+  // Signature, length, entry.
+  code.put(0x55, 0xaa, BYTES / BLOCK).near('initialize', 0xe9);
   code.org(0x1e).text('IBM').put(0);
   code.org(0x40).label('name').text('Vivarium VGA BIOS').put(0);
   services(code, [0x10]);
+  // Other firmware calls this when it starts: INT 10h leads here, and mode 3 is set.
+  // push ds; xor ax,ax; mov ds,ax; mov word [40h],int10; mov [42h],cs; pop ds; mov ax,3; int 10h; retf
+  code.label('initialize').put(0x1e, 0x31, 0xc0, 0x8e, 0xd8).offset('int10', 0xc7, 0x06, 0x40, 0x00);
+  code.put(0x8c, 0x0e, 0x42, 0x00, 0x1f, 0xb8, 0x03, 0x00, 0xcd, 0x10, 0xcb);
   // mov ax,4F05h; int 10h; retf
   code.label('window').put(0xb8, 0x05, 0x4f, 0xcd, 0x10, 0xcb);
   // What INT 10h, 1Bh points to: all modes but 8-0Ch, 400 lines, and what functions there are.

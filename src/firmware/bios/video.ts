@@ -145,6 +145,7 @@ export class Video {
     registers.load(mode, (this.byte(B.VIDEO_FLAGS) & 0x08) !== 0);
     if (!keepMemory) this.clear(mode);
     this.setByte(B.VIDEO_MODE, number);
+    this.setWord(B.EQUIPMENT, (this.word(B.EQUIPMENT) & ~0x30) | (number === 7 ? 0x30 : 0x20));
     this.setWord(B.COLUMNS, mode.columns);
     this.setWord(B.PAGE_BYTES, mode.pageBytes);
     this.setWord(B.PAGE_START, 0);

@@ -4,10 +4,10 @@ import { RESET_VALUE } from './board.js';
 import { systemDescriptionTable } from './sdt.js';
 import { TableBytes } from './table-bytes.js';
 
-// PIIX4's registers under their ACPI names
-const PM1A_EVENT = PM_BASE + 0x00;
-const PM1A_CONTROL = PM_BASE + 0x04;
-const PM_TIMER = PM_BASE + 0x08;
+// PIIX4's registers under their ACPI names, from the base of power management
+const PM1A_EVENT = 0x00;
+const PM1A_CONTROL = 0x04;
+const PM_TIMER = 0x08;
 
 const SYSTEM_IO = 1;
 const BYTE_ACCESS = 1;
@@ -32,14 +32,14 @@ const NO_C3 = 1001;
 const CMOS_CENTURY = 0x32;
 
 /** Fixed ACPI Description Table, revision 3 (ACPI 2.0, section 5.2.8): the first with a reset register that all systems read. */
-export function fadt(facsAddress: number, dsdtAddress: number): Uint8Array {
+export function fadt(facsAddress: number, dsdtAddress: number, base = PM_BASE): Uint8Array {
   const table = new TableBytes()
     .u32(facsAddress, dsdtAddress)
     .u8(0, 0) // reserved, preferred profile: unspecified
     .u16(SCI_IRQ)
     .u32(0) // SMI_CMD: none, the board is in ACPI mode always
     .u8(0, 0, 0, 0)
-    .u32(PM1A_EVENT, 0, PM1A_CONTROL, 0, 0, PM_TIMER, 0, 0)
+    .u32(base + PM1A_EVENT, 0, base + PM1A_CONTROL, 0, 0, base + PM_TIMER, 0, 0)
     .u8(4, 2, 0, 4, 0, 0, 0, 0) // lengths of PM1_EVT, PM1_CNT, PM2_CNT, PM_TMR, GPE0, GPE1; GPE1 base; CST_CNT
     .u16(NO_C2, NO_C3, 0, 0) // latencies, flush size and stride
     .u8(0, 0, 0, 0, CMOS_CENTURY) // duty offset and width, alarm day and month, century
@@ -48,12 +48,12 @@ export function fadt(facsAddress: number, dsdtAddress: number): Uint8Array {
     .u32(WBINVD | PROC_C1 | SLP_BUTTON | FIX_RTC | RESET_REG_SUP);
   ioAddress(table, RESET_CONTROL, 8, BYTE_ACCESS);
   table.u8(RESET_VALUE, 0, 0, 0).u64(facsAddress, dsdtAddress);
-  ioAddress(table, PM1A_EVENT, 32, WORD_ACCESS);
+  ioAddress(table, base + PM1A_EVENT, 32, WORD_ACCESS);
   noAddress(table);
-  ioAddress(table, PM1A_CONTROL, 16, WORD_ACCESS);
+  ioAddress(table, base + PM1A_CONTROL, 16, WORD_ACCESS);
   noAddress(table);
   noAddress(table);
-  ioAddress(table, PM_TIMER, 32, DWORD_ACCESS);
+  ioAddress(table, base + PM_TIMER, 32, DWORD_ACCESS);
   noAddress(table);
   noAddress(table);
   return systemDescriptionTable('FACP', 3, table.finish());

@@ -14,6 +14,9 @@ export const PM_BASE = 0x600;
 const PM_BYTES = 0x40;
 const PMREGMISC = 0x80;
 const PMREGMISC_ENABLE = 1;
+/** Device activity B: an SMI when the APM control port is written. */
+const DEVACTB = 0x58;
+const DEVACTB_APMC_EN = 1 << 25;
 const SMBBA = 0x90;
 export const SMBUS_BASE = 0x700;
 /** SMBus host configuration. */
@@ -67,7 +70,8 @@ export interface SavedPiix4Pm extends SavedPciFunction {
 export class Piix4Pm extends PciFunction implements PortDevice {
   private mapping: Mapping | undefined;
   private ports: PortBus | undefined;
-  private base = 0;
+  /** Port that the registers are at; 0: nowhere. */
+  base = 0;
   private readonly smbus = new Piix4Smbus(() => this.smbusBase);
   private smbusMapping: Mapping | undefined;
   private smbusBase = 0;
@@ -96,6 +100,8 @@ export class Piix4Pm extends PciFunction implements PortDevice {
     this.allow(SMBBA, 4, SMBBA_WRITABLE);
     this.set8(SMBHSTCFG, SMBHSTCFG_ENABLE | SMBHSTCFG_IRQ9);
     this.allow(SMBHSTCFG, 1, SMBHSTCFG_WRITABLE);
+    // There is no system-management mode: firmware is told that its SMI handler is in place.
+    this.set32(DEVACTB, DEVACTB_APMC_EN);
     this.set8(0x3c, SCI_IRQ);
   }
 
