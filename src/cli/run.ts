@@ -71,7 +71,7 @@ export function runCommand(): Command {
     .option('--cdrom <file>', 'CD or DVD image, or "empty"', several, [])
     .option('--floppy <file>', 'floppy image, or "empty"', several, [])
     .option('--boot <settings>', 'order=cda (disk, CD, floppy), menu=on asks')
-    .option('--bios <file>', 'firmware instead of our own: SeaBIOS or OVMF as made for QEMU')
+    .option('--bios <file>', 'firmware instead of our own: SeaBIOS, or OVMF ,vars=FILE with its variables')
     .option('--display <kind>', 'screen: none, text, vnc=HOST:PORT or png=FILE', 'none')
     .option('--memory <size>', 'memory of the machine', '512M')
     .option('--cpus <n>', 'virtual CPUs; 32,sockets=2,cores=8,threads=2 says how they are grouped', '1')

@@ -3,6 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { findCpuModel, UnknownCpuModel } from '../engine/cpu-model.js';
 import { typedKeys } from '../devices/input/typed-keys.js';
+import { lockFile } from '../host/node/file-lock.js';
+import { FileStorage } from '../host/node/file-storage.js';
 import { openConsole, type SerialConsole } from '../host/node/console.js';
 import { loadEngineModules } from '../host/node/engine-modules.js';
 import { nodePacing } from '../host/node/pacing.js';
@@ -54,7 +56,9 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   let machine: VirtualMachine | undefined;
   const counts = { disk: 0, cdrom: 0, floppy: 0 };
   const drives: ImageDrive[] = [];
+  let firmware: ReturnType<typeof openFirmware> | null = null;
   try {
+    if (config.bios !== null) firmware = openFirmware(config.bios);
     for (const choice of config.drives) drives.push(openDrive(choice, counts[choice.kind]++));
     machine = new VirtualMachine({
       memoryBytes: config.memoryBytes,
@@ -77,7 +81,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       serial: { write: (byte) => serial?.write(byte) },
       debugConsole: { write: (byte) => void process.stderr.write(Uint8Array.of(byte)) },
       drives,
-      ...(config.bios === null ? {} : { firmware: readFirmware(config.bios) }),
+      ...(firmware ? { firmware: firmware.firmware } : {}),
       bootOrder: config.boot.order,
       bootMenu: config.boot.menu,
       onTrouble: (message) =>
@@ -116,18 +120,38 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   } finally {
     machine?.close();
     for (const drive of drives) drive.close();
+    firmware?.close();
     clearTimeout(timer);
     closeAll();
   }
 }
 
-function readFirmware(path: string): PackagedFirmware {
+/** `FILE`, or `FILE,vars=FILE` with the variables that UEFI firmware keeps. */
+function openFirmware(text: string): { firmware: PackagedFirmware; close: () => void } {
+  const [path, ...settings] = text.split(/,(?=vars=)/) as [string, ...string[]];
   const bytes = readNamedFile('--bios', path);
   if (bytes.length === 0 || bytes.length % FIRMWARE_UNIT !== 0 || bytes.length > MOST_FIRMWARE)
     throw new UserError(
       `--bios ${path}: has ${bytes.length} bytes; firmware has a multiple of ${FIRMWARE_UNIT}, and ${MOST_FIRMWARE} at most`,
     );
-  return { bytes };
+  if (settings.length === 0) return { firmware: { bytes }, close: () => {} };
+  const file = settings[0]!.slice('vars='.length);
+  const unlock = lockFile('--bios vars', file);
+  const storage = FileStorage.open('--bios vars', file, 'write');
+  const variables = new Uint8Array(storage.size);
+  if (variables.length === 0 || variables.length % FIRMWARE_UNIT !== 0 || variables.length > MOST_FIRMWARE)
+    throw new UserError(
+      `--bios vars=${file}: has ${variables.length} bytes, and is no flash of variables; copy OVMF_VARS_4M.fd for one`,
+    );
+  storage.read(0, variables);
+  const changed = (offset: number, length: number): void =>
+    storage.write(offset, variables.subarray(offset, offset + length));
+  const close = (): void => {
+    storage.flush();
+    storage.close();
+    unlock();
+  };
+  return { firmware: { bytes, variables: { bytes: variables, changed } }, close };
 }
 
 async function openDisplay(

@@ -1,4 +1,5 @@
 import { FwCfg } from '../devices/legacy/fw-cfg.js';
+import { NorFlash } from '../devices/legacy/nor-flash.js';
 import type { PcBoard } from '../devices/pc-board.js';
 import { setUpCmos } from '../devices/power-on-setup.js';
 import { pcMemoryMap } from '../firmware/boot/memory-map.js';
@@ -10,11 +11,13 @@ import { FOUR_GIB, ROM_AREA_END } from '../machine/memory-map.js';
 
 /** Firmware from elsewhere that was made for QEMU: SeaBIOS, OVMF. */
 export interface PackagedFirmware {
-  /** The ROM that ends at 4 GiB; a multiple of 64 KiB, 16 MiB at most. */
+  /** The ROM that ends at 4 GiB; a multiple of 4 KiB, 16 MiB at most. */
   readonly bytes: Uint8Array;
+  /** What it keeps from one start to the next, in flash below the ROM, and who is told of changes. */
+  readonly variables?: { bytes: Uint8Array; changed: (offset: number, length: number) => void };
 }
 
-export const FIRMWARE_UNIT = 0x10000;
+export const FIRMWARE_UNIT = 0x1000;
 /** What of the ROM is seen below 1 MiB. */
 const LOW_BYTES = 0x20000;
 
@@ -75,6 +78,14 @@ export function firmwareConfiguration(board: PcBoard, { shape, bootMenu }: Firmw
       ['vgaroms/vivarium.bin', videoRom().bytes],
     ]),
   });
+}
+
+/** The flash that the firmware keeps its variables in, where it has one. */
+export function plugVariables({ mmio }: PcBoard, { bytes, variables }: PackagedFirmware): NorFlash | null {
+  if (!variables) return null;
+  const flash = new NorFlash(variables.bytes, variables.changed);
+  mmio.map(FOUR_GIB - bytes.length - variables.bytes.length, variables.bytes.length, flash);
+  return flash;
 }
 
 /** After a reset of the board: what lies below 1 MiB and in the battery-backed memory. Gives where the ROM begins. */

@@ -6,6 +6,7 @@ import * as L from '../engine/layout.js';
 import type { Processor } from '../engine/processor.js';
 import { hypercall } from '../engine/runtime-module.js';
 import type { Translator } from '../engine/translator/translator.js';
+import type { NorFlash } from '../devices/legacy/nor-flash.js';
 import { PcBoard } from '../devices/pc-board.js';
 import { setUpAsBios } from '../devices/power-on-setup.js';
 import type { SerialBackend } from '../devices/serial/uart16550.js';
@@ -26,6 +27,7 @@ import { CpuCap } from './cpu-cap.js';
 import { biosDrive, type ImageDrive } from './image-drive.js';
 import {
   firmwareConfiguration,
+  plugVariables,
   placeFirmware,
   type FirmwareSettings,
   type PackagedFirmware,
@@ -117,6 +119,7 @@ export class VirtualMachine {
   private ended: MachineEnd | null = null;
   private resetAsked = false;
   private readonly bios: Bios;
+  private readonly flash: NorFlash | null = null;
   /** What a reset brings back. */
   private restart: () => void = () => {};
 
@@ -201,6 +204,7 @@ export class VirtualMachine {
     if (options.firmware) {
       engine.windows[FIRMWARE_WINDOW]!.set(options.firmware.bytes);
       firmwareConfiguration(board, this.firmwareSettings).attach(board.ports);
+      this.flash = plugVariables(board, options.firmware);
     }
     if (engine.mailboxes.threads > 0) this.threads = this.scheduler.threads = this.startThreads(counted);
   }
@@ -285,6 +289,7 @@ export class VirtualMachine {
     const { engine, board, options } = this;
     if (options.firmware) {
       board.reset();
+      this.flash?.reset();
       engine.setA20(true);
       const at = placeFirmware(board, options.firmware, this.firmwareSettings);
       engine.placeWindow(FIRMWARE_WINDOW, at, { readOnly: true });
