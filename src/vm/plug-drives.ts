@@ -32,6 +32,8 @@ export function idePlaces(drives: readonly ImageDrive[]): (ImageDrive | undefine
 }
 
 const MOST_QUEUES = 16;
+/** UEFI's driver makes two pairs, whatever the number of CPUs. */
+const NVME_QUEUES = 4;
 
 /** Plugs in the controllers of the drives that are not on IDE. */
 export function plugDrives(board: PcBoard, drives: readonly ImageDrive[], cpus: number): void {
@@ -50,7 +52,7 @@ export function plugDrives(board: PcBoard, drives: readonly ImageDrive[], cpus: 
   const ahci = drives.filter(({ bus }) => bus === 'ahci');
   for (let first = 0; first < ahci.length; first += AHCI_PORTS)
     plug(ahci[first]!, new Ahci(ahci.slice(first, first + AHCI_PORTS), ram));
-  for (const drive of drives) if (drive.bus === 'nvme') plug(drive, new Nvme(drive, ram, queues));
+  for (const drive of drives) if (drive.bus === 'nvme') plug(drive, new Nvme(drive, ram, Math.max(queues, NVME_QUEUES)));
   const scsi = drives.filter(({ bus }) => bus === 'scsi');
   if (scsi.length > 0) {
     const targets = scsi.map((drive) =>
