@@ -78,7 +78,7 @@ export function readQcow2Header(storage: Storage): Qcow2Header {
   const name = new Uint8Array(nameAt === 0 ? 0 : nameBytes);
   storage.read(nameAt, name);
   const zstd = (features & COMPRESSION_TYPE) !== 0 && headerBytes > V3_HEADER && bytes[104] === 1;
-  return {
+  const header: Qcow2Header = {
     version,
     clusterBits,
     bytes: u64be(view, 24),
@@ -93,6 +93,30 @@ export function readQcow2Header(storage: Storage): Qcow2Header {
     dirty: (features & DIRTY) !== 0,
     zstd,
   };
+  checkHeader(header, storage.size);
+  return header;
+}
+
+/** Tables where tables can be, of sizes that tables can have. */
+function checkHeader(header: Qcow2Header, fileBytes: number): void {
+  const cluster = 2 ** header.clusterBits;
+  const inFile = (at: number, length: number, what: string): void => {
+    if (at % cluster !== 0 || at + length > Math.ceil(fileBytes / cluster) * cluster)
+      throw new ImageError(
+        `${what} is said to be at ${at}, where it cannot be in a file of ${fileBytes} bytes`,
+      );
+  };
+  const needed = Math.ceil(header.bytes / (cluster * (cluster / 8)));
+  if (header.l1Size < needed || header.l1Size * 8 > MOST_L1_BYTES)
+    throw new ImageError(
+      `its first table has ${header.l1Size} entries, and ${needed} are needed for ${header.bytes} bytes`,
+    );
+  if (header.refcountOrder > 6)
+    throw new ImageError(`its reference counts have 2^${header.refcountOrder} bits; 64 is the most`);
+  if (header.refcountTableClusters * cluster > MOST_REFCOUNT_TABLE)
+    throw new ImageError('its table of reference counts is larger than one can be');
+  inFile(header.l1At, header.l1Size * 8, 'its first table');
+  inFile(header.refcountTableAt, header.refcountTableClusters * cluster, 'its table of reference counts');
 }
 
 function backingFormat(storage: Storage, from: number, end: number): string | null {
@@ -128,18 +152,6 @@ export class Qcow2Image extends SparseImage {
     this.clusterBytes = 2 ** header.clusterBits;
     this.entries = this.clusterBytes / 8;
     this.bytes = header.bytes;
-    const needed = Math.ceil(header.bytes / (this.clusterBytes * this.entries));
-    if (header.l1Size < needed || header.l1Size * 8 > MOST_L1_BYTES)
-      throw new ImageError(
-        `its first table has ${header.l1Size} entries, and ${needed} are needed for ${header.bytes} bytes`,
-      );
-    if (header.refcountOrder > 6)
-      throw new ImageError(`its reference counts have 2^${header.refcountOrder} bits; 64 is the most`);
-    this.inFile(header.l1At, header.l1Size * 8, 'its first table');
-    const refcountBytes = header.refcountTableClusters * this.clusterBytes;
-    if (refcountBytes > MOST_REFCOUNT_TABLE)
-      throw new ImageError('its table of reference counts is larger than one can be');
-    this.inFile(header.refcountTableAt, refcountBytes, 'its table of reference counts');
     if (header.dirty && !storage.readOnly)
       throw new ImageError(
         'it was not closed (lazy reference counts): run "viv media check --repair" on it first, or open it read-only',
@@ -226,7 +238,7 @@ export class Qcow2Image extends SparseImage {
     if (high & COMPRESSED) return { kind: 'packed', unpack: () => this.unpack(high, low) };
     if (low & ZERO && this.header.version === 3) return { kind: 'zero' };
     if (at === 0) return { kind: 'none' };
-    if (at % this.clusterBytes !== 0)
+    if (at % this.clusterBytes !== 0 || at >= this.storage.size)
       throw new ImageError(`a cluster is said to be at ${at}, where none can be`);
     return { kind: 'data', at, shared: (high & COPIED) === 0 };
   }

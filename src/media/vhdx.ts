@@ -32,6 +32,7 @@ const FULLY_PRESENT = 6;
 const PARTIALLY_PRESENT = 7;
 
 const HAS_PARENT = 2;
+const MOST_BYTES = 64 * 2 ** 40;
 const MOST_BAT = 256 * MIB;
 
 /** A GUID as it is written: three numbers in little endian, then bytes. */
@@ -308,7 +309,10 @@ function readMetadata(
   const sectorBytes = sector.getUint32(0, true);
   if (sectorBytes !== 512 && sectorBytes !== 4096)
     throw new ImageError(`its sectors have ${sectorBytes} bytes, which cannot be`);
-  return { bytes: u64le(size, 0), blockBytes, sectorBytes };
+  const bytes = u64le(size, 0);
+  if (bytes === 0 || bytes > MOST_BYTES)
+    throw new ImageError(`it is said to have ${bytes} bytes, which cannot be`);
+  return { bytes, blockBytes, sectorBytes };
 }
 
 const BLOCK = 32 * MIB;

@@ -52,7 +52,8 @@ export function plugDrives(board: PcBoard, drives: readonly ImageDrive[], cpus: 
   const ahci = drives.filter(({ bus }) => bus === 'ahci');
   for (let first = 0; first < ahci.length; first += AHCI_PORTS)
     plug(ahci[first]!, new Ahci(ahci.slice(first, first + AHCI_PORTS), ram));
-  for (const drive of drives) if (drive.bus === 'nvme') plug(drive, new Nvme(drive, ram, Math.max(queues, NVME_QUEUES)));
+  for (const drive of drives)
+    if (drive.bus === 'nvme') plug(drive, new Nvme(drive, ram, Math.max(queues, NVME_QUEUES)));
   const scsi = drives.filter(({ bus }) => bus === 'scsi');
   if (scsi.length > 0) {
     const targets = scsi.map((drive) =>
