@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RawImage } from '../media/raw.js';
+import { MemoryStorage, StorageError } from '../media/storage.js';
+import { biosDrive, ImageDrive } from './image-drive.js';
+
+/** A file on a host whose disk is full, or gone, now and then. */
+class Troubled extends MemoryStorage {
+  broken = false;
+  private check(): void {
+    if (this.broken) throw new StorageError('disk.img cannot be written: no space left');
+  }
+  override read(position: number, target: Uint8Array): void {
+    this.check();
+    super.read(position, target);
+  }
+  override write(position: number, bytes: Uint8Array): void {
+    this.check();
+    super.write(position, bytes);
+  }
+}
+
+function drive(): { storage: Troubled; drive: ImageDrive; messages: string[] } {
+  const storage = new Troubled('disk.img', new Uint8Array(8192));
+  const made = new ImageDrive({
+    kind: 'disk',
+    bus: 'ide',
+    image: new RawImage(storage),
+    name: 'hard disk 1',
+    model: 'M',
+    serial: 'S',
+  });
+  const messages: string[] = [];
+  made.onTrouble = (message) => messages.push(message);
+  return { storage, drive: made, messages };
+}
+
+test('what the host cannot do waits, in order, and is done when it can', () => {
+  const { storage, drive: disk, messages } = drive();
+  const done: string[] = [];
+  storage.broken = true;
+  disk.write(0, [new Uint8Array(512).fill(1)], (ok) => done.push(`first ${ok}`));
+  disk.write(0, [new Uint8Array(512).fill(2)], (ok) => done.push(`second ${ok}`));
+  const read = new Uint8Array(512);
+  disk.read(0, [read], (ok) => done.push(`read ${ok}`));
+  assert.deepEqual(done, []);
+  assert.deepEqual(messages, ['disk.img cannot be written: no space left']);
+  assert.equal(disk.retry(), false);
+  assert.deepEqual(done, []);
+  storage.broken = false;
+  assert.equal(disk.retry(), true);
+  assert.deepEqual(done, ['first true', 'second true', 'read true']);
+  assert.equal(read[0], 2);
+  assert.equal(disk.troubled, false);
+});
+
+test('the BIOS asks again until the host can', () => {
+  const { storage, drive: disk } = drive();
+  const bios = biosDrive(disk);
+  storage.write(512, new Uint8Array(512).fill(9));
+  storage.broken = true;
+  assert.equal(bios.read(1, 1), null);
+  assert.equal(bios.read(1, 1), null);
+  storage.broken = false;
+  disk.retry();
+  assert.equal(bios.read(1, 1)![0], 9);
+});
+
+test('an empty drive has no sectors and does nothing', () => {
+  const { drive: disk } = drive();
+  const cd = new ImageDrive({
+    kind: 'cdrom',
+    bus: 'ide',
+    image: null,
+    name: 'CD 1',
+    model: 'M',
+    serial: 'S',
+  });
+  assert.equal(cd.sectors, 0);
+  let ended: boolean | null = null;
+  cd.read(0, [new Uint8Array(2048)], (ok) => (ended = ok));
+  assert.equal(ended, false);
+  assert.equal(cd.takeChange(), false);
+  cd.insert(new RawImage(new MemoryStorage('cd', new Uint8Array(4096))), 'CD 1');
+  assert.equal(cd.sectors, 2);
+  assert.equal(cd.takeChange(), true);
+  assert.equal(disk.readOnly, false);
+  assert.equal(cd.readOnly, true);
+});

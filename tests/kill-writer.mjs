@@ -1,0 +1,25 @@
+// Writes to an image until it is killed: "n" on a line when step n is flushed. Arguments: file, seed.
+import { openFile } from '../dist/manager/media/open-file.js';
+
+const [path, seed] = process.argv.slice(2);
+const image = openFile({ option: 'kill', path, format: null, write: true, anywhere: false });
+let state = Number(seed);
+const next = (below) => {
+  state ^= state << 13;
+  state ^= state >>> 17;
+  state ^= state << 5;
+  return (state >>> 0) % below;
+};
+for (let step = 1; ; step++) {
+  for (let n = 1 + next(5); n > 0; n--) {
+    const sector = next(image.bytes / 4096);
+    // What a place must have at least: the step in which it was written.
+    const bytes = new Uint8Array(4096);
+    new DataView(bytes.buffer).setUint32(0, step);
+    // Said before it is done: nothing is written that was not told of.
+    process.stdout.write(`w ${sector} ${step}\n`);
+    image.write(sector * 4096, bytes);
+  }
+  image.flush();
+  process.stdout.write(`f ${step}\n`);
+}
