@@ -32,6 +32,9 @@ for disk in ${DISKS.map(({ bus }) => bus).join(' ')}; do
   fstrim /a && echo "$disk trimmed"
   umount /a
 done
+modprobe floppy
+md5sum /dev/fd0
+dd if=/dev/fd0 of=/dev/fd0 bs=18k count=1 seek=79 2>/dev/null && sync && echo "floppy written"
 mount -t iso9660 /dev/sr0 /a
 md5sum /a/content
 umount /a
@@ -56,6 +59,10 @@ test('Debian mounts and writes a disk on every controller, and reads a CD', () =
     }
     const iso = join(folder, 'cd.iso');
     execFileSync('xorriso', ['-as', 'mkisofs', '-quiet', '-R', '-o', iso, root], { stdio: 'ignore' });
+    const floppy = join(folder, 'floppy.img');
+    const floppyContent = randomBytes(1_474_560);
+    writeFileSync(floppy, floppyContent);
+    const floppySum = createHash('md5').update(floppyContent).digest('hex');
     const { kernel, initrd, modules, append } = await debianGuest({
       arch: 'amd64',
       flavour: 'generic',
@@ -64,12 +71,17 @@ test('Debian mounts and writes a disk on every controller, and reads a CD', () =
     });
     const { status, output } = await viv(
       ...['run', '--kernel', kernel, '--initrd', `${initrd},${modules}`, '--append', `${append} quiet`],
-      ...[...drives, '--cdrom', iso, '--timeout', '120'],
+      ...[...drives, '--cdrom', iso, '--floppy', floppy, '--timeout', '120'],
     );
     assert.equal(status, 0, output);
     assert.doesNotMatch(output, COMPLAINTS);
     assert.doesNotMatch(output, /I\/O error|failed command|timeout/i);
     assert.equal(output.split(sum).length - 1, DISKS.length + 1, output);
+    assert.ok(output.includes(floppySum), output);
+    assert.match(output, /floppy written/);
+    // The first track is now the last, too.
+    const after = readFileSync(floppy);
+    assert.ok(after.subarray(79 * 18432).equals(floppyContent.subarray(0, 18432)));
     for (const { bus, format } of DISKS) {
       assert.match(output, new RegExp(`${bus} copied`), output);
       assert.match(output, new RegExp(`${bus} trimmed`), output);

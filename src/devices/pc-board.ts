@@ -28,6 +28,7 @@ import { KvmCalls } from './paravirt/kvm-calls.js';
 import { KvmClock } from './paravirt/kvm-clock.js';
 import { KvmSteal } from './paravirt/kvm-steal.js';
 import { COM1, COM2, Uart16550, type SerialBackend } from './serial/uart16550.js';
+import { FLOPPY_IRQ, FloppyController } from './storage/floppy-controller.js';
 import { IDE_IRQS, IdeController } from './storage/ide-controller.js';
 import { HPET_BYTES, Hpet } from './timers/hpet.js';
 import { I8254 } from './timers/i8254.js';
@@ -76,6 +77,8 @@ export interface PcBoardOptions {
   /** Memory of the display, and what shows it to the guest; without it there is no display. */
   /** Drives on the IDE controller: primary master and slave, secondary master and slave. */
   ide?: readonly (Drive | undefined)[];
+  /** Floppy drives A and B. */
+  floppies?: readonly (Drive | undefined)[];
   display?: { memory: Uint8Array; window: PlaceWindow };
 }
 
@@ -110,6 +113,8 @@ export class PcBoard implements BoardAccess {
   private readonly port61: Port61;
   private readonly a20: A20Gate;
   private readonly dma: DmaControllers;
+  private readonly floppy: FloppyController;
+  readonly floppies: readonly (Drive | undefined)[];
   private readonly randomWord = new BigUint64Array(1);
 
   constructor(options: PcBoardOptions) {
@@ -182,6 +187,9 @@ export class PcBoard implements BoardAccess {
     });
     this.dma = new DmaControllers();
     this.dma.attach(ports);
+    this.floppies = options.floppies ?? [];
+    this.floppy = new FloppyController(this.floppies, ram, this.dma, this.router.isaLine(FLOPPY_IRQ));
+    this.floppy.attach(ports);
     new DebugConsole(options.debugConsole ?? (() => {})).attach(ports);
     if (options.debugExit) new DebugExit(options.debugExit).attach(ports);
 
@@ -200,7 +208,7 @@ export class PcBoard implements BoardAccess {
   reset(): void {
     for (const device of [this.pci, this.pic, this.ioApic]) device.reset();
     for (const apic of this.localApics) apic.reset();
-    for (const device of [this.hpet, this.pit, this.port61, this.rtc, this.dma, ...this.serial])
+    for (const device of [this.floppy, this.hpet, this.pit, this.port61, this.rtc, this.dma, ...this.serial])
       device.reset();
     this.keyboard.reset();
     this.port92.reset();
@@ -357,6 +365,7 @@ export class PcBoard implements BoardAccess {
       ['8042', this.keyboard],
       ...uarts,
       ['DMA', this.dma],
+      ['floppy', this.floppy],
       ['kvmclock', this.kvmClock],
       ['steal time', this.kvmSteal],
     ];

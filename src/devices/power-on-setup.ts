@@ -40,6 +40,8 @@ const MEMORY_BARS = 0xe0000000;
 const IO_BARS = 0xc000;
 
 // CMOS bytes that tell the size of memory
+const CMOS_FLOPPIES = 0x10;
+const FLOPPY_144 = 4;
 const CMOS_EQUIPMENT = 0x14;
 const CMOS_BASE_KIB = 0x15;
 const CMOS_EXTENDED_KIB = 0x17;
@@ -115,12 +117,14 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /** What the battery-backed memory says of the machine, for firmware that looks there. */
-export function setUpCmos({ rtc, ram, localApics }: PcBoard): void {
+export function setUpCmos({ rtc, ram, localApics, floppies }: PcBoard): void {
   const write = (register: number, value: number, bytes: number): void => {
     for (let index = 0; index < bytes; index++) rtc.write(register + index, (value >>> (8 * index)) & 0xff);
   };
   const extendedKib = Math.min(0xffff, Math.max(0, ram.lowBytes - MIB) / KIB);
-  write(CMOS_EQUIPMENT, EQUIPMENT, 1);
+  const drives = floppies.length;
+  write(CMOS_EQUIPMENT, EQUIPMENT | (drives > 0 ? 1 | ((drives - 1) << 6) : 0), 1);
+  write(CMOS_FLOPPIES, (drives > 0 ? FLOPPY_144 << 4 : 0) | (drives > 1 ? FLOPPY_144 : 0), 1);
   write(CMOS_BASE_KIB, BASE_KIB, 2);
   write(CMOS_EXTENDED_KIB, extendedKib, 2);
   write(CMOS_EXTENDED_KIB_ACTUAL, extendedKib, 2);

@@ -31,6 +31,18 @@ export function idePlaces(drives: readonly ImageDrive[]): (ImageDrive | undefine
   return places;
 }
 
+const FLOPPY_PLACES = 2;
+
+/** The floppy drives A and B. */
+export function floppyPlaces(drives: readonly ImageDrive[]): ImageDrive[] {
+  const floppies = drives.filter(({ kind }) => kind === 'floppy');
+  if (floppies.length > FLOPPY_PLACES)
+    throw new UserError(
+      `--floppy: a machine has ${FLOPPY_PLACES} floppy drives at most, and ${floppies.length} were given`,
+    );
+  return floppies;
+}
+
 const MOST_QUEUES = 16;
 /** UEFI's driver makes two pairs, whatever the number of CPUs. */
 const NVME_QUEUES = 4;

@@ -32,7 +32,7 @@ import {
   type FirmwareSettings,
   type PackagedFirmware,
 } from './packaged-firmware.js';
-import { idePlaces, plugDrives } from './plug-drives.js';
+import { floppyPlaces, idePlaces, plugDrives } from './plug-drives.js';
 import { describeCpu } from './report.js';
 import { Scheduler, type SchedulerHost } from './scheduler.js';
 import { Threads, type ThreadHost } from './threads.js';
@@ -193,6 +193,7 @@ export class VirtualMachine {
       },
       a20: (enabled) => this.engine.setA20(enabled),
       ide: idePlaces(options.drives ?? []),
+      floppies: floppyPlaces(options.drives ?? []),
       display: {
         memory: engine.windows[DISPLAY_WINDOW]!,
         window: (physical) => engine.placeWindow(DISPLAY_WINDOW, physical),
