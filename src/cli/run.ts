@@ -68,7 +68,7 @@ export function runCommand(): Command {
       several,
       [],
     )
-    .option('--cdrom <file>', 'CD or DVD image, or "empty"', several, [])
+    .option('--cdrom <file>', 'CD or DVD image, a folder to show as one, or "empty"', several, [])
     .option('--floppy <file>', 'floppy image, or "empty"', several, [])
     .option('--boot <settings>', 'order=cda (disk, CD, floppy), menu=on asks')
     .option('--bios <file>', 'firmware instead of our own: SeaBIOS, or OVMF ,vars=FILE with its variables')
@@ -175,7 +175,9 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     onProgress: progressDisplay(process.stderr),
     modules: drives.length > 0,
   });
-  const append = [files.append, options.append ?? ''].filter(Boolean).join(' ');
+  // Where there is a screen to look at, the guest's shell is there.
+  const screen = display.kind === 'text' || display.kind === 'vnc' ? 'console=tty0' : '';
+  const append = [files.append, screen, options.append ?? ''].filter(Boolean).join(' ');
   return runMachine({
     ...settings,
     kernel: files.kernel,

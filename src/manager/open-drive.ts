@@ -1,5 +1,9 @@
+import { statSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { DiskImage } from '../media/disk-image.js';
+import { readFolder } from '../host/node/folder.js';
+import { UserError } from '../machine/user-error.js';
+import { ImageError, type DiskImage } from '../media/disk-image.js';
+import { FolderCd } from '../media/iso9660.js';
 import { MemoryOverlay } from '../media/overlay.js';
 import { WriteThrough } from '../media/write-through.js';
 import { ImageDrive } from '../vm/image-drive.js';
@@ -11,10 +15,24 @@ const TITLES = { disk: 'hard disk', cdrom: 'CD', floppy: 'floppy' };
 
 /** Opens what is in a drive. A UserError says what is wrong. */
 export function openMedium({ kind, path, format, mode, anywhere }: DriveChoice): DiskImage {
+  if (kind === 'cdrom' && isFolder(path)) return folderCd(path);
   const write = mode === 'normal' || mode === 'writethrough';
   const image = openFile({ option: `--${kind}`, path, format, write, anywhere });
   if (mode === 'writethrough') return new WriteThrough(image);
   return mode === 'snapshot' || mode === 'immutable' ? new MemoryOverlay(image) : image;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function folderCd(path: string): DiskImage {
+  try {
+    return new FolderCd(readFolder('--cdrom', path), basename(path));
+  } catch (error) {
+    if (error instanceof ImageError) throw new UserError(`--cdrom ${path}: ${error.message}`);
+    throw error;
+  }
 }
 
 /** `index`: which of its kind it is, from 0. */

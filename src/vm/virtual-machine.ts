@@ -275,8 +275,11 @@ export class VirtualMachine {
     const files = read();
     const { engine, ram, options } = this;
     const rsdp = this.setUpBoard();
+    // The screen as a BIOS leaves it.
+    this.bios.start();
     const state = bootKernel({
       ...files,
+      textScreen: true,
       memory: bootMemory(ram),
       rsdp,
       longMode: options.cpuModel.features.has('LM'),

@@ -330,6 +330,14 @@ main:   int     $0x12
         int     $0x10
         cmp     $0x004f, %ax
         named   "VBE mode"
+        # The display interface: its width.
+        mov     $0x1ce, %dx
+        mov     $1, %ax
+        out     %ax, %dx
+        inc     %dx
+        in      %dx, %ax
+        cmp     $1024, %ax
+        named   "VBE width"
         mov     $0x4f03, %ax
         int     $0x10
         cmp     $0x4118, %bx

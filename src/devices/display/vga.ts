@@ -17,7 +17,7 @@ export const VGA_MEMORY_BYTES = 32 * 2 ** 20;
 const MONO = { first: 0x3b0, count: 0x10 };
 const COLOR = { first: 0x3c0, count: 0x20 };
 const DISPI_INDEX = 0x1ce;
-const DISPI_PORTS = 3;
+const DISPI_PORTS = 4;
 
 const ATTRIBUTE = 0x3c0;
 const ATTRIBUTE_READ = 0x3c1;
@@ -119,7 +119,7 @@ export class Vga extends PciFunction implements PortDevice {
   }
 
   readPort(port: number, size: AccessSize): number {
-    if (port <= DISPI_INDEX + DISPI_PORTS)
+    if (port < DISPI_INDEX + DISPI_PORTS)
       return port === DISPI_INDEX ? this.dispi.readIndex() : size === 2 ? this.dispi.read() : 0;
     switch (port) {
       case ATTRIBUTE:
@@ -172,7 +172,7 @@ export class Vga extends PciFunction implements PortDevice {
   }
 
   writePort(port: number, value: number, size: AccessSize): void {
-    if (port <= DISPI_INDEX + DISPI_PORTS) {
+    if (port < DISPI_INDEX + DISPI_PORTS) {
       if (size !== 2) return;
       if (port === DISPI_INDEX) this.dispi.writeIndex(value);
       else this.dispi.write(value);

@@ -30,6 +30,8 @@ export interface BootRequest {
   memory: BootMemory;
   /** Address of the ACPI root pointer; 0 when there are no tables. */
   rsdp: number;
+  /** A VGA shows text, 80 columns and 25 rows. */
+  textScreen?: boolean;
   /** Whether the CPU has 64-bit mode; true when not given. */
   longMode?: boolean;
 }

@@ -64,6 +64,7 @@ export function bootLinux(request: BootRequest): BootState {
   zeroPage.setUint32(RAMDISK_IMAGE, ramDiskAddress, true);
   zeroPage.setUint32(RAMDISK_SIZE, ramDisk.bytes.length, true);
 
+  if (request.textScreen) describeScreen(zeroPage);
   const zeroPageAddress = placement.lowest(PAGE, 'zero page');
   memory.write(zeroPageAddress, new Uint8Array(zeroPage.buffer));
   if (header.entry64 && request.longMode !== false) {
@@ -91,6 +92,17 @@ function encodeCommandLine(request: BootRequest, header: LinuxHeader): Uint8Arra
   const withEnd = new Uint8Array(text.length + 1);
   withEnd.set(text);
   return withEnd;
+}
+
+/** struct screen_info at the start of the zero page (Linux, include/uapi/linux/screen_info.h): mode 3 of a VGA, 16 lines a character. */
+function describeScreen(zeroPage: DataView): void {
+  const AT = { mode: 0x06, columns: 0x07, egaMemory: 0x0a, rows: 0x0e, isVga: 0x0f, points: 0x10 };
+  zeroPage.setUint8(AT.mode, 3);
+  zeroPage.setUint8(AT.columns, 80);
+  zeroPage.setUint16(AT.egaMemory, 3, true);
+  zeroPage.setUint8(AT.rows, 25);
+  zeroPage.setUint8(AT.isVga, 1);
+  zeroPage.setUint16(AT.points, 16, true);
 }
 
 function describeMemory(zeroPage: DataView, map: readonly MemoryRange[]): void {

@@ -49,6 +49,7 @@ trap 'reboot -f' TERM
 
 console=/dev/console
 [ -c /dev/ttyS0 ] && console=/dev/ttyS0
+case "$(cat /proc/cmdline)" in *console=tty0*) console=/dev/tty1 ;; esac
 
 # setsid and cttyhack give the shell a controlling terminal, so that Ctrl-C and job control work.
 # It runs in the background because process 1 must hear signals at once.
