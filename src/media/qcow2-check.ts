@@ -1,7 +1,8 @@
 /** Consistency of a qcow2 image: whether each cluster of the file is counted as often as it is used. */
-import { setU64be, u64be, viewOf } from './bytes.js';
+import { u64be, viewOf } from './bytes.js';
 import { ImageError } from './disk-image.js';
 import { readQcow2Header } from './qcow2.js';
+import { getCount, setCount } from './qcow2-refcounts.js';
 import type { Storage } from './storage.js';
 
 const OFFSET_HIGH = 0x00ffffff;
@@ -104,25 +105,5 @@ export function checkQcow2(
     }
     if (repair) storage.flush();
     return { leaked, wrong };
-  }
-}
-
-function getCount(list: DataView, n: number, order: number): number {
-  if (order === 4) return list.getUint16(n * 2);
-  if (order === 5) return list.getUint32(n * 4);
-  if (order === 6) return u64be(list, n * 8);
-  const bits = 1 << order;
-  return (list.getUint8((n * bits) >> 3) >> ((n * bits) & 7)) & ((1 << bits) - 1);
-}
-function setCount(list: DataView, n: number, order: number, count: number): void {
-  if (order === 4) list.setUint16(n * 2, count);
-  else if (order === 5) list.setUint32(n * 4, count);
-  else if (order === 6) setU64be(list, n * 8, count);
-  else {
-    const bits = 1 << order;
-    const at = (n * bits) >> 3;
-    const shift = (n * bits) & 7;
-    const mask = ((1 << bits) - 1) << shift;
-    list.setUint8(at, (list.getUint8(at) & ~mask) | (count << shift));
   }
 }

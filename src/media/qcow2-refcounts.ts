@@ -54,48 +54,14 @@ export class Refcounts {
   get(cluster: number): number {
     const block = this.block(Math.floor(cluster / this.perBlock));
     if (!block) return 0;
-    const n = cluster % this.perBlock;
-    const view = viewOf(block.bytes);
-    switch (this.order) {
-      case 3:
-        return block.bytes[n]!;
-      case 4:
-        return view.getUint16(n * 2);
-      case 5:
-        return view.getUint32(n * 4);
-      case 6:
-        return u64be(view, n * 8);
-      default: {
-        const bits = 1 << this.order;
-        const at = n * bits;
-        return (block.bytes[at >> 3]! >> (at & 7)) & ((1 << bits) - 1);
-      }
-    }
+    return getCount(viewOf(block.bytes), cluster % this.perBlock, this.order);
   }
 
   private set(cluster: number, count: number): void {
     const index = Math.floor(cluster / this.perBlock);
     const block = this.block(index) ?? this.addBlock(index);
-    const n = cluster % this.perBlock;
-    const view = viewOf(block.bytes);
+    setCount(viewOf(block.bytes), cluster % this.perBlock, this.order, count);
     block.dirty = true;
-    switch (this.order) {
-      case 3:
-        block.bytes[n] = count;
-        return;
-      case 4:
-        return view.setUint16(n * 2, count);
-      case 5:
-        return view.setUint32(n * 4, count);
-      case 6:
-        return setU64be(view, n * 8, count);
-      default: {
-        const bits = 1 << this.order;
-        const at = n * bits;
-        const mask = ((1 << bits) - 1) << (at & 7);
-        block.bytes[at >> 3] = (block.bytes[at >> 3]! & ~mask) | (count << (at & 7));
-      }
-    }
   }
 
   /** A block for clusters that had none: it lies at the end of the file, and counts itself or is counted by another. */
@@ -178,4 +144,24 @@ export class Refcounts {
     this.free.push(...this.released);
     this.released.length = 0;
   }
+}
+
+/** Count `n` of a block whose counts have 1 << order bits. */
+export function getCount(block: DataView, n: number, order: number): number {
+  if (order === 4) return block.getUint16(n * 2);
+  if (order === 5) return block.getUint32(n * 4);
+  if (order === 6) return u64be(block, n * 8);
+  const bits = 1 << order;
+  return (block.getUint8((n * bits) >> 3) >> ((n * bits) & 7)) & ((1 << bits) - 1);
+}
+
+export function setCount(block: DataView, n: number, order: number, count: number): void {
+  if (order === 4) return block.setUint16(n * 2, count);
+  if (order === 5) return block.setUint32(n * 4, count);
+  if (order === 6) return setU64be(block, n * 8, count);
+  const bits = 1 << order;
+  const at = (n * bits) >> 3;
+  const shift = (n * bits) & 7;
+  const mask = ((1 << bits) - 1) << shift;
+  block.setUint8(at, (block.getUint8(at) & ~mask) | (count << shift));
 }

@@ -4,34 +4,35 @@ import type { Storage } from './storage.js';
 const SECTOR = 512;
 const ZEROS = new Uint8Array(0x10000);
 
-/** The bytes of the disk as they are. A last sector that is cut short is filled up with zeros. */
-export class RawImage implements DiskImage {
-  readonly format = 'raw';
-  readonly bytes: number;
-
-  constructor(private readonly storage: Storage) {
-    this.bytes = Math.ceil(storage.size / SECTOR) * SECTOR;
-  }
+/** The bytes of the disk as they are, in a part of a file. */
+export class PlainImage implements DiskImage {
+  /** `offset`: where the disk begins in the file, in bytes. */
+  constructor(
+    readonly format: string,
+    private readonly storage: Storage,
+    readonly bytes: number,
+    private readonly offset = 0,
+  ) {}
 
   get readOnly(): boolean {
     return this.storage.readOnly;
   }
 
   read(position: number, target: Uint8Array): void {
-    this.storage.read(position, target);
+    this.storage.read(this.offset + position, target);
   }
   dataFrom(position: number): number {
     return position;
   }
   write(position: number, source: Uint8Array): void {
-    this.storage.write(position, source);
+    this.storage.write(this.offset + position, source);
   }
 
   zero(position: number, length: number, give: boolean): void {
-    if (give) this.storage.punch(position, length);
-    else
-      for (let done = 0; done < length; done += ZEROS.length)
-        this.storage.write(position + done, ZEROS.subarray(0, Math.min(ZEROS.length, length - done)));
+    const from = this.offset + position;
+    if (give) return this.storage.punch(from, length);
+    for (let done = 0; done < length; done += ZEROS.length)
+      this.storage.write(from + done, ZEROS.subarray(0, Math.min(ZEROS.length, length - done)));
   }
 
   flush(): void {
@@ -39,5 +40,12 @@ export class RawImage implements DiskImage {
   }
   close(): void {
     this.storage.close();
+  }
+}
+
+/** All of a file. A last sector that is cut short is filled up with zeros. */
+export class RawImage extends PlainImage {
+  constructor(storage: Storage) {
+    super('raw', storage, Math.ceil(storage.size / SECTOR) * SECTOR);
   }
 }

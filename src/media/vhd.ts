@@ -1,6 +1,7 @@
 /** Microsoft's Virtual Hard Disk ("Virtual Hard Disk Image Format Specification", October 11, 2006). Numbers are big endian. */
 import { alignUp, setU64be, u64be, viewOf } from './bytes.js';
 import { ImageError, type DiskImage } from './disk-image.js';
+import { PlainImage } from './raw.js';
 import { SparseImage, type Place } from './sparse-image.js';
 import type { Storage } from './storage.js';
 
@@ -58,41 +59,12 @@ function checksum(bytes: Uint8Array, at: number): number {
   return ~sum >>> 0;
 }
 
-/** The bytes of the disk, then a footer. */
-export class FixedVhdImage implements DiskImage {
-  readonly format = 'vhd';
-  readonly bytes: number;
-  constructor(private readonly storage: Storage) {
-    this.bytes = readVhdFooter(storage).bytes;
-    if (this.bytes > storage.size - FOOTER_BYTES)
-      throw new ImageError('it is shorter than the disk that its footer tells of');
-  }
-  get readOnly(): boolean {
-    return this.storage.readOnly;
-  }
-  read(position: number, target: Uint8Array): void {
-    this.storage.read(position, target);
-  }
-  dataFrom(position: number): number {
-    return position;
-  }
-  write(position: number, source: Uint8Array): void {
-    this.storage.write(position, source);
-  }
-  zero(position: number, length: number): void {
-    this.storage.punch(position, length);
-  }
-  flush(): void {
-    this.storage.flush();
-  }
-  close(): void {
-    this.storage.close();
-  }
-}
-
 export function openVhd(storage: Storage, below: DiskImage | null): DiskImage {
-  const { type } = readVhdFooter(storage);
-  if (type === FIXED) return new FixedVhdImage(storage);
+  const { type, bytes } = readVhdFooter(storage);
+  // The bytes of the disk, then the footer.
+  if (type === FIXED && bytes > storage.size - FOOTER_BYTES)
+    throw new ImageError('it is shorter than the disk that its footer tells of');
+  if (type === FIXED) return new PlainImage('vhd', storage, bytes);
   if (type === DYNAMIC || type === DIFFERENCE) return new DynamicVhdImage(storage, below);
   throw new ImageError(`it is a VHD image of type ${type}, which is not known`);
 }

@@ -2,6 +2,7 @@
 import { inflateSync } from 'fflate';
 import { alignUp, setU64le, text, u64le, viewOf } from './bytes.js';
 import { ImageError, type DiskImage } from './disk-image.js';
+import { PlainImage } from './raw.js';
 import { SparseImage, type Place } from './sparse-image.js';
 import type { Storage } from './storage.js';
 
@@ -216,37 +217,6 @@ export function readDescriptor(storage: Storage): VmdkDescriptor {
   return { type: value('createType') ?? '', extents, parent: value('parentFileNameHint') };
 }
 
-/** A part of a flat file. */
-class FlatExtent implements DiskImage {
-  readonly format = 'vmdk';
-  constructor(
-    private readonly storage: Storage,
-    private readonly offset: number,
-    readonly bytes: number,
-  ) {}
-  get readOnly(): boolean {
-    return this.storage.readOnly;
-  }
-  read(position: number, target: Uint8Array): void {
-    this.storage.read(this.offset + position, target);
-  }
-  dataFrom(position: number): number {
-    return position;
-  }
-  write(position: number, source: Uint8Array): void {
-    this.storage.write(this.offset + position, source);
-  }
-  zero(position: number, length: number): void {
-    this.storage.punch(this.offset + position, length);
-  }
-  flush(): void {
-    this.storage.flush();
-  }
-  close(): void {
-    this.storage.close();
-  }
-}
-
 /** Several extents, one after the other. */
 export class ExtentsImage implements DiskImage {
   readonly format = 'vmdk';
@@ -309,7 +279,7 @@ export function openVmdk(
     const bytes = sectors * SECTOR;
     switch (kind) {
       case 'FLAT':
-        return { image: new FlatExtent(open(file), offset, bytes), bytes };
+        return { image: new PlainImage('vmdk', open(file), bytes, offset), bytes };
       case 'SPARSE':
         return { image: new SparseVmdk(open(file), null), bytes };
       default:

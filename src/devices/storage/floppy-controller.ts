@@ -1,5 +1,6 @@
 /** Floppy disk controller Intel 82078 (order number 290474), as far as PC systems use it: two drives, DMA. Ports 3F0-3F5, 3F7. */
 import type { Drive } from '../../machine/drive.js';
+import { floppyShape, type FloppyShape } from '../../machine/floppy-shapes.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import type { Line } from '../../machine/line.js';
 import type { PortBus, PortDevice } from '../../machine/port-bus.js';
@@ -62,18 +63,6 @@ const LENGTHS: Record<number, number> = {
 };
 const VERSION_82078 = 0x90;
 const PART_ID = 0x41;
-
-const SHAPES: readonly [cylinders: number, heads: number, sectors: number][] = [
-  [40, 1, 8],
-  [40, 1, 9],
-  [40, 2, 8],
-  [40, 2, 9],
-  [80, 2, 9],
-  [80, 2, 15],
-  [80, 2, 18],
-  [80, 2, 21],
-  [80, 2, 36],
-];
 
 export class FloppyController implements PortDevice {
   private dor = 0;
@@ -259,16 +248,15 @@ export class FloppyController implements PortDevice {
     this.raise();
   }
 
-  private shape(drive: Drive | undefined): [cylinders: number, heads: number, sectors: number] | null {
-    if (!drive || drive.sectors === 0) return null;
-    return SHAPES.find(([c, h, s]) => c * h * s >= drive.sectors) ?? SHAPES.at(-1)!;
+  private shape(drive: Drive | undefined): FloppyShape | null {
+    return drive && drive.sectors > 0 ? floppyShape(drive.sectors) : null;
   }
 
   private readId(selected: number): void {
     const shape = this.shape(this.drives[selected & 3]);
     const head = (selected >> 2) & 1;
     const cylinder = this.cylinders[selected & 1]!;
-    if (!shape || cylinder >= shape[0] || head >= shape[1])
+    if (!shape || cylinder >= shape.cylinders || head >= shape.heads)
       this.end(selected, ST0_ABNORMAL, ST1_NO_DATA, [cylinder, head, 1, 2]);
     else this.end(selected, 0, 0, [cylinder, head, 1, 2]);
   }
@@ -294,7 +282,7 @@ export class FloppyController implements PortDevice {
     const shape = this.shape(drive);
     const place = [cylinder, head, sector, size];
     if (!drive || !shape) return this.end(selected, ST0_ABNORMAL | ST0_NOT_READY, ST1_NO_DATA, place);
-    const [cylinders, heads, sectors] = shape;
+    const { cylinders, heads, sectors } = shape;
     if (cylinder >= cylinders || head >= heads || sector === 0 || sector > sectors || size !== 2)
       return this.end(selected, ST0_ABNORMAL, ST1_NO_DATA, place);
     if (write && drive.readOnly) return this.end(selected, ST0_ABNORMAL, ST1_WRITE_PROTECTED, place);
@@ -335,14 +323,14 @@ export class FloppyController implements PortDevice {
     const cylinder = this.cylinders[selected & 1]!;
     const head = (selected >> 2) & 1;
     const place = [cylinder, head, count, size];
-    if (!drive || !shape || cylinder >= shape[0] || head >= shape[1] || count > shape[2])
+    if (!drive || !shape || cylinder >= shape.cylinders || head >= shape.heads || count > shape.sectors)
       return this.end(selected, ST0_ABNORMAL, ST1_NO_DATA, place);
     if (drive.readOnly) return this.end(selected, ST0_ABNORMAL, ST1_WRITE_PROTECTED, place);
     const bytes = new Uint8Array(count * SECTOR).fill(filler);
     this.dma.moved(DMA_CHANNEL, Math.min(4 * count, this.dma.pending(DMA_CHANNEL, this.ram)?.length ?? 0));
     this.busy = true;
     const { generation } = this;
-    drive.write((cylinder * shape[1] + head) * shape[2] * SECTOR, [bytes], (ok) => {
+    drive.write((cylinder * shape.heads + head) * shape.sectors * SECTOR, [bytes], (ok) => {
       if (generation === this.generation)
         this.end(selected, ok ? 0 : ST0_ABNORMAL, ok ? 0 : ST1_NO_DATA, place);
     });

@@ -1,4 +1,5 @@
 /** INT 13h: drives (IBM PS/2 and PC BIOS interface technical reference, "INT 13H"; BIOS Enhanced Disk Drive Specification 3.0). */
+import { floppyShape } from '../../machine/floppy-shapes.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import * as B from './bda.js';
 import { CD_SECTOR, type BootImage } from './el-torito.js';
@@ -370,26 +371,9 @@ export class Disks {
   }
 }
 
-const FLOPPIES: readonly Shape[] = [
-  [40, 1, 8],
-  [40, 1, 9],
-  [40, 2, 8],
-  [40, 2, 9],
-  [80, 2, 9],
-  [80, 2, 15],
-  [80, 2, 18],
-  [80, 2, 21],
-  [80, 2, 36],
-].map(([cylinders, heads, sectors]) => ({ cylinders: cylinders!, heads: heads!, sectors: sectors! }));
-
 /** Cylinders, heads and sectors that a drive is addressed by where it is not by number. */
 export function shapeOf(drive: BiosDrive): Shape {
-  if (drive.kind === 'floppy')
-    return (
-      FLOPPIES.find(({ cylinders, heads, sectors }) => cylinders * heads * sectors === drive.sectors) ??
-      FLOPPIES.find(({ cylinders, heads, sectors }) => cylinders * heads * sectors > drive.sectors) ??
-      FLOPPIES.at(-1)!
-    );
+  if (drive.kind === 'floppy') return floppyShape(drive.sectors);
   if (drive.kind === 'cdrom') return { cylinders: 0, heads: 0, sectors: 0 };
   // So many heads that 1024 cylinders of 63 sectors suffice, if any number does.
   const heads = [16, 32, 64, 128].find((count) => count * 63 * 1024 >= drive.sectors) ?? 255;
