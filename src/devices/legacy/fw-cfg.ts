@@ -111,9 +111,11 @@ export class FwCfg implements PortDevice {
     if (control & DMA_READ) {
       // What lies behind the end reads as zeros.
       if (ram.contains(address, length)) {
-        const bytes = new Uint8Array(length);
-        bytes.set(this.selected.subarray(this.at, this.at + length));
-        ram.write(address, bytes);
+        const target = ram.view(address, length);
+        const found = this.selected.subarray(this.at, this.at + length);
+        target.set(found);
+        target.fill(0, found.length);
+        ram.written(address, length);
         this.at += length;
       } else failed = true;
     } else if (control & DMA_SKIP) this.at += length;

@@ -38,7 +38,10 @@ export function perform(
     }
     case 'write': {
       const length = Math.min(work.length, fromGuest.length);
-      return drive.write(work.position, fromGuest.parts(0, length), drives(length));
+      const written = drives(length);
+      return drive.write(work.position, fromGuest.parts(0, length), (ok) =>
+        ok && work.flush ? drive.flush(written) : written(ok),
+      );
     }
   }
 }

@@ -9,6 +9,7 @@ import {
   ILLEGAL_ADDRESS,
   ILLEGAL_FIELD,
   ILLEGAL_PARAMETER,
+  MOST_SECTORS,
   ScsiTarget,
   WRITE_PROTECTED,
 } from './scsi.js';
@@ -63,17 +64,7 @@ export class ScsiDisk extends ScsiTarget {
 
   private write(first: number, count: number, fua: boolean): Work {
     const work = this.transfer('write', first, count);
-    if (!fua || work.kind !== 'write') return work;
-    const { position, length } = work;
-    const { drive } = this;
-    return {
-      kind: 'take',
-      length,
-      next: (bytes) => ({
-        kind: 'wait',
-        start: (done) => drive.write(position, [bytes], (ok) => (ok ? drive.flush(done) : done(false))),
-      }),
-    };
+    return fua && work.kind === 'write' ? { ...work, flush: true } : work;
   }
 
   private longCapacity(room: number): Work {
@@ -146,6 +137,7 @@ export class ScsiDisk extends ScsiTarget {
       case 0xb0:
         // WSNZ clear; the most to unmap, with how many ranges, and in what steps.
         data.setUint16(2, 8);
+        data.setUint32(4, MOST_SECTORS);
         if (this.drive.discards) {
           data.setUint32(16, MOST_UNMAP);
           data.setUint32(20, MOST_RANGES);

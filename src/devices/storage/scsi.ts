@@ -16,6 +16,9 @@ export const MEDIUM_ERROR: Sense = [0x03, 0x11, 0x00];
 export const PREVENTED: Sense = [0x05, 0x53, 0x02];
 const NO_SENSE: Sense = [0, 0, 0];
 
+/** Sectors that one command moves at most. */
+export const MOST_SECTORS = 0x10000;
+
 const FIXED_SENSE = 0x70;
 const SENSE_BYTES = 18;
 
@@ -208,6 +211,7 @@ export abstract class ScsiTarget {
     const { drive } = this;
     if (drive.sectors === 0) return check(NOT_READY_NO_MEDIUM);
     if (first + count > drive.sectors) return check(ILLEGAL_ADDRESS);
+    if (count > MOST_SECTORS) return check(ILLEGAL_FIELD);
     if (kind === 'write' && drive.readOnly) return check(WRITE_PROTECTED);
     if (count === 0) return END;
     return { kind, position: first * drive.sectorBytes, length: count * drive.sectorBytes };

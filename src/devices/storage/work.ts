@@ -10,8 +10,8 @@ export type Work =
   | { kind: 'answer'; bytes: Uint8Array }
   /** The guest sends so many bytes, then there is more to do. */
   | { kind: 'take'; length: number; next: (bytes: Uint8Array) => Work }
-  /** Between the medium and the guest, both in bytes. */
-  | { kind: 'read' | 'write'; position: number; length: number }
+  /** Between the medium and the guest, both in bytes; `flush`: what was written is to be safe before it is done. */
+  | { kind: 'read' | 'write'; position: number; length: number; flush?: boolean }
   /** The drive has to do something first. */
   | { kind: 'wait'; start: (done: (ok: boolean) => void) => void };
 

@@ -35,6 +35,8 @@ const RANGE_BYTES = 16;
 const UNMAP = 1;
 const MOST_RANGE = 0x3fffff;
 const MOST_RANGES = 16;
+/** Buffers may name the same memory again and again; no driver asks for so much at once. */
+const MOST_BYTES = 2 ** 26;
 
 const S_OK = 0;
 const S_IOERR = 1;
@@ -109,7 +111,7 @@ export class VirtioBlk implements VirtioDevice {
     const inLength = writable.length - 1;
     const outLength = readable.length - HEADER_BYTES;
     const fits = (length: number): boolean =>
-      length % SECTOR === 0 && position + length <= drive.sectors * SECTOR;
+      length <= MOST_BYTES && length % SECTOR === 0 && position + length <= drive.sectors * SECTOR;
     switch (type) {
       case T_IN:
         if (!fits(inLength)) return end(S_IOERR);
@@ -129,7 +131,7 @@ export class VirtioBlk implements VirtioDevice {
       }
       case T_DISCARD:
       case T_WRITE_ZEROES:
-        if (drive.readOnly) return end(S_IOERR);
+        if (drive.readOnly || outLength > MOST_RANGES * RANGE_BYTES) return end(S_IOERR);
         return this.clear(readable.read(HEADER_BYTES), type === T_DISCARD, end);
       default:
         return end(S_UNSUPP);
