@@ -2,6 +2,7 @@
 import type { Drive } from '../../machine/drive.js';
 import { identifyDisk } from './ata-identify.js';
 import { ABRT, IDNF, LBA, type TaskFile } from './ata-registers.js';
+import { inTurn } from './in-turn.js';
 import { END, type Work } from './work.js';
 
 const SECTOR = 512;
@@ -9,6 +10,8 @@ export const MOST_MULTIPLE = 16;
 const MOST_28_BIT = 2 ** 28 - 1;
 const TRIM = 1;
 const TRIM_ENTRY_BYTES = 8;
+/** Sectors of ranges in one command. */
+export const MOST_TRIM_SECTORS = 8;
 
 const ABORT: Work = { kind: 'error', error: ABRT };
 
@@ -193,7 +196,7 @@ export class AtaDisk {
 
   /** DATA SET MANAGEMENT: ranges that are not needed any more, 6 bytes of address and 2 of count each. */
   private trim(file: TaskFile): Work {
-    if (!(file.features & TRIM) || !this.drive.discards) return ABORT;
+    if (!(file.features & TRIM) || !this.drive.discards || file.count > MOST_TRIM_SECTORS) return ABORT;
     return {
       kind: 'take',
       length: (file.count || 1) * SECTOR,
@@ -203,18 +206,14 @@ export class AtaDisk {
 
   private discardAll(bytes: Uint8Array, done: (ok: boolean) => void): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const next = (at: number): void => {
-      if (at + TRIM_ENTRY_BYTES > bytes.length) return done(true);
+    const ranges: [first: number, count: number][] = [];
+    for (let at = 0; at + TRIM_ENTRY_BYTES <= bytes.length; at += TRIM_ENTRY_BYTES) {
       const entry = view.getBigUint64(at, true);
-      const first = Number(entry & 0xffffffffffffn);
-      const count = Number(entry >> 48n);
+      const [first, count] = [Number(entry & 0xffffffffffffn), Number(entry >> 48n)];
       if (first + count > this.drive.sectors) return done(false);
-      if (count === 0) return next(at + TRIM_ENTRY_BYTES);
-      this.drive.discard(first * SECTOR, count * SECTOR, (ok) =>
-        ok ? next(at + TRIM_ENTRY_BYTES) : done(false),
-      );
-    };
-    next(0);
+      if (count > 0) ranges.push([first, count]);
+    }
+    inTurn(ranges, ([first, count], next) => this.drive.discard(first * SECTOR, count * SECTOR, next), done);
   }
 
   save(): object {

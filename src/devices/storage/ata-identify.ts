@@ -1,6 +1,6 @@
 /** What a device says of itself: 256 words (ATA8-ACS, 7.16 and 7.17). */
 import type { Drive } from '../../machine/drive.js';
-import { MOST_MULTIPLE } from './ata-disk.js';
+import { MOST_MULTIPLE, MOST_TRIM_SECTORS } from './ata-disk.js';
 
 const WORDS = 256;
 const MOST_CYLINDERS = 16383;
@@ -83,7 +83,7 @@ export function identifyDisk(drive: Drive, settings: DiskSettings): Uint8Array {
   if (drive.discards) {
     // TRIM, and what was trimmed reads as zeros.
     words[69] = 0x4020;
-    words[105] = 8;
+    words[105] = MOST_TRIM_SECTORS;
     words[169] = 1;
   }
   // No rotation.

@@ -7,6 +7,7 @@ import { PciFunction, type SavedPciFunction } from '../../machine/pci/pci-functi
 import { CAPABILITY_MSIX } from '../../machine/pci/pci-registers.js';
 import { Scatter } from '../../machine/scatter.js';
 import { AdminCommands } from './nvme-admin.js';
+import { inTurn } from './in-turn.js';
 import * as N from './nvme-constants.js';
 
 const REGISTERS_BAR = 0;
@@ -370,14 +371,16 @@ export class Nvme extends PciFunction implements MmioDevice {
     if (!(command.words[1]! & 4)) return end(N.SUCCESS);
     if (drive.readOnly) return end(N.WRITE_PROTECTED);
     const view = new DataView(list.buffer);
-    const next = (n: number): void => {
-      if (n === count) return end(N.SUCCESS);
-      const sectors = view.getUint32(n * 16 + 4, true);
-      const first = Number(view.getBigUint64(n * 16 + 8, true));
-      if (first + sectors > drive.sectors) return end(N.LBA_OUT_OF_RANGE);
-      drive.discard(first * N.SECTOR, sectors * N.SECTOR, (ok) => (ok ? next(n + 1) : end(N.WRITE_FAULT)));
-    };
-    next(0);
+    const ranges = Array.from({ length: count }, (_, n) => ({
+      sectors: view.getUint32(n * 16 + 4, true),
+      first: Number(view.getBigUint64(n * 16 + 8, true)),
+    }));
+    if (ranges.some(({ first, sectors }) => first + sectors > drive.sectors)) return end(N.LBA_OUT_OF_RANGE);
+    inTurn(
+      ranges,
+      ({ first, sectors }, next) => drive.discard(first * N.SECTOR, sectors * N.SECTOR, next),
+      (ok) => end(ok ? N.SUCCESS : N.WRITE_FAULT),
+    );
   }
 
   // ---- administration

@@ -13,6 +13,7 @@ import {
   ScsiTarget,
   WRITE_PROTECTED,
 } from './scsi.js';
+import { inTurn } from './in-turn.js';
 import { END, type Work } from './work.js';
 
 const MOST_UNMAP = 0x3fffff;
@@ -113,17 +114,13 @@ export class ScsiDisk extends ScsiTarget {
         if (ranges.some(([first, count]) => first + count > drive.sectors)) return check(ILLEGAL_ADDRESS);
         return {
           kind: 'wait',
-          start: (done) => {
-            const next = (n: number): void => {
-              const range = ranges[n];
-              if (!range) return done(true);
-              const [first, count] = range;
-              drive.discard(first * drive.sectorBytes, count * drive.sectorBytes, (ok) =>
-                ok ? next(n + 1) : done(false),
-              );
-            };
-            next(0);
-          },
+          start: (done) =>
+            inTurn(
+              ranges,
+              ([first, count], next) =>
+                drive.discard(first * drive.sectorBytes, count * drive.sectorBytes, next),
+              done,
+            ),
         };
       },
     };

@@ -2,6 +2,7 @@
 import type { Drive } from '../../machine/drive.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import { Scatter } from '../../machine/scatter.js';
+import { inTurn } from '../storage/in-turn.js';
 import { TYPE_BLOCK } from './constants.js';
 import type { VirtioDevice } from './virtio-device.js';
 import type { Chain, Virtqueue } from './virtqueue.js';
@@ -143,17 +144,19 @@ export class VirtioBlk implements VirtioDevice {
     const { drive } = this;
     const view = new DataView(ranges.buffer, ranges.byteOffset, ranges.length);
     if (ranges.length === 0 || ranges.length % RANGE_BYTES !== 0) return end(S_IOERR);
-    const next = (at: number): void => {
-      if (at === ranges.length) return end(S_OK);
+    const list: { position: number; length: number; give: boolean }[] = [];
+    for (let at = 0; at < ranges.length; at += RANGE_BYTES) {
       const first = Number(view.getBigUint64(at, true));
       const count = view.getUint32(at + 8, true);
       if (first + count > drive.sectors) return end(S_IOERR);
-      const done = (ok: boolean): void => (ok ? next(at + RANGE_BYTES) : end(S_IOERR));
-      if (discard || view.getUint32(at + 12, true) & UNMAP)
-        drive.discard(first * SECTOR, count * SECTOR, done);
-      else drive.zero(first * SECTOR, count * SECTOR, done);
-    };
-    next(0);
+      const give = discard || (view.getUint32(at + 12, true) & UNMAP) !== 0;
+      list.push({ position: first * SECTOR, length: count * SECTOR, give });
+    }
+    inTurn(
+      list,
+      ({ position, length, give }, next) => drive[give ? 'discard' : 'zero'](position, length, next),
+      (ok) => end(ok ? S_OK : S_IOERR),
+    );
   }
 
   reset(): void {
