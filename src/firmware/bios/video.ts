@@ -332,8 +332,10 @@ export class Video {
     const before = this.cursor(page);
     const withAttributes = (frame.al & 2) !== 0;
     this.setCursor(page, frame.dl, frame.dh);
-    let at = frame.es * 16 + frame.bp;
-    for (let n = 0; n < frame.cx && ram.contains(at, 2); n++) {
+    // What would have scrolled away long before the end is left out.
+    const skipped = Math.max(0, frame.cx - 2 * this.columns * this.rows);
+    let at = frame.es * 16 + frame.bp + skipped * (withAttributes ? 2 : 1);
+    for (let n = skipped; n < frame.cx && ram.contains(at, 2); n++) {
       const code = ram.readU8(at++);
       const color = withAttributes ? ram.readU8(at++) : frame.bl;
       this.teletype(code, page, color, color);
