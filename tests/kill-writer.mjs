@@ -1,15 +1,10 @@
 // Writes to an image until it is killed: "n" on a line when step n is flushed. Arguments: file, seed.
+import { sequence } from '../dist/testing/sequence.js';
 import { openFile } from '../dist/manager/media/open-file.js';
 
 const [path, seed] = process.argv.slice(2);
 const image = openFile({ option: 'kill', path, format: null, write: true, anywhere: false });
-let state = Number(seed);
-const next = (below) => {
-  state ^= state << 13;
-  state ^= state >>> 17;
-  state ^= state << 5;
-  return (state >>> 0) % below;
-};
+const next = sequence(Number(seed));
 for (let step = 1; ; step++) {
   for (let n = 1 + next(5); n > 0; n--) {
     const sector = next(image.bytes / 4096);

@@ -9,6 +9,7 @@ import { createMedium } from '../dist/manager/media/create.js';
 import { openFile } from '../dist/manager/media/open-file.js';
 import { writeCopy } from '../dist/manager/media/convert.js';
 import type { DiskImage } from '../dist/media/disk-image.js';
+import { sequence } from '../dist/testing/sequence.js';
 import type { Format } from '../dist/media/open-image.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'viv-media-'));
@@ -30,20 +31,9 @@ const qemuImg = (...args: string[]): string => execFileSync('qemu-img', args, { 
 const open = (path: string, write: boolean): DiskImage =>
   openFile({ option: 'test', path, format: null, write, anywhere: true });
 
-/** xorshift32. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
 /** Writes, zeros, discards, flushes and opens again at random, in the image and in `model`. */
 function torture(path: string, model: Uint8Array, steps: number, seed: number): void {
-  const next = random(seed);
+  const next = sequence(seed);
   let image = open(path, true);
   for (let step = 0; step < steps; step++) {
     const length = 512 * (1 + next(next(4) === 0 ? 512 : 16));
@@ -95,7 +85,7 @@ for (const format of FORMATS) {
 
   test(`${format}: what QEMU made reads and is written here`, () => {
     const model = new Uint8Array(BYTES);
-    const next = random(99);
+    const next = sequence(99);
     for (let n = 0; n < 200; n++)
       model.fill(1 + next(255), 4096 * next(BYTES / 4096), undefined).fill(0, 4096 * next(BYTES / 4096));
     const raw = join(folder, `${format}.raw`);
@@ -132,7 +122,7 @@ for (const format of ['qcow2', 'vdi', 'vmdk', 'vhd'] as const)
 
 test('qcow2: other cluster sizes, packed clusters of both kinds, version 2 and snapshots read', () => {
   const model = new Uint8Array(BYTES);
-  const next = random(5);
+  const next = sequence(5);
   for (let n = 0; n < 100; n++) model.fill(1 + next(255), 4096 * next(BYTES / 4096), undefined);
   const raw = join(folder, 'packed.raw');
   writeFileSync(raw, model);
@@ -157,7 +147,7 @@ test('qcow2: other cluster sizes, packed clusters of both kinds, version 2 and s
 
 test('vmdk: streams, flat and split images', () => {
   const model = new Uint8Array(BYTES);
-  const next = random(13);
+  const next = sequence(13);
   for (let n = 0; n < 100; n++) model.fill(1 + next(255), 4096 * next(BYTES / 4096), undefined);
   const raw = join(folder, 'kinds.raw');
   writeFileSync(raw, model);

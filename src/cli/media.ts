@@ -2,25 +2,19 @@ import { Command } from 'commander';
 import { FileStorage } from '../host/node/file-storage.js';
 import { lockFile } from '../host/node/file-lock.js';
 import { UserError } from '../machine/user-error.js';
-import { ImageError } from '../media/disk-image.js';
-import { detectFormat } from '../media/open-image.js';
+import { sizeText } from '../firmware/boot/memory-map.js';
+import { detectFormat, type Format } from '../media/open-image.js';
 import { checkQcow2 } from '../media/qcow2-check.js';
 import { growQcow2 } from '../media/qcow2-resize.js';
+import type { Storage } from '../media/storage.js';
 import { writeCopy } from '../manager/media/convert.js';
 import { createMedium, formatFor, parseSize } from '../manager/media/create.js';
 import { describeChain, type MediumDescription } from '../manager/media/describe.js';
+import { withImageErrors } from '../manager/media/image-errors.js';
 import { openFile } from '../manager/media/open-file.js';
 import { progressDisplay } from './progress.js';
 
 const FORMAT_HELP = 'raw, qcow2, vdi, vmdk, vhd or vhdx (default: what the ending says)';
-
-function size(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
-  return `${Number(value.toFixed(1))} ${units[unit]}`;
-}
 
 /** Shows how far a part of 1 is done. */
 function parts(phase: string): (part: number) => void {
@@ -32,8 +26,8 @@ function describe({ path, format, bytes, fileBytes, below }: MediumDescription):
   const lines = [
     `file:    ${path}`,
     `format:  ${format}`,
-    `size:    ${size(bytes)} (${bytes} bytes)`,
-    `on disk: ${size(fileBytes)}`,
+    `size:    ${sizeText(bytes)} (${bytes} bytes)`,
+    `on disk: ${sizeText(fileBytes)}`,
   ];
   if (below !== null) lines.push(`below:   ${below}`);
   return lines.join('\n');
@@ -144,12 +138,9 @@ function convert(name: 'convert' | 'clone', from: string, to: string, flags: Cre
 function rewrite(path: string, phase: string): void {
   const unlock = lockFile('media', path);
   try {
-    const storage = FileStorage.open('media', path, 'read');
-    const format = detectFormat(storage);
-    storage.close();
-    unlock();
     const source = openFile({ option: 'media', path, format: null, write: false, anywhere: true });
     try {
+      const format = formatFor(path, source.format);
       writeCopy(source, { path, format, bytes: source.bytes, fixed: false }, parts(`${phase} ${path}`), true);
     } finally {
       source.close();
@@ -159,12 +150,29 @@ function rewrite(path: string, phase: string): void {
   }
 }
 
+/** Works on the file of an image that nobody else writes meanwhile. */
+function withLockedFile(
+  option: string,
+  path: string,
+  mode: 'read' | 'write',
+  act: (storage: Storage, format: Format) => void,
+): void {
+  const unlock = lockFile(option, path);
+  try {
+    const storage = FileStorage.open(option, path, mode);
+    try {
+      withImageErrors(path, () => act(storage, detectFormat(storage)));
+    } finally {
+      storage.close();
+    }
+  } finally {
+    unlock();
+  }
+}
+
 function resize(path: string, wanted: string): void {
   const bytes = parseSize(wanted);
-  const unlock = lockFile('media resize', path);
-  const storage = FileStorage.open('media resize', path, 'write');
-  try {
-    const format = detectFormat(storage);
+  withLockedFile('media resize', path, 'write', (storage, format) => {
     if (format === 'qcow2') growQcow2(storage, bytes);
     else if (format !== 'raw')
       throw new UserError(
@@ -173,37 +181,22 @@ function resize(path: string, wanted: string): void {
     else if (bytes < storage.size)
       throw new UserError(`${path}: has ${storage.size} bytes; making it smaller would lose some`);
     else storage.resize(bytes);
-  } catch (error) {
-    if (error instanceof ImageError) throw new UserError(`${path}: ${error.message}`);
-    throw error;
-  } finally {
-    storage.close();
-    unlock();
-  }
+  });
 }
 
-function check(path: string, { repair }: { repair?: boolean }): void {
-  const unlock = lockFile('media check', path);
-  const storage = FileStorage.open('media check', path, repair ? 'write' : 'read');
-  try {
-    const format = detectFormat(storage);
+function check(path: string, { repair = false }: { repair?: boolean }): void {
+  withLockedFile('media check', path, repair ? 'write' : 'read', (storage, format) => {
     if (format !== 'qcow2') {
       // Opening looks at all tables.
       openFile({ option: 'media check', path, format, write: false, anywhere: true }).close();
       process.stdout.write(`${path}: ${format}, no errors were found\n`);
       return;
     }
-    const { leaked, wrong, messages } = checkQcow2(storage, repair === true, parts(`checking ${path}`));
+    const { leaked, wrong, messages } = checkQcow2(storage, repair, parts(`checking ${path}`));
     for (const message of messages) process.stdout.write(`${message}\n`);
     const done = repair ? ' and were set right' : '; --repair sets them right';
     if (leaked + wrong === 0) process.stdout.write(`${path}: no errors were found\n`);
     else process.stdout.write(`${path}: ${wrong} wrong counts, ${leaked} clusters lost${done}\n`);
     process.exitCode = leaked + wrong > 0 && !repair ? 1 : 0;
-  } catch (error) {
-    if (error instanceof ImageError) throw new UserError(`${path}: ${error.message}`);
-    throw error;
-  } finally {
-    storage.close();
-    unlock();
-  }
+  });
 }

@@ -151,7 +151,7 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     ...determinism(options),
     cpuCap: options.cpuCap === undefined ? 0 : parseCpuCap(options.cpuCap),
     drives,
-    boot: parseBoot(options.boot, drives),
+    boot: parseBoot(options.boot),
     display,
     bios: options.bios ?? null,
   };

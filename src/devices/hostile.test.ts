@@ -11,6 +11,7 @@ import { PciBus } from '../machine/pci/pci-bus.js';
 import type { PciFunction } from '../machine/pci/pci-function.js';
 import { PortBus } from '../machine/port-bus.js';
 import { TestTime } from '../machine/testing.js';
+import { sequence } from '../testing/sequence.js';
 import { picture } from './display/picture.js';
 import { screenLines } from './display/text-screen.js';
 import { Vga, VGA_MEMORY_BYTES } from './display/vga.js';
@@ -32,16 +33,6 @@ const RAM = 2 ** 20 + 2 ** 16;
 const BAR = 0xe0000000;
 const ROUNDS = Number(process.env['VIV_FUZZ_DEVICES'] ?? 20_000);
 const SLOWEST_MS = 3000;
-
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 /** A drive that checks what it is asked. */
 function drive(kind: Drive['kind']): Drive {
@@ -90,7 +81,7 @@ function make(): {
   const ram = new GuestRam(bytes.buffer, 0, { lowBytes: RAM, highBytes: 0 });
   const [ports, mmio] = [new PortBus(), new MmioBus()];
   const lines = { pciLine: () => () => {}, isaLine: () => () => {} } as unknown as InterruptRouter;
-  return { ram, ports, mmio, pci: new PciBus(ports, mmio, lines, () => {}), next: random(4711), bytes };
+  return { ram, ports, mmio, pci: new PciBus(ports, mmio, lines, () => {}), next: sequence(4711), bytes };
 }
 
 /** Numbers that lead somewhere more often than chance. */
@@ -158,7 +149,7 @@ test('virtio-scsi', () =>
   ));
 
 test('SCSI commands', () => {
-  const next = random(99);
+  const next = sequence(99);
   for (const target of [new ScsiDisk(drive('disk')), new ScsiCdrom(drive('cdrom'))])
     for (let round = 0; round < ROUNDS; round++) {
       const block = Uint8Array.from({ length: 32 }, () => value(next));

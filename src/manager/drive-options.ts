@@ -1,4 +1,4 @@
-import type { BootDevice } from '../firmware/bios/machine.js';
+import { BOOT_ORDER, type BootDevice } from '../firmware/bios/machine.js';
 import { UserError } from '../machine/user-error.js';
 import { BUSES, type Bus } from '../vm/image-drive.js';
 
@@ -104,31 +104,25 @@ export function parseFloppy(text: string): DriveChoice {
 }
 
 const LETTERS: Record<string, BootDevice> = { a: 'floppy', c: 'disk', d: 'cdrom' };
-const USUAL_ORDER: readonly BootDevice[] = ['disk', 'cdrom', 'floppy'];
 
 export interface BootChoice {
   readonly order: readonly BootDevice[];
   readonly menu: boolean;
 }
 
-/** `order=dc,menu=on`: a floppy, c disk, d CD. A CD that was just put in is tried first when nothing is said. */
-export function parseBoot(text: string | undefined, drives: readonly DriveChoice[]): BootChoice {
-  if (text === undefined) return { order: usualOrder(drives), menu: false };
+/** `order=dc,menu=on`: a floppy, c disk, d CD. */
+export function parseBoot(text: string | undefined): BootChoice {
+  if (text === undefined) return { order: BOOT_ORDER, menu: false };
   const { settings } = parts('--boot', `,${text}`);
   refuseOthers('--boot', settings, ['order', 'menu']);
   const letters = settings.get('order');
-  const order = letters === undefined ? usualOrder(drives) : [...letters].map((letter) => LETTERS[letter]);
+  const order = letters === undefined ? BOOT_ORDER : [...letters].map((letter) => LETTERS[letter]);
   if (order.some((device) => device === undefined) || new Set(order).size !== order.length)
     throw new UserError(
       `--boot order=${letters}: name each of a (floppy), c (disk) and d (CD) once at most, as in order=dc`,
     );
   const menu = choose('--boot', 'menu', settings.get('menu'), ['on', 'off'] as const, 'off') === 'on';
   return { order: order as BootDevice[], menu };
-}
-
-/** Disks first: a system that was installed from a CD or floppy starts then, while an empty disk gives way to them. */
-function usualOrder(drives: readonly DriveChoice[]): readonly BootDevice[] {
-  return drives.length === 0 ? [] : USUAL_ORDER;
 }
 
 export type DisplayChoice =

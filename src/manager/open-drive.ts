@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { readFolder } from '../host/node/folder.js';
-import { UserError } from '../machine/user-error.js';
-import { ImageError, type DiskImage } from '../media/disk-image.js';
+import type { DiskImage } from '../media/disk-image.js';
 import { FolderCd } from '../media/iso9660.js';
 import { MemoryOverlay } from '../media/overlay.js';
 import { WriteThrough } from '../media/write-through.js';
 import { ImageDrive } from '../vm/image-drive.js';
+import { withImageErrors } from './media/image-errors.js';
 import { openFile } from './media/open-file.js';
 import type { DriveChoice } from './drive-options.js';
 
@@ -27,12 +27,7 @@ function isFolder(path: string): boolean {
 }
 
 function folderCd(path: string): DiskImage {
-  try {
-    return new FolderCd(readFolder('--cdrom', path), basename(path));
-  } catch (error) {
-    if (error instanceof ImageError) throw new UserError(`--cdrom ${path}: ${error.message}`);
-    throw error;
-  }
+  return withImageErrors(`--cdrom ${path}`, () => new FolderCd(readFolder('--cdrom', path), basename(path)));
 }
 
 /** `index`: which of its kind it is, from 0. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkQcow2 } from './qcow2-check.js';
 import { ImageError } from './disk-image.js';
+import { sequence } from '../testing/sequence.js';
 import { openImage, type Format, type Neighbours } from './open-image.js';
 import { createQcow2 } from './qcow2.js';
 import { MemoryStorage, type Storage } from './storage.js';
@@ -85,13 +86,7 @@ for (const format of Object.keys(MAKERS) as (keyof typeof MAKERS)[])
       [],
     );
     const head = Array.from({ length: 512 }, (_, at) => at);
-    let state = 77;
-    const next = (below: number): number => {
-      state ^= state << 13;
-      state ^= state >>> 17;
-      state ^= state << 5;
-      return (state >>> 0) % below;
-    };
+    const next = sequence(77);
     let errors = 0;
     for (let input = 0; input < INPUTS; input++) {
       const cut = next(10) === 0 ? next(bytes.length) : bytes.length;

@@ -2,11 +2,10 @@
 import { u64be, viewOf } from './bytes.js';
 import { ImageError } from './disk-image.js';
 import { readQcow2Header } from './qcow2.js';
+import { COMPRESSED, packedAt, tableEntry } from './qcow2-entries.js';
 import { getCount, setCount } from './qcow2-refcounts.js';
 import type { Storage } from './storage.js';
 
-const OFFSET_HIGH = 0x00ffffff;
-const COMPRESSED = 0x40000000;
 const DIRTY = 1;
 const CORRUPT = 2;
 
@@ -58,23 +57,17 @@ export function checkQcow2(
   const l1 = table(header.l1At, header.l1Size * 8);
   for (let n = 0; n < header.l1Size; n++) {
     onProgress(n / header.l1Size);
-    const l2At = (l1.getUint32(n * 8) & OFFSET_HIGH) * 2 ** 32 + ((l1.getUint32(n * 8 + 4) & ~0x1ff) >>> 0);
+    const { at: l2At } = tableEntry(l1, n);
     if (l2At === 0) continue;
     use(l2At, cluster, `table ${n}`);
     const l2 = table(l2At, cluster);
     for (let m = 0; m < cluster / 8; m++) {
-      const [high, low] = [l2.getUint32(m * 8), l2.getUint32(m * 8 + 4)];
+      const { high, low, at: plainAt } = tableEntry(l2, m);
       if (high & COMPRESSED) {
-        const placeBits = BigInt(62 - (header.clusterBits - 8));
-        const value = (BigInt(high & 0x3fffffff) << 32n) | BigInt(low);
-        const at = Number(value & ((1n << placeBits) - 1n));
-        const length = (Number(value >> placeBits) + 1) * 512 - (at & 511);
+        const { at, length } = packedAt(header.clusterBits, high, low);
         const start = at - (at & 511);
         use(start, Math.min(at + length, clusters * cluster) - start, `packed cluster ${m} of table ${n}`);
-      } else {
-        const at = (high & OFFSET_HIGH) * 2 ** 32 + ((low & ~0x1ff) >>> 0);
-        if (at !== 0) use(at, cluster, `cluster ${m} of table ${n}`);
-      }
+      } else if (plainAt !== 0) use(plainAt, cluster, `cluster ${m} of table ${n}`);
     }
   }
   return { ...compare(), messages };

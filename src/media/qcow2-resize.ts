@@ -1,6 +1,7 @@
 import { setU64be, viewOf } from './bytes.js';
 import { ImageError } from './disk-image.js';
 import { readQcow2Header } from './qcow2.js';
+import { moveRefcountTable } from './qcow2-entries.js';
 import { Refcounts } from './qcow2-refcounts.js';
 import type { Storage } from './storage.js';
 
@@ -20,12 +21,7 @@ export function growQcow2(storage: Storage, bytes: number): void {
       header.refcountOrder,
       header.refcountTableAt,
       header.refcountTableClusters,
-      (at, clusters) => {
-        const place = new Uint8Array(12);
-        setU64be(viewOf(place), 0, at);
-        viewOf(place).setUint32(8, clusters);
-        storage.write(48, place);
-      },
+      (at, clusters) => moveRefcountTable(storage, at, clusters),
     );
     const clusters = Math.ceil((entries * 8) / cluster);
     const at = counts.allocateRun(clusters) * cluster;

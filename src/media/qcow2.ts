@@ -3,6 +3,7 @@ import { decompress } from 'fzstd';
 import { inflateSync } from 'fflate';
 import { setU64be, text, u64be, viewOf } from './bytes.js';
 import { ImageError, type DiskImage } from './disk-image.js';
+import { COMPRESSED, moveRefcountTable, packedAt, tableEntry } from './qcow2-entries.js';
 import { Refcounts } from './qcow2-refcounts.js';
 import { SparseImage, type Place } from './sparse-image.js';
 import type { Storage } from './storage.js';
@@ -20,8 +21,6 @@ const FEATURE_NAMES = ['dirty', 'corrupt', 'external data file', 'compression ty
 
 // Table entries, their upper half
 const COPIED = 0x80000000;
-const COMPRESSED = 0x40000000;
-const OFFSET_HIGH = 0x00ffffff;
 /** Lower half: the cluster reads as zeros. */
 const ZERO = 1;
 
@@ -164,7 +163,7 @@ export class Qcow2Image extends SparseImage {
       header.refcountOrder,
       header.refcountTableAt,
       header.refcountTableClusters,
-      (at, clusters) => this.refcountTableMoved(at, clusters),
+      (at, clusters) => moveRefcountTable(storage, at, clusters),
     );
   }
 
@@ -178,25 +177,12 @@ export class Qcow2Image extends SparseImage {
       );
   }
 
-  private refcountTableMoved(at: number, clusters: number): void {
-    const fields = new Uint8Array(12);
-    setU64be(viewOf(fields), 0, at);
-    viewOf(fields).setUint32(8, clusters);
-    this.storage.write(48, fields);
-  }
-
   // ---- tables
-
-  private entry(table: Uint8Array, n: number): { high: number; low: number; at: number } {
-    const view = viewOf(table);
-    const [high, low] = [view.getUint32(n * 8), view.getUint32(n * 8 + 4)];
-    return { high, low, at: (high & OFFSET_HIGH) * 2 ** 32 + ((low & ~0x1ff) >>> 0) };
-  }
 
   private table(index: number): { bytes: Uint8Array; dirty: boolean } | null {
     const known = this.l2.get(index);
     if (known) return known;
-    const { at } = this.entry(this.l1, index);
+    const { at } = tableEntry(viewOf(this.l1), index);
     if (at === 0) return null;
     this.inFile(at, this.clusterBytes, 'a second table');
     if (this.l2.size >= MOST_L2_TABLES) {
@@ -212,7 +198,7 @@ export class Qcow2Image extends SparseImage {
 
   /** The table for a cluster, in a cluster that belongs to this image alone. */
   private ownTable(index: number): { bytes: Uint8Array; dirty: boolean } {
-    const { high, at } = this.entry(this.l1, index);
+    const { high, at } = tableEntry(viewOf(this.l1), index);
     const known = this.table(index);
     if (known && high & COPIED) return known;
     const { cluster } = this.refcounts.allocate();
@@ -234,7 +220,7 @@ export class Qcow2Image extends SparseImage {
   protected place(cluster: number): Place {
     const table = this.table(Math.floor(cluster / this.entries));
     if (!table) return { kind: 'none' };
-    const { high, low, at } = this.entry(table.bytes, cluster % this.entries);
+    const { high, low, at } = tableEntry(viewOf(table.bytes), cluster % this.entries);
     if (high & COMPRESSED) return { kind: 'packed', unpack: () => this.unpack(high, low) };
     if (low & ZERO && this.header.version === 3) return { kind: 'zero' };
     if (at === 0) return { kind: 'none' };
@@ -243,18 +229,8 @@ export class Qcow2Image extends SparseImage {
     return { kind: 'data', at, shared: (high & COPIED) === 0 };
   }
 
-  /** Where packed bytes are: the place has 62 - (clusterBits - 8) bits, what is left counts further sectors of 512 bytes. */
-  private packedAt(high: number, low: number): { at: number; length: number } {
-    const sizeBits = this.header.clusterBits - 8;
-    const placeBits = 62 - sizeBits;
-    const value = (BigInt(high & 0x3fffffff) << 32n) | BigInt(low);
-    const at = Number(value & ((1n << BigInt(placeBits)) - 1n));
-    const sectors = Number(value >> BigInt(placeBits)) + 1;
-    return { at, length: sectors * 512 - (at & 511) };
-  }
-
   private unpack(high: number, low: number): Uint8Array {
-    const { at, length } = this.packedAt(high, low);
+    const { at, length } = packedAt(this.header.clusterBits, high, low);
     if (at >= this.storage.size)
       throw new ImageError(`packed bytes are said to be at ${at}, behind the end of the file`);
     const packed = new Uint8Array(length);
@@ -282,7 +258,7 @@ export class Qcow2Image extends SparseImage {
 
   private release(place: { high: number; low: number; at: number }): void {
     if (place.high & COMPRESSED) {
-      const { at, length } = this.packedAt(place.high, place.low);
+      const { at, length } = packedAt(this.header.clusterBits, place.high, place.low);
       const last = Math.floor((at + length - 1) / this.clusterBytes);
       for (let cluster = Math.floor(at / this.clusterBytes); cluster <= last; cluster++)
         this.refcounts.release(cluster);
@@ -292,7 +268,7 @@ export class Qcow2Image extends SparseImage {
   private setEntry(cluster: number, high: number, low: number): void {
     const table = this.ownTable(Math.floor(cluster / this.entries));
     const n = cluster % this.entries;
-    const old = this.entry(table.bytes, n);
+    const old = tableEntry(viewOf(table.bytes), n);
     const view = viewOf(table.bytes);
     view.setUint32(n * 8, high);
     view.setUint32(n * 8 + 4, low);
@@ -318,7 +294,7 @@ export class Qcow2Image extends SparseImage {
     this.refcounts.writeBack();
     this.storage.flush();
     for (const [index, table] of tables) {
-      this.storage.write(this.entry(this.l1, index).at, table.bytes);
+      this.storage.write(tableEntry(viewOf(this.l1), index).at, table.bytes);
       table.dirty = false;
     }
     if (this.l1Dirty) {

@@ -7,7 +7,7 @@ import type { BootDevice } from '../firmware/bios/machine.js';
 import { videoRom } from '../firmware/bios/video-rom.js';
 import type { MachineShape } from '../firmware/tables/firmware-tables.js';
 import { fwCfgTables } from '../firmware/tables/fw-cfg-tables.js';
-import { FOUR_GIB, ROM_AREA_END } from '../machine/memory-map.js';
+import { FOUR_GIB, ROM_AREA_END, VGA_WINDOW } from '../machine/memory-map.js';
 
 /** Firmware from elsewhere that was made for QEMU: SeaBIOS, OVMF. */
 export interface PackagedFirmware {
@@ -51,7 +51,7 @@ function e820(memory: MachineShape['memory']): Uint8Array {
   const list = new DataView(new ArrayBuffer(map.length * E820_BYTES));
   map.forEach(({ start, length, type }, n) => {
     // The firmware itself takes what it needs below 640 KiB.
-    const whole = start === 0 ? 0xa0000 : length;
+    const whole = start === 0 ? VGA_WINDOW : length;
     list.setBigUint64(n * E820_BYTES, BigInt(start), true);
     list.setBigUint64(n * E820_BYTES + 8, BigInt(whole), true);
     list.setUint32(n * E820_BYTES + 16, type, true);

@@ -13,7 +13,7 @@ import type { SerialBackend } from '../devices/serial/uart16550.js';
 import type { Entropy } from '../devices/virtio/virtio-rng.js';
 import { VGA_MEMORY_BYTES } from '../devices/display/vga.js';
 import { Bios } from '../firmware/bios/bios.js';
-import type { BootDevice } from '../firmware/bios/machine.js';
+import { BOOT_ORDER, type BootDevice } from '../firmware/bios/machine.js';
 import { bootKernel } from '../firmware/boot/boot-kernel.js';
 import { bootMemory, type BootFile } from '../firmware/boot/boot-request.js';
 import { firmwareTables, type MachineShape } from '../firmware/tables/firmware-tables.js';
@@ -106,7 +106,6 @@ function threadsBeside({ threads, topology, virtualClock, engine }: VirtualMachi
 /** Windows of the engine (Engine.windows). */
 const DISPLAY_WINDOW = 0;
 const FIRMWARE_WINDOW = 1;
-const BOOT_ORDER: readonly BootDevice[] = ['disk', 'cdrom', 'floppy'];
 
 /** A PC: CPUs, board and firmware, joined and ready to start from a drive, or from a kernel directly. */
 export class VirtualMachine {
@@ -118,12 +117,14 @@ export class VirtualMachine {
   private readonly threads: Threads | null = null;
   private ended: MachineEnd | null = null;
   private resetAsked = false;
+  private readonly drives: readonly ImageDrive[];
   private readonly bios: Bios;
   private readonly flash: NorFlash | null = null;
   /** What a reset brings back. */
   private restart: () => void = () => {};
 
   constructor(private readonly options: VirtualMachineOptions) {
+    this.drives = options.drives ?? [];
     const layout = ramLayout(options.memoryBytes);
     const { topology } = options;
     const { cpus } = topology;
@@ -192,15 +193,15 @@ export class VirtualMachine {
         this.scheduler.stop();
       },
       a20: (enabled) => this.engine.setA20(enabled),
-      ide: idePlaces(options.drives ?? []),
-      floppies: floppyPlaces(options.drives ?? []),
+      ide: idePlaces(this.drives),
+      floppies: floppyPlaces(this.drives),
       display: {
         memory: engine.windows[DISPLAY_WINDOW]!,
         window: (physical) => engine.placeWindow(DISPLAY_WINDOW, physical),
       },
     });
-    plugDrives(board, options.drives ?? [], cpus);
-    for (const drive of options.drives ?? []) drive.onTrouble = (message) => this.trouble(message);
+    plugDrives(board, this.drives, cpus);
+    for (const drive of this.drives) drive.onTrouble = (message) => this.trouble(message);
     this.bios = this.makeBios();
     if (options.firmware) {
       engine.windows[FIRMWARE_WINDOW]!.set(options.firmware.bytes);
@@ -221,15 +222,16 @@ export class VirtualMachine {
   }
 
   private makeBios(): Bios {
-    const { board, options, events, engine } = this;
+    const { board, events, engine } = this;
+    const { bootOrder, bootMenu } = this.firmwareSettings;
     return new Bios({
       ram: this.ram,
       ports: board.ports,
       mmio: board.mmio,
       clock: events.clock,
-      drives: (options.drives ?? []).map(biosDrive),
-      bootOrder: options.bootOrder ?? BOOT_ORDER,
-      bootMenu: options.bootMenu ?? false,
+      drives: this.drives.map(biosDrive),
+      bootOrder,
+      bootMenu,
       videoMemory: engine.windows[DISPLAY_WINDOW]!,
     });
   }
@@ -355,7 +357,7 @@ export class VirtualMachine {
   }
   resume(): void {
     // What the host could not do is tried once more; if it cannot yet, the machine rests on.
-    for (const drive of this.options.drives ?? []) if (!drive.retry()) return;
+    for (const drive of this.drives) if (!drive.retry()) return;
     this.scheduler.resume();
   }
   get paused(): boolean {

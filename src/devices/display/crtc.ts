@@ -3,7 +3,6 @@ import type { Vga } from './vga.js';
 
 const HORIZONTAL_DISPLAY_END = 0x01;
 const OVERFLOW = 0x07;
-const PRESET_ROW_SCAN = 0x08;
 const MAXIMUM_SCAN_LINE = 0x09;
 const CURSOR_START = 0x0a;
 const CURSOR_END = 0x0b;
@@ -28,8 +27,6 @@ export interface Geometry {
   pitch: number;
   /** First line of the lower part, which begins at address 0. */
   split: number;
-  /** Lines of the first row that are not shown. */
-  preset: number;
   /** CGA and Hercules: bits of the row's line that are address bits. */
   interleave: { bit13: boolean; bit14: boolean; shift: number };
 }
@@ -46,7 +43,6 @@ export function geometry({ crtc }: Vga): Geometry {
     start: ((crtc[START_HIGH]! << 8) | crtc[START_HIGH + 1]!) * 4,
     pitch: crtc[OFFSET]! * 8,
     split: crtc[LINE_COMPARE]! | ((overflow & 0x10) << 4) | ((maximum & 0x40) << 3),
-    preset: crtc[PRESET_ROW_SCAN]! & 0x1f,
     interleave: {
       bit13: (mode & 1) === 0,
       bit14: (mode & 2) === 0,

@@ -1,13 +1,7 @@
 /** What is written on a screen in a text mode. */
+import { CODE_PAGE_437 } from '../../machine/code-page-437.js';
 import { cursor, geometry } from './crtc.js';
 import type { Vga } from './vga.js';
-
-/** Code page 437, what the characters of a PC look like. */
-const CP437 =
-  ' ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼' +
-  Array.from({ length: 95 }, (_, n) => String.fromCharCode(32 + n)).join('') +
-  '⌂ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀' +
-  'αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■ ';
 
 export interface TextScreen {
   columns: number;
@@ -27,7 +21,7 @@ export function textScreen(vga: Vga): TextScreen | null {
   const cells = Array.from({ length: rows }, (_, row) =>
     Array.from({ length: columns }, (_, column) => {
       const at = (start + row * pitch + column * 4) & 0x3ffff;
-      return { character: CP437[bytes[at]!]!, attribute: bytes[at + 1]! };
+      return { character: CODE_PAGE_437[bytes[at]!]!, attribute: bytes[at + 1]! };
     }),
   );
   const beam = cursor(vga);

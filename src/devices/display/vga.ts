@@ -60,14 +60,6 @@ const REGISTER_BAR_BYTES = 0x1000;
 const REGISTERS_VGA = 0x400;
 const REGISTERS_DISPI = 0x500;
 
-export interface VgaRegisters {
-  misc: number;
-  sequencer: Uint8Array;
-  graphics: Uint8Array;
-  attribute: Uint8Array;
-  crtc: Uint8Array;
-}
-
 export class Vga extends PciFunction implements PortDevice {
   readonly sequencer = new Uint8Array(8);
   readonly graphics = new Uint8Array(16);

@@ -13,7 +13,6 @@ const GHC = 0x04;
 const IS = 0x08;
 const PI = 0x0c;
 const VS = 0x10;
-const CAP2 = 0x24;
 const PORTS_AT = 0x100;
 const PORT_BYTES = 0x80;
 
@@ -75,7 +74,6 @@ export class Ahci extends PciFunction implements MmioDevice {
         return 2 ** this.ports.length - 1;
       case VS:
         return VERSION;
-      case CAP2:
       default:
         return 0;
     }

@@ -11,7 +11,6 @@ export const FLOPPY_IRQ = 6;
 const DMA_CHANNEL = 2;
 const BASE = 0x3f0;
 const DOR = 2;
-const TDR = 3;
 const MSR_DSR = 4;
 const FIFO = 5;
 const DIR_CCR = 7;
@@ -153,8 +152,6 @@ export class FloppyController implements PortDevice {
       case FIFO:
         if (this.dor & DOR_ENABLE && !this.busy && this.result.length === 0) this.take(value);
         return;
-      case TDR:
-      case DIR_CCR:
     }
   }
 

@@ -104,7 +104,6 @@ export class Nvme extends PciFunction implements MmioDevice {
     this.msixCapability = this.addCapability(CAPABILITY_MSIX, this.msix.capability(MSIX_BAR));
     this.allow(this.msixCapability + 2, 2, 0xc000);
     this.admin = new AdminCommands(drive, pairs);
-    drive.onChange = () => {};
   }
 
   protected override configWritten(): void {

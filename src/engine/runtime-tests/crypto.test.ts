@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { sequence } from './rig.js';
+import { sequence } from '../../testing/sequence.js';
 import { DESTINATION, SOURCE, SseRig } from './sse-rig.js';
 
 const rig = new SseRig();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Rig, sequence } from './rig.js';
+import { Rig } from './rig.js';
+import { sequence } from '../../testing/sequence.js';
 
 const ARITHMETIC = 0x8d5;
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sequence } from './rig.js';
+import { sequence } from '../../testing/sequence.js';
 import { DESTINATION, SOURCE, SseRig, slotOf } from './sse-rig.js';
 
 /** All exceptions masked, rounding to nearest. Without PE set every operation takes the soft path. */

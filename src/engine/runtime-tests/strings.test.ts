@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as L from '../layout.js';
-import { CR0, CR4, DATA32, EFER, EFLAGS, LOW_BYTES, Rig, sequence } from './rig.js';
+import { CR0, CR4, DATA32, EFER, EFLAGS, LOW_BYTES, Rig } from './rig.js';
+import { sequence } from '../../testing/sequence.js';
 
 const RAX = 0;
 const RCX = 1;

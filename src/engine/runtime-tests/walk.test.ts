@@ -10,10 +10,10 @@ import {
   HIGH_BYTES,
   LOW_BYTES,
   Rig,
-  sequence,
   type Fault,
   type Setup,
 } from './rig.js';
+import { sequence } from '../../testing/sequence.js';
 
 type Access = 'read' | 'write' | 'execute';
 const KINDS: Access[] = ['read', 'write', 'execute'];

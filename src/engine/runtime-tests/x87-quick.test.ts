@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as L from '../layout.js';
-import { Rig, sequence } from './rig.js';
+import { Rig } from './rig.js';
+import { sequence } from '../../testing/sequence.js';
 
 /** Rounding to nearest, 64 and 53 bits, all exceptions masked; the same with zero-divide unmasked takes the slow way. */
 const CONTROLS = [0x37f, 0x27f];

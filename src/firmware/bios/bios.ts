@@ -53,6 +53,7 @@ const SCAN_ON = 0xf4;
 
 export class Bios implements PortDevice {
   private readonly rom: Rom;
+  private readonly videoRom: Rom;
   private readonly video: Video;
   private readonly keyboard: Keyboard;
   private readonly disks: Disks;
@@ -67,7 +68,8 @@ export class Bios implements PortDevice {
   constructor(private readonly machine: BiosMachine) {
     this.rom = systemRom(FONT_8.subarray(0, 128 * 8));
     this.pci = new PciConfig(machine.ports);
-    this.video = new Video(machine, videoRom());
+    this.videoRom = videoRom();
+    this.video = new Video(machine, this.videoRom);
     this.keyboard = new Keyboard(machine.ram);
     this.disks = new Disks(machine, this.rom);
     this.system = new SystemService(machine, this.rom);
@@ -82,7 +84,7 @@ export class Bios implements PortDevice {
    */
   start(): BootState {
     const { ram } = this.machine;
-    const video = videoRom();
+    const video = this.videoRom;
     // The tables at F0000 stay.
     const first = 0xe000;
     ram.write(ROM_SEGMENT * 16 + first, this.rom.bytes.subarray(first));

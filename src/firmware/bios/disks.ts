@@ -43,6 +43,8 @@ interface Numbered {
 
 /** The request has to wait for the drive. */
 const AGAIN = -1;
+/** AH and carry say something other than a status. */
+const ANSWERED = -2;
 
 export class Disks {
   private drives: Numbered[] = [];
@@ -115,7 +117,7 @@ export class Disks {
     const status = this.serve(frame, found);
     if (status === AGAIN) return true;
     const at = frame.dl < FIRST_DISK ? B.FLOPPY_STATUS : B.DISK_STATUS;
-    if (frame.vector === 0x13 && status >= 0) {
+    if (status !== ANSWERED) {
       this.ram.writeU8(at, status);
       frame.ah = status;
       frame.carry = status !== OK;
@@ -167,7 +169,7 @@ export class Disks {
         frame.ah = EDD_VERSION;
         frame.carry = false;
         // Its version stands where a status would.
-        return -2;
+        return ANSWERED;
       case 0x42:
       case 0x43:
       case 0x44:
@@ -198,9 +200,7 @@ export class Disks {
     const sector = frame.cl & 0x3f;
     const head = frame.dh;
     if (found.drive.sectors === 0) return NOT_READY;
-    const shown =
-      found.image || found.drive.kind === 'floppy' ? shape : { ...shape, cylinders: shape.cylinders };
-    const fits = sector >= 1 && sector <= shown.sectors && head < shown.heads && cylinder < shown.cylinders;
+    const fits = sector >= 1 && sector <= shape.sectors && head < shape.heads && cylinder < shape.cylinders;
     if (!fits || count === 0) return fits ? BAD_COMMAND : NOT_FOUND;
     const first = (cylinder * shape.heads + head) * shape.sectors + sector - 1;
     if (command === 0x04) return OK;
@@ -312,7 +312,7 @@ export class Disks {
       frame.cx = total >>> 16;
       frame.dx = total & 0xffff;
     }
-    return -2;
+    return ANSWERED;
   }
 
   private extendedParameters(frame: Frame, { drive, shape, image, number }: Numbered): number {

@@ -2,6 +2,7 @@
  * The characters of text modes, code page 437, drawn for Vivarium: 8 dots wide and 16 lines high. Letters are drawn line by line;
  * accented ones, frames and blocks are put together; the fonts of 14 and of 8 lines are made from that of 16.
  */
+import { CODE_PAGE_437 } from '../../machine/code-page-437.js';
 
 /** Lines of a character from line 2 on, a byte each in hex, bit 7 at the left. Capitals stand on line 11. */
 const DRAWN: Record<string, string> = {
@@ -196,12 +197,6 @@ const ACCENTS: Record<string, number[]> = {
 const CEDILLA = '\u0327';
 const CEDILLA_LINES = [0x18, 0x0c, 0x78];
 
-export const FONT_CHARACTERS =
-  ' ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼' +
-  Array.from({ length: 95 }, (_, n) => String.fromCharCode(32 + n)).join('') +
-  '⌂ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»';
-const AFTER_FRAMES = 'αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■ ';
-
 const LINES = 16;
 const FIRST_DRAWN = 2;
 const SMALL_TOP = 5;
@@ -291,18 +286,18 @@ function block(code: number): Uint8Array {
 }
 
 function glyph(code: number): Uint8Array {
-  if (code < 176) return letter([...FONT_CHARACTERS][code]!);
-  if (code >= 224) return drawn([...AFTER_FRAMES][code - 224]!);
+  if (code < 176 || code >= 224) return letter(CODE_PAGE_437[code]!);
   if (code < 179 || (code >= 219 && code < 224)) return block(code);
   return frame(FRAMES[code - 179]!);
 }
 
+const GLYPHS = Array.from({ length: 256 }, (_, code) => glyph(code));
+
 function font(lines: number, of: (glyph: Uint8Array, line: number) => number): Uint8Array {
   const result = new Uint8Array(256 * lines);
-  for (let code = 0; code < 256; code++) {
-    const drawing = glyph(code);
+  GLYPHS.forEach((drawing, code) => {
     for (let line = 0; line < lines; line++) result[code * lines + line] = of(drawing, line);
-  }
+  });
   return result;
 }
 

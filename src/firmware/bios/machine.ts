@@ -24,6 +24,8 @@ export interface BiosDrive {
 export class DriveError extends Error {}
 
 export type BootDevice = 'disk' | 'cdrom' | 'floppy';
+/** Disks first: a system that was installed from a CD or floppy starts then, while an empty disk gives way to them. */
+export const BOOT_ORDER: readonly BootDevice[] = ['disk', 'cdrom', 'floppy'];
 
 /** What the BIOS has to do with. */
 export interface BiosMachine {

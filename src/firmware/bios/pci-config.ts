@@ -1,5 +1,4 @@
-import type { PortBus } from '../../machine/port-bus.js';
-import type { AccessSize } from '../../machine/port-bus.js';
+import type { AccessSize, PortBus } from '../../machine/port-bus.js';
 
 const CONFIG_ADDRESS = 0xcf8;
 const CONFIG_DATA = 0xcfc;

@@ -20,7 +20,6 @@ export type Outcome = typeof DONE | typeof AGAIN | typeof SPIN;
 
 export const EVENT_TICK = 8;
 export const EVENT_KEY = 9;
-export const EVENT_MOUSE = 0x74;
 
 /** Vectors that are services. */
 const SERVICES = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a];

@@ -1,10 +1,11 @@
 /** INT 10h, AH = 4Fh: the VESA BIOS extension 3.0, on the display interface of Bochs. */
+import { VIDEO_MODE } from './bda.js';
 import type { Frame } from './frame.js';
 import type { BiosMachine } from './machine.js';
 import { PciConfig } from './pci-config.js';
 import { VBE_MODES, type VbeMode } from './vbe-modes.js';
 import type { VideoRegisters } from './video-registers.js';
-import { VIDEO_SEGMENT, videoRom } from './video-rom.js';
+import { VIDEO_SEGMENT, type VideoRom } from './video-rom.js';
 
 const DONE = 0x004f;
 const FAILED = 0x014f;
@@ -51,11 +52,11 @@ export class Vbe {
   /** The mode that is set; null: one of the VGA's own. */
   mode: VbeMode | null = null;
   private linear = false;
-  private readonly rom = videoRom();
   private readonly pci: PciConfig;
 
   constructor(
     private readonly machine: BiosMachine,
+    private readonly rom: VideoRom,
     private readonly registers: VideoRegisters,
     private readonly setVgaMode: (mode: number, keepMemory: boolean) => void,
   ) {
@@ -84,7 +85,9 @@ export class Vbe {
       case 0x02:
         return this.setMode(frame.bx);
       case 0x03:
-        frame.bx = this.mode ? this.mode.number | (this.linear ? LINEAR : 0) : this.machine.ram.readU8(0x449);
+        frame.bx = this.mode
+          ? this.mode.number | (this.linear ? LINEAR : 0)
+          : this.machine.ram.readU8(VIDEO_MODE);
         return true;
       case 0x05:
         return this.window(frame);

@@ -31,7 +31,7 @@ export class Video {
     private readonly rom: VideoRom,
   ) {
     this.registers = new VideoRegisters(machine.ports);
-    this.vbe = new Vbe(machine, this.registers, (mode, keep) => this.setMode(mode, keep));
+    this.vbe = new Vbe(machine, rom, this.registers, (mode, keep) => this.setMode(mode, keep));
   }
 
   private byte(at: number): number {
@@ -167,12 +167,12 @@ export class Video {
   }
 
   private clear(mode: VideoMode): void {
-    const { mmio, machine } = { mmio: this.machine.mmio, machine: this.machine };
+    const { mmio, videoMemory } = this.machine;
     if (mode.kind === 'text') {
       for (let at = 0; at < 0x8000; at += 4) mmio.write(mode.segment * 16 + at, 0x07200720, 4);
       return;
     }
-    machine.videoMemory?.fill(0, 0, 0x40000);
+    videoMemory?.fill(0, 0, 0x40000);
   }
 
   private setFarPointer(at: number, segment: number, offset: number): void {

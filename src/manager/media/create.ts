@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { basename, relative, dirname, resolve } from 'node:path';
 import { FileStorage } from '../../host/node/file-storage.js';
 import { UserError } from '../../machine/user-error.js';
-import { ImageError, type DiskImage } from '../../media/disk-image.js';
+import type { DiskImage } from '../../media/disk-image.js';
 import { detectFormat, FORMATS, openImage, type Format } from '../../media/open-image.js';
 import { createQcow2 } from '../../media/qcow2.js';
 import type { Storage } from '../../media/storage.js';
@@ -10,6 +10,7 @@ import { readVdiHeader, createVdi } from '../../media/vdi.js';
 import { createVhd, readVhdFooter } from '../../media/vhd.js';
 import { createVhdx } from '../../media/vhdx.js';
 import { createVmdk, vmdkContentId } from '../../media/vmdk.js';
+import { withImageErrors } from './image-errors.js';
 import { nodeNeighbours } from './node-neighbours.js';
 import { openFile } from './open-file.js';
 
@@ -139,10 +140,5 @@ export function makeImage(
 
 /** Opens what `makeImage` made. */
 export function openMade(storage: Storage, format: Format, path: string): DiskImage {
-  try {
-    return openImage(storage, format, nodeNeighbours('media', path, true, true));
-  } catch (error) {
-    if (error instanceof ImageError) throw new UserError(`${path}: ${error.message}`);
-    throw error;
-  }
+  return withImageErrors(path, () => openImage(storage, format, nodeNeighbours('media', path, true, true)));
 }

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { FileStorage } from '../../host/node/file-storage.js';
 import { UserError } from '../../machine/user-error.js';
-import { ImageError } from '../../media/disk-image.js';
 import { belowOf, detectFormat, type Format } from '../../media/open-image.js';
+import { withImageErrors } from './image-errors.js';
 import { nodeNeighbours } from './node-neighbours.js';
 import { openFile } from './open-file.js';
 
@@ -36,21 +36,20 @@ function describeOne(path: string): MediumDescription {
   image.close();
   const storage = FileStorage.open('media', path, 'read');
   try {
-    const format = detectFormat(storage);
-    const named = belowOf(storage, format);
-    let below: string | null = null;
-    if (named) {
-      const neighbours = nodeNeighbours('media', path, false, true);
-      const found =
-        'uuid' in named ? neighbours.findVdi(named.uuid, path) : neighbours.open(named.name, path);
-      below = found?.name ?? null;
-      found?.close();
-    }
-    return { path, format, bytes, fileBytes: statSync(path).blocks * 512, below };
-  } catch (error) {
-    if (error instanceof ImageError) throw new UserError(`${path}: ${error.message}`);
-    throw error;
+    return withImageErrors(path, () => {
+      const format = detectFormat(storage);
+      const below = fileBelow(path, belowOf(storage, format));
+      return { path, format, bytes, fileBytes: statSync(path).blocks * 512, below };
+    });
   } finally {
     storage.close();
   }
+}
+
+function fileBelow(path: string, named: ReturnType<typeof belowOf>): string | null {
+  if (!named) return null;
+  const neighbours = nodeNeighbours('media', path, false, true);
+  const found = 'uuid' in named ? neighbours.findVdi(named.uuid, path) : neighbours.open(named.name, path);
+  found?.close();
+  return found?.name ?? null;
 }

@@ -1,9 +1,8 @@
 import { FileStorage } from '../../host/node/file-storage.js';
 import { lockFile, refuseIfOwned } from '../../host/node/file-lock.js';
-import { UserError } from '../../machine/user-error.js';
 import { ImageError, type DiskImage } from '../../media/disk-image.js';
 import { openImage } from '../../media/open-image.js';
-import { StorageError } from '../../media/storage.js';
+import { withImageErrors } from './image-errors.js';
 import { nodeNeighbours } from './node-neighbours.js';
 
 export interface OpenOptions {
@@ -24,8 +23,11 @@ export function openFile({ option, path, format, write, anywhere = false }: Open
   try {
     if (write) unlock = lockFile(option, path);
     else refuseIfOwned(option, path);
-    const image = openImage(storage, format, nodeNeighbours(option, path, write, anywhere));
-    if (image.bytes === 0) throw new ImageError('it is empty');
+    const image = withImageErrors(`${option} ${path}`, () => {
+      const opened = openImage(storage, format, nodeNeighbours(option, path, write, anywhere));
+      if (opened.bytes === 0) throw new ImageError('it is empty');
+      return opened;
+    });
     const close = image.close.bind(image);
     image.close = () => {
       close();
@@ -35,8 +37,6 @@ export function openFile({ option, path, format, write, anywhere = false }: Open
   } catch (error) {
     storage.close();
     unlock();
-    if (error instanceof ImageError || error instanceof StorageError)
-      throw new UserError(`${option} ${path}: ${error.message}`);
     throw error;
   }
 }
