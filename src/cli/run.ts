@@ -13,7 +13,14 @@ import {
   parseTimeout,
   type MachineConfig,
 } from '../manager/config.js';
-import { parseBoot, parseCdrom, parseDisk, parseDisplay, parseFloppy } from '../manager/drive-options.js';
+import {
+  parseBios,
+  parseBoot,
+  parseCdrom,
+  parseDisk,
+  parseDisplay,
+  parseFloppy,
+} from '../manager/drive-options.js';
 import { debianGuest } from '../manager/guests/debian.js';
 import { runMachine } from '../manager/run.js';
 import { progressDisplay } from './progress.js';
@@ -153,7 +160,7 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     drives,
     boot: parseBoot(options.boot),
     display,
-    bios: options.bios ?? null,
+    bios: options.bios === undefined ? null : parseBios(options.bios),
   };
   const initrd = options.initrd ? options.initrd.split(',').filter(Boolean) : [];
   if (guest === undefined) {

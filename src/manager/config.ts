@@ -1,6 +1,6 @@
 import { CpuTopology } from '../engine/cpu-topology.js';
 import { UserError } from '../machine/user-error.js';
-import type { BootChoice, DisplayChoice, DriveChoice } from './drive-options.js';
+import type { BootChoice, DisplayChoice, DriveChoice, FirmwareChoice } from './drive-options.js';
 
 export type EngineChoice = 'auto' | 'reference' | 'interpret' | 'translate';
 export type SerialChoice = { kind: 'stdio' } | { kind: 'none' } | { kind: 'file'; path: string };
@@ -13,7 +13,7 @@ export interface MachineConfig {
   readonly boot: BootChoice;
   readonly display: DisplayChoice;
   /** File of the firmware; null: our own BIOS. */
-  readonly bios: string | null;
+  readonly bios: FirmwareChoice | null;
   readonly initrd: readonly string[];
   readonly append: string;
   readonly memoryBytes: number;

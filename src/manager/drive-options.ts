@@ -103,6 +103,19 @@ export function parseFloppy(text: string): DriveChoice {
   };
 }
 
+export interface FirmwareChoice {
+  readonly path: string;
+  /** The file of its variables. */
+  readonly variables: string | null;
+}
+
+/** `FILE` or `FILE,vars=FILE`. */
+export function parseBios(text: string): FirmwareChoice {
+  const { path, settings } = parts('--bios', text);
+  refuseOthers('--bios', settings, ['vars']);
+  return { path, variables: settings.get('vars') ?? null };
+}
+
 const LETTERS: Record<string, BootDevice> = { a: 'floppy', c: 'disk', d: 'cdrom' };
 
 export interface BootChoice {

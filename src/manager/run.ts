@@ -3,15 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { findCpuModel, UnknownCpuModel } from '../engine/cpu-model.js';
 import { typedKeys } from '../devices/input/typed-keys.js';
-import { lockFile } from '../host/node/file-lock.js';
-import { FileStorage } from '../host/node/file-storage.js';
 import { openConsole, type SerialConsole } from '../host/node/console.js';
 import { loadEngineModules } from '../host/node/engine-modules.js';
 import { nodePacing } from '../host/node/pacing.js';
 import { nodeThreads } from '../host/node/threads.js';
 import { debugExitStatus } from '../devices/debug/debug-exit.js';
 import { UserError } from '../machine/user-error.js';
-import { FIRMWARE_UNIT, type PackagedFirmware } from '../vm/packaged-firmware.js';
 import { VirtualMachine, type BootFiles, type MachineEnd } from '../vm/virtual-machine.js';
 import type { MachineConfig } from './config.js';
 import { PngDisplay } from './displays/png-display.js';
@@ -21,6 +18,7 @@ import { Typist } from './displays/typist.js';
 import type { DisplayChoice } from './drive-options.js';
 import type { ImageDrive } from '../vm/image-drive.js';
 import { openDrive } from './open-drive.js';
+import { openFirmware } from './open-firmware.js';
 import { readNamedFile } from './read-file.js';
 
 /** Exit statuses beside those of the guest (docs/command.md). */
@@ -84,6 +82,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       ...(firmware ? { firmware: firmware.firmware } : {}),
       bootOrder: config.boot.order,
       bootMenu: config.boot.menu,
+      onFailure: (message) => process.stderr.write(`\r\nviv: ${message}; the guest was told of an error\r\n`),
       onTrouble: (message) =>
         process.stderr.write(
           `\r\nviv: ${message}; paused: mend it, then Ctrl-A p lets the machine go on\r\n`,
@@ -126,34 +125,6 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   }
 }
 
-/** `FILE`, or `FILE,vars=FILE` with the variables that UEFI firmware keeps. */
-function openFirmware(text: string): { firmware: PackagedFirmware; close: () => void } {
-  const [path, ...settings] = text.split(/,(?=vars=)/) as [string, ...string[]];
-  const bytes = readNamedFile('--bios', path);
-  if (bytes.length === 0 || bytes.length % FIRMWARE_UNIT !== 0 || bytes.length > MOST_FIRMWARE)
-    throw new UserError(
-      `--bios ${path}: has ${bytes.length} bytes; firmware has a multiple of ${FIRMWARE_UNIT}, and ${MOST_FIRMWARE} at most`,
-    );
-  if (settings.length === 0) return { firmware: { bytes }, close: () => {} };
-  const file = settings[0]!.slice('vars='.length);
-  const unlock = lockFile('--bios vars', file);
-  const storage = FileStorage.open('--bios vars', file, 'write');
-  const variables = new Uint8Array(storage.size);
-  if (variables.length === 0 || variables.length % FIRMWARE_UNIT !== 0 || variables.length > MOST_FIRMWARE)
-    throw new UserError(
-      `--bios vars=${file}: has ${variables.length} bytes, and is no flash of variables; copy OVMF_VARS_4M.fd for one`,
-    );
-  storage.read(0, variables);
-  const changed = (offset: number, length: number): void =>
-    storage.write(offset, variables.subarray(offset, offset + length));
-  const close = (): void => {
-    storage.flush();
-    storage.close();
-    unlock();
-  };
-  return { firmware: { bytes, variables: { bytes: variables, changed } }, close };
-}
-
 async function openDisplay(
   choice: DisplayChoice,
   machine: VirtualMachine,
@@ -180,8 +151,6 @@ function sayMode(cpus: number, { kind, threads }: VirtualMachine['mode']): void 
   };
   process.stderr.write(`viv: ${cpus} CPUs run ${how[kind]}\n`);
 }
-
-const MOST_FIRMWARE = 16 * 2 ** 20;
 
 function cpuModel(name: string): ReturnType<typeof findCpuModel> {
   try {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DriveError } from '../firmware/bios/machine.js';
+import { ImageError } from '../media/disk-image.js';
 import { RawImage } from '../media/raw.js';
 import { MemoryStorage, StorageError } from '../media/storage.js';
 import { biosDrive, ImageDrive } from './image-drive.js';
@@ -64,6 +66,39 @@ test('the BIOS asks again until the host can', () => {
   storage.broken = false;
   disk.retry();
   assert.equal(bios.read(1, 1)![0], 9);
+});
+
+test('what a broken image cannot give fails, is told, and stops nothing behind it', () => {
+  const broken = new ImageDrive({
+    kind: 'disk',
+    bus: 'ide',
+    image: {
+      format: 'qcow2',
+      bytes: 8192,
+      readOnly: false,
+      read: (position: number) => {
+        if (position < 4096) throw new ImageError('disk.qcow2: its table is broken');
+      },
+      dataFrom: (position) => position,
+      write: () => {},
+      zero: () => {},
+      flush: () => {},
+      close: () => {},
+    },
+    name: 'hard disk 1',
+    model: 'M',
+    serial: 'S',
+  });
+  const messages: string[] = [];
+  const ended: boolean[] = [];
+  broken.onFailure = (message) => messages.push(message);
+  broken.read(0, [new Uint8Array(512)], (ok) => ended.push(ok));
+  broken.read(4096, [new Uint8Array(512)], (ok) => ended.push(ok));
+  assert.deepEqual(ended, [false, true]);
+  assert.deepEqual(messages, ['disk.qcow2: its table is broken']);
+  const bios = biosDrive(broken);
+  assert.throws(() => bios.read(0, 1), DriveError);
+  assert.equal(bios.read(8, 1)!.length, 512);
 });
 
 test('an empty drive has no sectors and does nothing', () => {

@@ -1,5 +1,5 @@
-import type { BiosDrive } from '../firmware/bios/machine.js';
-import type { DiskImage } from '../media/disk-image.js';
+import { DriveError, type BiosDrive } from '../firmware/bios/machine.js';
+import { ImageError, type DiskImage } from '../media/disk-image.js';
 import { StorageError } from '../media/storage.js';
 import type { Done, Drive } from '../machine/drive.js';
 
@@ -25,9 +25,13 @@ interface Request {
   done: Done;
 }
 
+/** `waits`: the host may be able to do it later. `fails`: the image is broken there, now and later. */
+type Outcome = 'done' | 'waits' | 'fails';
+
 /**
  * A drive with an image in it. When the host cannot do what a request asks, the request waits and `onTrouble` is told; `retry`
- * does it again, and those behind it, in their order: the guest knows nothing of it.
+ * does it again, and those behind it, in their order: the guest knows nothing of it. What a broken image cannot give fails, as
+ * on a disk with bad sectors, and `onFailure` is told.
  */
 export class ImageDrive implements Drive {
   readonly kind: Drive['kind'];
@@ -37,6 +41,7 @@ export class ImageDrive implements Drive {
   readonly sectorBytes: number;
   onChange: () => void = () => {};
   onTrouble: (message: string) => void = () => {};
+  onFailure: (message: string) => void = () => {};
   private image: DiskImage | null;
   private label: string;
   private readonly waiting: Request[] = [];
@@ -87,27 +92,33 @@ export class ImageDrive implements Drive {
   }
 
   private perform(act: () => void, done: Done): void {
-    if (this.troubled || !this.attempt(act)) this.waiting.push({ act, done });
-    else done(true);
+    const outcome = this.troubled ? 'waits' : this.attempt(act);
+    if (outcome === 'waits') this.waiting.push({ act, done });
+    else done(outcome === 'done');
   }
 
-  private attempt(act: () => void): boolean {
+  private attempt(act: () => void): Outcome {
     try {
       act();
-      return true;
+      return 'done';
     } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      this.onTrouble(error.message);
-      return false;
+      if (error instanceof StorageError) {
+        this.onTrouble(error.message);
+        return 'waits';
+      }
+      if (!(error instanceof ImageError)) throw error;
+      this.onFailure(error.message);
+      return 'fails';
     }
   }
 
-  /** Does again what could not be done; true: all was done. */
+  /** Does again what could not be done; true: nothing waits any more. */
   retry(): boolean {
     for (let first = this.waiting[0]; first; first = this.waiting[0]) {
-      if (!this.attempt(first.act)) return false;
+      const outcome = this.attempt(first.act);
+      if (outcome === 'waits') return false;
       this.waiting.shift();
-      first.done(true);
+      first.done(outcome === 'done');
     }
     return true;
   }
@@ -115,25 +126,13 @@ export class ImageDrive implements Drive {
   read(position: number, parts: readonly Uint8Array[], done: Done): void {
     const { image } = this;
     if (!image) return done(false);
-    this.perform(() => {
-      let at = position;
-      for (const part of parts) {
-        image.read(at, part);
-        at += part.length;
-      }
-    }, done);
+    this.perform(() => inTurn(position, parts, (at, part) => image.read(at, part)), done);
   }
 
   write(position: number, parts: readonly Uint8Array[], done: Done): void {
     const { image } = this;
     if (!image || this.readOnly) return done(false);
-    this.perform(() => {
-      let at = position;
-      for (const part of parts) {
-        image.write(at, part);
-        at += part.length;
-      }
-    }, done);
+    this.perform(() => inTurn(position, parts, (at, part) => image.write(at, part)), done);
   }
 
   discard(position: number, length: number, done: Done): void {
@@ -160,18 +159,32 @@ export class ImageDrive implements Drive {
   }
 }
 
+function inTurn(
+  position: number,
+  parts: readonly Uint8Array[],
+  act: (at: number, part: Uint8Array) => void,
+): void {
+  let at = position;
+  for (const part of parts) {
+    act(at, part);
+    at += part.length;
+  }
+}
+
 /** The drive as the BIOS uses it: a request is done when it returns, or waits for the host. */
 export function biosDrive(drive: ImageDrive): BiosDrive {
   // What the host could not do when it was asked first.
-  let pending: 'none' | 'waits' | 'done' = 'none';
+  let pending: 'none' | Outcome = 'none';
   let result: Uint8Array | null = null;
   const ask = (start: (done: Done) => void): boolean => {
     if (pending === 'none') {
       pending = 'waits';
-      start(() => (pending = 'done'));
+      start((ok) => (pending = ok ? 'done' : 'fails'));
     }
-    if (pending !== 'done') return false;
+    const outcome: Outcome = pending;
+    if (outcome === 'waits') return false;
     pending = 'none';
+    if (outcome === 'fails') throw new DriveError(`${drive.name} cannot do what is asked`);
     return true;
   };
   return {
@@ -191,7 +204,12 @@ export function biosDrive(drive: ImageDrive): BiosDrive {
     read(sector, count) {
       result ??= new Uint8Array(count * drive.sectorBytes);
       const bytes = result;
-      if (!ask((done) => drive.read(sector * drive.sectorBytes, [bytes], done))) return null;
+      try {
+        if (!ask((done) => drive.read(sector * drive.sectorBytes, [bytes], done))) return null;
+      } catch (error) {
+        result = null;
+        throw error;
+      }
       result = null;
       return bytes;
     },

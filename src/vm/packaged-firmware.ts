@@ -63,8 +63,13 @@ function e820(memory: MachineShape['memory']): Uint8Array {
 export function firmwareConfiguration(board: PcBoard, { shape, bootMenu }: FirmwareSettings): FwCfg {
   const { topology, memory } = shape;
   // The tables say where the registers are now: the firmware has placed them when it asks.
-  const table = (name: string) => () => fwCfgTables(shape, board.powerManagement.base).get(name)!;
-  const names = [...fwCfgTables(shape, 0).keys()];
+  let made = { base: 0, tables: fwCfgTables(shape, 0) };
+  const table = (name: string) => (): Uint8Array => {
+    const { base } = board.powerManagement;
+    if (made.base !== base) made = { base, tables: fwCfgTables(shape, base) };
+    return made.tables.get(name)!;
+  };
+  const names = [...made.tables.keys()];
   return new FwCfg(board.ram, {
     items: new Map([
       [RAM_SIZE, number(memory.lowBytes + memory.highBytes, 8)],

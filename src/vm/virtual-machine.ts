@@ -70,6 +70,8 @@ export interface VirtualMachineOptions {
   readonly firmware?: PackagedFirmware;
   /** Something of the host's keeps a drive from going on; the machine rests until `resume`. */
   readonly onTrouble?: (message: string) => void;
+  /** An image is broken where the guest asked: it got an error, and goes on. */
+  readonly onFailure?: (message: string) => void;
 }
 
 export interface BootFiles {
@@ -201,7 +203,10 @@ export class VirtualMachine {
       },
     });
     plugDrives(board, this.drives, cpus);
-    for (const drive of this.drives) drive.onTrouble = (message) => this.trouble(message);
+    for (const drive of this.drives) {
+      drive.onTrouble = (message) => this.trouble(message);
+      drive.onFailure = (message) => options.onFailure?.(message);
+    }
     this.bios = this.makeBios();
     if (options.firmware) {
       engine.windows[FIRMWARE_WINDOW]!.set(options.firmware.bytes);

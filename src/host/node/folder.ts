@@ -31,13 +31,19 @@ export function readFolder(option: string, path: string): FolderEntry {
   return read(path, basename(path), [])!;
 }
 
+/** The file that was read last stays open, and no other. */
+let last: { path: string; storage: FileStorage } | null = null;
+
 function contentOf(option: string, path: string, size: number): FolderEntry['file'] {
-  let storage: FileStorage | null = null;
   return {
     size,
     read(position, target) {
-      storage ??= FileStorage.open(option, path, 'read');
-      storage.read(position, target);
+      if (last?.path !== path) {
+        const storage = FileStorage.open(option, path, 'read');
+        last?.storage.close();
+        last = { path, storage };
+      }
+      last.storage.read(position, target);
     },
   };
 }
