@@ -21,6 +21,7 @@ import {
   parseDisplay,
   parseFloppy,
 } from '../manager/drive-options.js';
+import { parseNet } from '../manager/net-options.js';
 import { debianGuest } from '../manager/guests/debian.js';
 import { runMachine } from '../manager/run.js';
 import { progressDisplay } from './progress.js';
@@ -47,6 +48,7 @@ interface RunOptions {
   disk: string[];
   cdrom: string[];
   floppy: string[];
+  net: string[];
   boot?: string;
   bios?: string;
   display: string;
@@ -77,6 +79,12 @@ export function runCommand(): Command {
     )
     .option('--cdrom <file>', 'CD or DVD image, a folder to show as one, or "empty"', several, [])
     .option('--floppy <file>', 'floppy image, or "empty"', several, [])
+    .option(
+      '--net <kind>',
+      'network card: nat (default) or none; ,forward=tcp:127.0.0.1:2222-:22 ,card=virtio ,mac=ADDRESS may follow',
+      several,
+      [],
+    )
     .option('--boot <settings>', 'order=cda (disk, CD, floppy), menu=on asks')
     .option('--bios <file>', 'firmware instead of our own: SeaBIOS, or OVMF ,vars=FILE with its variables')
     .option('--display <kind>', 'screen: none, text, vnc=HOST:PORT or png=FILE', 'none')
@@ -138,6 +146,9 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     ...options.cdrom.map(parseCdrom),
     ...options.floppy.map(parseFloppy),
   ];
+  // What comes from a network is not the same each time: with repeatable runs only who asks for one gets it.
+  const usual = determinism(options).clock === 'virtual' ? [] : ['nat'];
+  const nets = (options.net.length > 0 ? options.net : usual).map(parseNet);
   const display = parseDisplay(options.display);
   const serial = parseSerial(options.serial ?? (display.kind === 'text' ? 'none' : 'stdio'));
   if (display.kind === 'text' && serial.kind === 'stdio')
@@ -158,6 +169,7 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     ...determinism(options),
     cpuCap: options.cpuCap === undefined ? 0 : parseCpuCap(options.cpuCap),
     drives,
+    nets,
     boot: parseBoot(options.boot),
     display,
     bios: options.bios === undefined ? null : parseBios(options.bios),
@@ -180,7 +192,7 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     ...GUESTS[guest as keyof typeof GUESTS],
     ...(options.mirror === undefined ? {} : { mirror: options.mirror }),
     onProgress: progressDisplay(process.stderr),
-    modules: drives.length > 0,
+    modules: drives.length > 0 || nets.length > 0,
   });
   // Where there is a screen to look at, the guest's shell is there.
   const screen = display.kind === 'text' || display.kind === 'vnc' ? 'console=tty0' : '';

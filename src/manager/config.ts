@@ -1,5 +1,6 @@
 import { CpuTopology } from '../engine/cpu-topology.js';
 import { UserError } from '../machine/user-error.js';
+import type { NetChoice } from './net-options.js';
 import type { BootChoice, DisplayChoice, DriveChoice, FirmwareChoice } from './drive-options.js';
 
 export type EngineChoice = 'auto' | 'reference' | 'interpret' | 'translate';
@@ -10,6 +11,7 @@ export interface MachineConfig {
   /** null: the BIOS starts a system from a drive. */
   readonly kernel: string | null;
   readonly drives: readonly DriveChoice[];
+  readonly nets: readonly NetChoice[];
   readonly boot: BootChoice;
   readonly display: DisplayChoice;
   /** File of the firmware; null: our own BIOS. */

@@ -1,6 +1,7 @@
 import { BOOT_ORDER, type BootDevice } from '../firmware/bios/machine.js';
 import { UserError } from '../machine/user-error.js';
 import { BUSES, type Bus } from '../vm/image-drive.js';
+import { choose, parts, refuseOthers } from './settings.js';
 
 /** `snapshot`: what the guest writes is forgotten when the machine ends; `immutable`: when it starts anew. */
 export const MODES = ['normal', 'readonly', 'immutable', 'writethrough', 'snapshot'] as const;
@@ -17,40 +18,6 @@ export interface DriveChoice {
   readonly mode: DiskMode;
   /** What the image names, as its backing file, may be outside of its folder. */
   readonly anywhere: boolean;
-}
-
-/** `FILE,name=value,…`; a comma in the file's name is written twice. */
-function parts(option: string, text: string): { path: string; settings: Map<string, string> } {
-  const pieces = text.split(/(?<!,),(?!,)/).map((piece) => piece.replaceAll(',,', ','));
-  const settings = new Map<string, string>();
-  for (const piece of pieces.slice(1)) {
-    const [name, ...value] = piece.split('=');
-    if (value.length === 0)
-      throw new UserError(`${option} ${text}: "${piece}" is no setting; write name=value`);
-    if (settings.has(name!)) throw new UserError(`${option} ${text}: ${name} is given twice`);
-    settings.set(name!, value.join('='));
-  }
-  return { path: pieces[0]!, settings };
-}
-
-function choose<T extends string>(
-  option: string,
-  name: string,
-  value: string | undefined,
-  known: readonly T[],
-  usual: T,
-): T {
-  if (value === undefined) return usual;
-  const found = known.find((choice) => choice === value);
-  if (found === undefined)
-    throw new UserError(`${option}: ${name}=${value} is not known; choose from ${known.join(', ')}`);
-  return found;
-}
-
-function refuseOthers(option: string, settings: Map<string, string>, known: readonly string[]): void {
-  for (const name of settings.keys())
-    if (!known.includes(name))
-      throw new UserError(`${option}: there is no setting "${name}" (but ${known.join(', ')})`);
 }
 
 export function parseDisk(text: string): DriveChoice {

@@ -19,6 +19,7 @@ import type { DisplayChoice } from './drive-options.js';
 import type { ImageDrive } from '../vm/image-drive.js';
 import { openDrive } from './open-drive.js';
 import { openFirmware } from './open-firmware.js';
+import { openNetworks, type OpenNetworks } from './open-networks.js';
 import { readNamedFile } from './read-file.js';
 
 /** Exit statuses beside those of the guest (docs/command.md). */
@@ -55,9 +56,15 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   const counts = { disk: 0, cdrom: 0, floppy: 0 };
   const drives: ImageDrive[] = [];
   let firmware: ReturnType<typeof openFirmware> | null = null;
+  let networks: OpenNetworks | null = null;
+  const entropy =
+    config.clock === 'virtual'
+      ? repeatableEntropy(config.seed)
+      : (target: Uint8Array) => void randomFillSync(target);
   try {
     if (config.bios !== null) firmware = openFirmware(config.bios);
     for (const choice of config.drives) drives.push(openDrive(choice, counts[choice.kind]++));
+    networks = await openNetworks(config.nets, entropy);
     machine = new VirtualMachine({
       memoryBytes: config.memoryBytes,
       topology: config.topology,
@@ -71,14 +78,14 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       hostNow: () => process.hrtime.bigint(),
       // A repeatable run starts at a fixed moment, with fixed random numbers.
       wallClockMs: config.clock === 'virtual' ? Date.UTC(2024, 0, 1) : Date.now(),
-      entropy:
-        config.clock === 'virtual' ? repeatableEntropy(config.seed) : (target) => void randomFillSync(target),
+      entropy,
       pacing,
       ...(config.cpuCap === 0 ? {} : { cpuCap: config.cpuCap }),
       threads: nodeThreads(new URL('./cpu-thread.js', import.meta.url)),
       serial: { write: (byte) => serial?.write(byte) },
       debugConsole: { write: (byte) => void process.stderr.write(Uint8Array.of(byte)) },
       drives,
+      cards: networks.cards,
       ...(firmware ? { firmware: firmware.firmware } : {}),
       bootOrder: config.boot.order,
       bootMenu: config.boot.menu,
@@ -120,6 +127,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     machine?.close();
     for (const drive of drives) drive.close();
     firmware?.close();
+    networks?.close();
     clearTimeout(timer);
     closeAll();
   }

@@ -32,6 +32,7 @@ import {
   type FirmwareSettings,
   type PackagedFirmware,
 } from './packaged-firmware.js';
+import { plugCards, type CardOptions } from './plug-cards.js';
 import { floppyPlaces, idePlaces, plugDrives } from './plug-drives.js';
 import { describeCpu } from './report.js';
 import { Scheduler, type SchedulerHost } from './scheduler.js';
@@ -63,6 +64,7 @@ export interface VirtualMachineOptions {
   readonly serial: SerialBackend;
   readonly debugConsole: SerialBackend;
   readonly drives?: readonly ImageDrive[];
+  readonly cards?: readonly CardOptions[];
   /** Which kinds of drives the BIOS tries, in this order, and whether it asks first. */
   readonly bootOrder?: readonly BootDevice[];
   readonly bootMenu?: boolean;
@@ -203,6 +205,7 @@ export class VirtualMachine {
       },
     });
     plugDrives(board, this.drives, cpus);
+    plugCards(board, options.cards ?? [], cpus, () => this.scheduler.wake());
     for (const drive of this.drives) {
       drive.onTrouble = (message) => this.trouble(message);
       drive.onFailure = (message) => options.onFailure?.(message);

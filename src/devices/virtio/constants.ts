@@ -30,6 +30,7 @@ export const ISR_QUEUE = 1;
 export const ISR_CONFIG = 2;
 
 // Device types (chapter 5)
+export const TYPE_NETWORK = 1;
 export const TYPE_BLOCK = 2;
 export const TYPE_ENTROPY = 4;
 export const TYPE_SCSI = 8;

@@ -105,6 +105,11 @@ export class VirtioCommon implements MmioDevice {
     if (queue.takeInterrupt()) this.interrupts.queue(this.queueVectors[index]!);
   }
 
+  /** The device's configuration changed. */
+  configChanged(): void {
+    if (this.status & STATUS_DRIVER_OK) this.interrupts.config(this.configVector);
+  }
+
   /** A broken ring stops the device until the driver resets it (2.1.2). */
   private guard(action: () => void): void {
     try {

@@ -19,6 +19,10 @@ export interface VirtioDevice {
   configWritten?(offset: number, value: number, size: number): void;
   /** Set by the transport; to be called when buffers of a queue were given back later than in `queueNotified`. */
   wake?: (index: number) => void;
+  /** Set by the transport: whether the driver took a feature that was offered. */
+  negotiated?: (bit: number) => boolean;
+  /** Set by the transport; to be called when `config` reads differently without the driver's doing. */
+  configChanged?: () => void;
   reset(): void;
   save(): object;
   load(state: object): void;

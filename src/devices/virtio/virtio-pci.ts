@@ -68,6 +68,8 @@ export class VirtioPci extends PciFunction implements MmioDevice {
       config: (vector) => this.interrupt(ISR_CONFIG, vector),
       cleared: () => this.setIsr(0),
     });
+    device.negotiated = (bit) => this.common.negotiated(bit);
+    device.configChanged = () => this.common.configChanged();
     this.addBar(MSIX_BAR, { kind: 'memory', bits: 32, bytes: MSIX_BAR_BYTES, device: this.msix });
     this.addBar(STRUCTURES_BAR, {
       kind: 'memory',

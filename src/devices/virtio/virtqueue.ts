@@ -89,19 +89,30 @@ export class Virtqueue {
     this.enabled = true;
   }
 
+  private get offered(): number {
+    const count = (this.ram.readU16(this.available + 2) - this.nextAvailable) & 0xffff;
+    if (count > this.size) throw new RingError(`${count} chains available in a ring of ${this.size}`);
+    return count;
+  }
+
   /** The next chain that the driver offers; undefined if there is none. Throws RingError. */
   next(): Chain | undefined {
-    const index = this.ram.readU16(this.available + 2);
-    const count = (index - this.nextAvailable) & 0xffff;
-    if (count > this.size) throw new RingError(`${count} chains available in a ring of ${this.size}`);
+    let count = this.offered;
     if (count === 0) {
       this.askForNotification();
-      return undefined;
+      // Another CPU may have put a chain there before it could see that.
+      count = this.offered;
+      if (count === 0) return undefined;
     }
     const slot = this.nextAvailable & (this.size - 1);
     const head = this.ram.readU16(this.available + RING_OFFSET + slot * AVAIL_ENTRY_BYTES);
     this.nextAvailable = (this.nextAvailable + 1) & 0xffff;
     return this.readChain(head);
+  }
+
+  /** The last `count` chains were not used: they come again. */
+  putBack(count: number): void {
+    this.nextAvailable = (this.nextAvailable - count) & 0xffff;
   }
 
   /** With event index: tells the driver to notify from the next chain on. */

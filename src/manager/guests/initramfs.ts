@@ -40,6 +40,13 @@ if [ -d /lib/modules ]; then
   done
 fi
 ifconfig lo up
+if [ -d /sys/class/net/eth0 ]; then
+  echo 127.0.0.1 localhost >/etc/hosts
+  for card in /sys/class/net/eth*; do
+    ifconfig \${card##*/} up
+    udhcpc -i \${card##*/} -s /etc/udhcpc -t 5 -T 1 -b -x hostname:vivarium >/dev/null 2>&1 &
+  done
+fi
 cd /root
 
 # busybox's poweroff, halt and reboot ask process 1 by these signals.
@@ -73,6 +80,18 @@ fi
 poweroff -f
 `;
 
+/** What busybox's DHCP client calls with what it was given. */
+const LEASED = `#!/bin/busybox sh
+case "$1" in
+deconfig) ifconfig $interface 0.0.0.0 ;;
+bound | renew)
+  ifconfig $interface $ip netmask $subnet
+  [ -n "$router" ] && route add default gw $router dev $interface 2>/dev/null
+  { [ -n "$search$domain" ] && echo "search \${search:-$domain}"
+    for server in $dns; do echo "nameserver $server"; done; } >/etc/resolv.conf ;;
+esac
+`;
+
 /**
  * A compressed initramfs around a statically linked busybox. With `script`, a shell script, the guest runs that and
  * powers off; with viv.run="COMMAND" on the kernel command line it runs the command; else it is a shell on ttyS0.
@@ -84,6 +103,7 @@ export function initramfs(busybox: Uint8Array, script?: string): Buffer {
   archive.characterDevice('dev/console', 5, 1);
   archive.file('bin/busybox', busybox, 0o755);
   archive.file('init', Buffer.from(INIT), 0o755);
+  archive.file('etc/udhcpc', Buffer.from(LEASED), 0o755);
   if (script !== undefined) archive.file('script', Buffer.from(script), 0o755);
   return gzipSync(archive.finish(), { level: 9 });
 }
