@@ -66,7 +66,7 @@ test('Debian mounts and writes a disk on every controller, and reads a CD', () =
     const { kernel, initrd, modules, append } = await debianGuest({
       arch: 'amd64',
       flavour: 'generic',
-      modules: true,
+      modules: 'drives',
       script: SCRIPT,
     });
     const { status, output } = await viv(

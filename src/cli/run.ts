@@ -192,7 +192,7 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
     ...GUESTS[guest as keyof typeof GUESTS],
     ...(options.mirror === undefined ? {} : { mirror: options.mirror }),
     onProgress: progressDisplay(process.stderr),
-    modules: drives.length > 0 || nets.length > 0,
+    ...(drives.length > 0 ? { modules: 'drives' } : nets.length > 0 ? { modules: 'network' } : {}),
   });
   // Where there is a screen to look at, the guest's shell is there.
   const screen = display.kind === 'text' || display.kind === 'vnc' ? 'console=tty0' : '';

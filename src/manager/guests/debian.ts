@@ -7,7 +7,7 @@ import { AptSource } from './apt-source.js';
 import { cacheDirectory, writeWhole } from './cache-directory.js';
 import type { PackageRecord } from './control-file.js';
 import { fileOfPackage } from './deb.js';
-import { modulesArchive, type Package } from './kernel-modules.js';
+import { modulesArchive, type ModuleSet, type Package } from './kernel-modules.js';
 import { INIT, initramfs } from './initramfs.js';
 import { MirrorSource } from './mirror-source.js';
 import type { OnProgress, PackageSource } from './package-source.js';
@@ -29,8 +29,8 @@ export interface DebianGuestOptions {
   onProgress?: OnProgress;
   /** A shell script that the guest runs instead of a shell before it powers off. */
   script?: string;
-  /** With kernel modules for drives and network cards. */
-  modules?: boolean;
+  /** With kernel modules for network cards, or for drives too. */
+  modules?: ModuleSet;
 }
 
 /** Files and kernel command line to boot. */
@@ -74,8 +74,8 @@ export async function debianGuest(options: DebianGuestOptions = {}): Promise<Deb
   const directory = join(options.cacheDir ?? cacheDirectory(), 'guests', `debian-${arch}-${flavour}`);
   const kernel = join(directory, 'vmlinuz');
   const busybox = join(directory, 'busybox');
-  const modules = join(directory, 'modules');
-  const lacks = options.modules === true && !existsSync(modules);
+  const modules = options.modules ? join(directory, `modules-${options.modules}`) : null;
+  const lacks = modules !== null && !existsSync(modules);
   if (lacks || !existsSync(kernel) || !existsSync(busybox)) {
     const aptDirectory = join(directory, 'apt');
     const source = await openSource(arch, options.mirror, aptDirectory, onProgress);
@@ -85,14 +85,17 @@ export async function debianGuest(options: DebianGuestOptions = {}): Promise<Deb
     const image = await fetch(source, await find(source, name, arch), onProgress);
     await keepFile(image, /^boot\/vmlinuz-/, kernel, onProgress);
     // Those of another kernel would not fit.
-    if (options.modules) await writeWhole(modules, modulesArchive(image, onProgress));
-    else await rm(modules, { force: true });
+    for (const set of ['network', 'drives'] as const) {
+      const file = join(directory, `modules-${set}`);
+      if (modules) await writeWhole(file, modulesArchive(image, set, onProgress));
+      else await rm(file, { force: true });
+    }
     const shell = await fetch(source, await find(source, 'busybox-static', arch), onProgress);
     await keepFile(shell, /^(usr\/)?bin\/busybox$/, busybox, onProgress);
     await rm(aptDirectory, { recursive: true, force: true });
   }
   const initrd = await keepInitramfs(directory, busybox, script);
-  return { kernel, initrd, modules: options.modules ? modules : null, append: COMMAND_LINE };
+  return { kernel, initrd, modules, append: COMMAND_LINE };
 }
 
 async function openSource(

@@ -27,17 +27,21 @@ mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts
 hostname vivarium
 
-# Drivers for what is there, where a second initial RAM disk has them; twice, as drivers find more.
+# Drivers for what is there, where a second initial RAM disk has them; twice for drives, as drivers find more.
 if [ -d /lib/modules ]; then
-  for turn in 1 2; do
-    find /sys/devices -name modalias -exec cat {} + | sort -u | xargs modprobe -a -q 2>/dev/null
-  done
-  modprobe -a -q sd_mod sr_mod ext4 isofs vfat 2>/dev/null
-  # Disks are found while the system goes on.
-  for turn in 1 2 3 4 5 6 7 8 9 10; do
-    ls /sys/block | grep -q '^[snv]' && break
-    sleep 0.1
-  done
+  load() { cat $(ls -d /sys/bus/*/devices/*/modalias | grep -E "/bus/($1)/") | sort -u | xargs modprobe -a -q 2>/dev/null; }
+  load 'pci|virtio'
+  if modprobe -q sd_mod; then
+    load 'virtio|acpi|scsi|platform'
+    modprobe -a -q sr_mod ext4 isofs vfat 2>/dev/null
+    # Disks are found while the system goes on.
+    for turn in 1 2 3 4 5 6 7 8 9 10; do
+      ls /sys/block | grep -q '^[snv]' && break
+      sleep 0.1
+    done
+  else
+    load virtio
+  fi
 fi
 ifconfig lo up
 if [ -d /sys/class/net/eth0 ]; then

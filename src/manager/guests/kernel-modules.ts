@@ -9,20 +9,27 @@ export interface Package {
   archive: Uint8Array;
 }
 
-/** Drivers of what a machine here can have, file systems, and all that those need. */
-const WANTED = new RegExp(
-  '^(usr/)?lib/modules/[^/]+/kernel/(' +
-    [
-      'drivers/ata/(libata|ata_piix|ahci|libahci|ata_generic)',
-      'drivers/(block/(virtio_blk|floppy|loop)|cdrom/cdrom|nvme/host/nvme(-core)?|virtio/virtio(_ring|_pci.*)?)',
-      'drivers/scsi/(scsi_mod|scsi_common|sd_mod|sr_mod|sg|virtio_scsi)',
-      'drivers/net/(virtio_net|net_failover|ethernet/intel/(e1000|e1000e)/.*|ethernet/amd/pcnet32|ethernet/realtek/8139(cp|too)|ethernet/8390/(ne2k-pci|ne|8390|8390p)|mii)',
-      'net/core/failover|drivers/ptp/ptp|drivers/pps/pps_core|net/packet/af_packet',
-      'fs/(ext4/ext4|jbd2/jbd2|mbcache|isofs/isofs|fat/(fat|vfat)|nls/nls_(cp437|iso8859-1|ascii|utf8)|udf/udf)',
-      'lib/.*crc.*|crypto/.*crc.*|arch/x86/crypto/crc.*|block/t10-pi',
-    ].join('|') +
-    ')\\.ko$',
-);
+/** What modules are for. Those for drives take longer to load. */
+export type ModuleSet = 'network' | 'drives';
+
+const NETWORK = [
+  'drivers/(virtio/virtio(_ring|_pci.*)?|net/(mii|virtio_net|net_failover))',
+  'drivers/net/ethernet/(intel/(e1000|e1000e)/.*|amd/pcnet32|realtek/8139(cp|too)|8390/(ne2k-pci|ne|8390|8390p))',
+  'net/core/failover|drivers/ptp/ptp|drivers/pps/pps_core|net/packet/af_packet|lib/crc32',
+];
+const DRIVES = [
+  'drivers/ata/(libata|ata_piix|ahci|libahci|ata_generic)',
+  'drivers/(block/(virtio_blk|floppy|loop)|cdrom/cdrom|nvme/host/nvme(-core)?)',
+  'drivers/scsi/(scsi_mod|scsi_common|sd_mod|sr_mod|sg|virtio_scsi)',
+  'fs/(ext4/ext4|jbd2/jbd2|mbcache|isofs/isofs|fat/(fat|vfat)|nls/nls_(cp437|iso8859-1|ascii|utf8)|udf/udf)',
+  'lib/.*crc.*|crypto/.*crc.*|arch/x86/crypto/crc.*|block/t10-pi',
+];
+
+/** Paths of drivers of what a machine here can have, file systems, and all that those need. */
+function wanted(set: ModuleSet): RegExp {
+  const parts = set === 'network' ? NETWORK : [...NETWORK, ...DRIVES];
+  return new RegExp(`^(usr/)?lib/modules/[^/]+/kernel/(${parts.join('|')})\\.ko$`);
+}
 
 /** What a module says of itself (modinfo): all values of a key. */
 function modinfo(bytes: Buffer, key: string): string[] {
@@ -36,7 +43,7 @@ function modinfo(bytes: Buffer, key: string): string[] {
 const moduleName = (path: string): string => basename(path, '.ko').replaceAll('-', '_');
 
 /** A second initial RAM disk: modules, and what modprobe reads of them. */
-export function modulesArchive({ name, archive }: Package, onProgress: OnProgress): Buffer {
+export function modulesArchive({ name, archive }: Package, set: ModuleSet, onProgress: OnProgress): Buffer {
   const cpio = new CpioArchive();
   const directories = new Set<string>();
   const paths = new Map<string, string>();
@@ -44,7 +51,7 @@ export function modulesArchive({ name, archive }: Package, onProgress: OnProgres
   const aliases: string[] = [];
   let root = '';
   onProgress({ phase: `unpacking modules of ${name}`, done: 0, total: 0 });
-  for (const { path, bytes } of filesOfPackage(name, archive, WANTED)) {
+  for (const { path, bytes } of filesOfPackage(name, archive, wanted(set))) {
     const place = path.replace(/^usr\//, '');
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const folders = place.split('/').slice(0, -1);
