@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../machine/user-error.js';
 import { mediaCommand } from './media.js';
+import { netCommand } from './net.js';
 import { runCommand } from './run.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -29,6 +30,7 @@ Examples:
   );
 program.addCommand(runCommand());
 program.addCommand(mediaCommand());
+program.addCommand(netCommand());
 
 try {
   await program.parseAsync();

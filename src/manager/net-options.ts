@@ -1,5 +1,5 @@
 import { UserError } from '../machine/user-error.js';
-import type { ListenPlace } from '../network/host-network.js';
+import type { Endpoint, ListenPlace } from '../network/host-network.js';
 import { parseIp, parsePrefix, type IpAddress, type Prefix } from '../network/ip-address.js';
 import { isGroup, parseMac } from '../network/ethernet.js';
 import type { Forward } from '../network/nat/nat.js';
@@ -9,18 +9,18 @@ import type { VlanRule } from '../network/switch/switch.js';
 import { CARD_MODELS, type CardModel } from '../vm/plug-cards.js';
 import { choose, listParts, refuseOthers } from './settings.js';
 
-/** What a NAT does beyond what every one does. */
+/** The router of a network, for all who are in it. */
 export interface NatChoice {
   readonly subnet: Prefix;
   readonly policy: PolicyOptions;
-  readonly forwards: readonly Forward[];
+  readonly outside: boolean;
   /** A folder whose files guests get by TFTP; null: none. */
   readonly tftp: string | null;
   readonly bootFile: string;
 }
 
 export interface NetChoice {
-  readonly kind: (typeof KINDS)[number];
+  readonly kind: NetKind;
   readonly card: CardModel;
   /** null: one is made up. */
   readonly mac: Uint8Array | null;
@@ -36,10 +36,37 @@ export interface NetChoice {
   readonly guard: boolean;
   /** File for what passes; null: none. */
   readonly capture: string | null;
+  /** Of kinds nat, natnetwork and hostonly. */
   readonly nat: NatChoice | null;
+  /** Limit of what all send to the outside, and get from there. */
+  readonly uplink: Rate | null;
+  readonly forwards: readonly Forward[];
+  /** The same as they were written. */
+  readonly forwardTexts: readonly string[];
+  /** Of kinds that machines share: the network's name, and its settings in an order of their own. */
+  readonly name: string;
+  readonly settings: string;
+  /** Of kind socket: where another program is, or comes to. */
+  readonly connect: ListenPlace | null;
+  readonly listen: ListenPlace | null;
+  /** Of kind udp. */
+  readonly local: Endpoint | null;
+  readonly remote: Endpoint | null;
+  /** Of kind bridged: an interface of the host's. */
+  readonly device: string;
 }
 
-const KINDS = ['nat', 'none'] as const;
+export const NET_KINDS = [
+  'nat',
+  'natnetwork',
+  'internal',
+  'hostonly',
+  'bridged',
+  'socket',
+  'udp',
+  'none',
+] as const;
+export type NetKind = (typeof NET_KINDS)[number];
 
 const COMMON = [
   'card',
@@ -53,53 +80,152 @@ const COMMON = [
   'guard',
   'capture',
 ];
-const OF_NAT = ['subnet', 'forward', 'host', 'allow', 'deny', 'tftp', 'bootfile'];
+const OF_ROUTER = ['subnet', 'host', 'allow', 'deny', 'tftp', 'bootfile', 'uplink'];
+/** Settings of each kind, beside those of the card. The first list is the network's, the second the machine's. */
+const OF_KIND: Record<NetKind, readonly [network: readonly string[], own: readonly string[]]> = {
+  nat: [OF_ROUTER, ['forward']],
+  natnetwork: [OF_ROUTER, ['forward', 'name']],
+  internal: [[], ['name']],
+  hostonly: [
+    ['subnet', 'tftp', 'bootfile'],
+    ['forward', 'name'],
+  ],
+  bridged: [[], ['device']],
+  socket: [[], ['connect', 'listen']],
+  udp: [[], ['local', 'remote']],
+  none: [[], []],
+};
 
-const SUBNET = '10.0.2.0/24';
+const SUBNETS: Partial<Record<NetKind, string>> = {
+  nat: '10.0.2.0/24',
+  natnetwork: '10.0.3.0/24',
+  hostonly: '10.0.4.0/24',
+};
 
 export function parseNet(text: string): NetChoice {
   const { first, lists } = listParts('--net', text);
-  const kind = KINDS.find((known) => known === first);
-  if (!kind) throw new UserError(`--net ${first}: not a kind of network; choose from ${KINDS.join(', ')}`);
-  refuseOthers(`--net ${kind}`, lists, [...COMMON, ...(kind === 'nat' ? OF_NAT : [])]);
-  const one = (name: string): string | undefined => {
-    const values = lists.get(name);
-    if (values && values.length > 1) throw new UserError(`--net ${text}: ${name} is given twice`);
-    return values?.[0];
-  };
-  const onOff = (name: string, usual: 'on' | 'off'): boolean =>
-    choose('--net', name, one(name), ['on', 'off'] as const, usual) === 'on';
-  const rate = (name: string): Rate | null => {
-    const value = one(name);
-    return value === undefined ? null : parseRate(name, value);
-  };
+  const kind = NET_KINDS.find((known) => known === first);
+  if (!kind)
+    throw new UserError(`--net ${first}: not a kind of network; choose from ${NET_KINDS.join(', ')}`);
+  const [ofNetwork, own] = OF_KIND[kind];
+  refuseOthers(`--net ${kind}`, lists, [...COMMON, ...ofNetwork, ...own]);
+  const settings = new Settings(text, lists);
+  const { one } = settings;
   return {
     kind,
     card: choose('--net', 'card', one('card'), CARD_MODELS, 'virtio'),
     mac: parseCardMac(one('mac')),
     connected: choose('--net', 'cable', one('cable'), ['in', 'out'] as const, 'in') === 'in',
-    rateIn: rate('rate-in'),
-    rateOut: rate('rate-out'),
+    rateIn: settings.rate('rate-in'),
+    rateOut: settings.rate('rate-out'),
     weight: parseWeight(one('weight')),
     vlan: parseVlan(one('vlan')),
-    promiscuous: onOff('promiscuous', 'off'),
-    guard: onOff('guard', 'off'),
+    promiscuous: settings.isOn('promiscuous'),
+    guard: settings.isOn('guard'),
     capture: one('capture') ?? null,
-    nat:
-      kind === 'nat'
-        ? {
-            subnet: parseSubnet(one('subnet') ?? SUBNET),
-            policy: {
-              host: onOff('host', 'off'),
-              allow: (lists.get('allow') ?? []).map((rule) => parseRule('allow', rule)),
-              deny: (lists.get('deny') ?? []).map((rule) => parseRule('deny', rule)),
-            },
-            forwards: (lists.get('forward') ?? []).map(parseForward),
-            tftp: one('tftp') ?? null,
-            bootFile: one('bootfile') ?? '',
-          }
-        : null,
+    nat: kind === 'nat' || kind === 'natnetwork' || kind === 'hostonly' ? natChoice(kind, settings) : null,
+    uplink: settings.rate('uplink'),
+    forwards: settings.all('forward').map(parseForward),
+    forwardTexts: settings.all('forward'),
+    name: parseName(kind, one('name')),
+    settings: ofNetwork
+      .flatMap((name) => settings.all(name).map((value) => `,${name}=${value.replaceAll(',', ',,')}`))
+      .join(''),
+    ...socketPlaces(kind, settings),
+    ...tunnelPlaces(kind, settings),
+    device: bridgeDevice(kind, one('device')),
   };
+}
+
+/** The settings of one `--net`. */
+class Settings {
+  constructor(
+    private readonly text: string,
+    private readonly lists: ReadonlyMap<string, string[]>,
+  ) {}
+
+  readonly one = (name: string): string | undefined => {
+    const values = this.all(name);
+    if (values.length > 1) throw new UserError(`--net ${this.text}: ${name} is given twice`);
+    return values[0];
+  };
+  all(name: string): readonly string[] {
+    return this.lists.get(name) ?? [];
+  }
+  isOn(name: string): boolean {
+    return choose('--net', name, this.one(name), ['on', 'off'] as const, 'off') === 'on';
+  }
+  rate(name: string): Rate | null {
+    const value = this.one(name);
+    return value === undefined ? null : parseRate(name, value);
+  }
+}
+
+function natChoice(kind: NetKind, settings: Settings): NatChoice {
+  const outside = kind !== 'hostonly';
+  return {
+    subnet: parseSubnet(settings.one('subnet') ?? SUBNETS[kind]!),
+    outside,
+    policy: {
+      host: !outside || settings.isOn('host'),
+      allow: settings.all('allow').map((rule) => parseRule('allow', rule)),
+      deny: settings.all('deny').map((rule) => parseRule('deny', rule)),
+    },
+    tftp: settings.one('tftp') ?? null,
+    bootFile: settings.one('bootfile') ?? '',
+  };
+}
+
+function parseName(kind: NetKind, text: string | undefined): string {
+  const usual: Partial<Record<NetKind, string>> = { natnetwork: 'nat', internal: 'intnet', hostonly: 'host' };
+  const name = text ?? usual[kind] ?? '';
+  if (text !== undefined && !/^[\w-]{1,40}$/.test(text))
+    throw new UserError(`--net name=${text}: use 1 to 40 letters, digits, _ and -`);
+  return name;
+}
+
+function socketPlaces(kind: NetKind, { one }: Settings): Pick<NetChoice, 'connect' | 'listen'> {
+  if (kind !== 'socket') return { connect: null, listen: null };
+  const [connect, listen] = [one('connect'), one('listen')];
+  if ((connect === undefined) === (listen === undefined))
+    throw new UserError(
+      '--net socket: say connect=HOST:PORT or listen=HOST:PORT, one of them; unix:/path will do as well',
+    );
+  return {
+    connect: connect === undefined ? null : parseSocketPlace('connect', connect),
+    listen: listen === undefined ? null : parseSocketPlace('listen', listen),
+  };
+}
+
+function parseSocketPlace(setting: string, text: string): ListenPlace {
+  if (text.startsWith('unix:') && text.length > 5) return { path: text.slice(5) };
+  return parseEndpoint(setting, text);
+}
+
+function parseEndpoint(setting: string, text: string): Endpoint {
+  const place = splitPlace(text);
+  const address = place?.address === '' ? '127.0.0.1' : place?.address;
+  if (!place || !parseIp(address!))
+    throw new UserError(`--net ${setting}=${text}: write an address and a port, as 127.0.0.1:4000`);
+  return { address: address!, port: parsePort(`${setting}=${text}`, place.port) };
+}
+
+function tunnelPlaces(kind: NetKind, { one }: Settings): Pick<NetChoice, 'local' | 'remote'> {
+  if (kind !== 'udp') return { local: null, remote: null };
+  const [local, remote] = [one('local'), one('remote')];
+  if (local === undefined || remote === undefined)
+    throw new UserError(
+      '--net udp: say where frames come in and where they go, as local=127.0.0.1:4001,remote=127.0.0.1:4002',
+    );
+  return { local: parseEndpoint('local', local), remote: parseEndpoint('remote', remote) };
+}
+
+function bridgeDevice(kind: NetKind, text: string | undefined): string {
+  if (kind === 'bridged' && !text)
+    throw new UserError(
+      '--net bridged: say which macvtap interface of the host, as device=viv0 (docs/network.md)',
+    );
+  return text ?? '';
 }
 
 function parseCardMac(text: string | undefined): Uint8Array | null {
@@ -156,7 +282,7 @@ function parseVlan(text: string | undefined): VlanRule {
 function parseSubnet(text: string): Prefix {
   const prefix = parsePrefix(text);
   if (!prefix || prefix.address.length !== 4 || prefix.bits !== 24 || prefix.address[3] !== 0)
-    throw new UserError(`--net subnet=${text}: write an IPv4 network of 24 bits, as ${SUBNET}`);
+    throw new UserError(`--net subnet=${text}: write an IPv4 network of 24 bits, as ${SUBNETS.nat}`);
   return prefix;
 }
 

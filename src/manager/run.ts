@@ -19,7 +19,7 @@ import type { DisplayChoice } from './drive-options.js';
 import type { ImageDrive } from '../vm/image-drive.js';
 import { openDrive } from './open-drive.js';
 import { openFirmware } from './open-firmware.js';
-import { openNetworks, type OpenNetworks } from './open-networks.js';
+import { openNetworks, type OpenNetworks } from './networks/open-networks.js';
 import { readNamedFile } from './read-file.js';
 
 /** Exit statuses beside those of the guest (docs/command.md). */

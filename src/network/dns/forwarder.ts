@@ -55,12 +55,12 @@ export class DnsForwarder {
     const question = readQuestion(message);
     if (!question || !isPlainQuery(message)) return answer(response(message, HEADER_BYTES, RCODE_NOTIMP));
     const { name, end } = question;
-    if (!this.rules.allows(name)) return answer(response(message, end, RCODE_REFUSED));
     const known = this.known(question);
     if (known)
       return answer(
         response(message, end, known.length === 0 && question.type === TYPE_PTR ? RCODE_NXDOMAIN : 0, known),
       );
+    if (!this.rules.allows(name)) return answer(response(message, end, RCODE_REFUSED));
     const { servers } = this.host.resolver();
     if (servers.length === 0 || this.running >= MOST_QUERIES)
       return answer(response(message, end, RCODE_SERVFAIL));
@@ -86,6 +86,7 @@ export class DnsForwarder {
         : null;
     }
     const own = this.rules.addressesOf(name);
+    if (!own && !this.rules.allows(name)) return null;
     const addresses = own ?? this.host.hostsOf(name).flatMap((text) => parseIp(text) ?? []);
     if (addresses.length === 0) return own ? [] : null;
     // Other types of a name that is known here are not asked elsewhere: nothing is there.

@@ -68,9 +68,13 @@ export class DhcpServer {
 
   constructor(private readonly settings: DhcpSettings) {}
 
-  /** The address that was given out first, or would be. */
-  get firstGuest(): IpAddress {
-    return this.leases.values().next().value?.address ?? this.numbered(this.settings.first);
+  /** The address of a card; of the first guest while that has none. */
+  addressFor(mac: Uint8Array): IpAddress {
+    return (
+      this.leases.get(addressAt(mac, 0))?.address ??
+      this.leases.values().next().value?.address ??
+      this.numbered(this.settings.first)
+    );
   }
   /** The guest that calls itself so. */
   addressOf(name: string): IpAddress | null {

@@ -25,14 +25,14 @@ import { Dhcpv6Server } from './dhcpv6.js';
 import { answerEcho, complain, ECHO_REQUEST, ECHO_REQUEST_V6, type Complaint } from './icmp.js';
 import { ALL_OFFLOADS, Link } from './link.js';
 import { NEIGHBOUR_ADVERTISEMENT, NeighbourDiscovery, ROUTER_SOLICITATION } from './ndp.js';
-import { Policy, type PolicyOptions } from './policy.js';
+import { Policy, type PolicyOptions, type Rule } from './policy.js';
 import { Reassembly } from './reassembly.js';
 import { TcpFlows, type GuestSocket, type Route } from './tcp-flows.js';
 import { TftpServer, type TftpFiles } from './tftp.js';
 import { parseUdp, reply, type Datagram } from './udp.js';
 import { ForwardedUdp, hostAddress, UdpFlows } from './udp-flows.js';
 
-/** A port of the host's that leads to one of a guest's; null: the first guest that asked for an address. */
+/** A port of the host's that leads to one of a guest's; null: the machine's that asks for it. */
 export interface Forward {
   readonly protocol: 'tcp' | 'udp';
   readonly at: ListenPlace;
@@ -40,12 +40,16 @@ export interface Forward {
   readonly port: number;
 }
 
+/** Matches everything. */
+const ANYTHING: Rule = { protocol: null, prefix: null, name: null, ports: null };
+
 export interface NatOptions {
   /** 24 bits of an IPv4 network, 64 of an IPv6 one. */
   readonly subnet: Prefix;
   readonly prefix6: Prefix;
   readonly policy: PolicyOptions;
-  readonly forwards: readonly Forward[];
+  /** Whether there is a way out at all: guests reach each other, and the host if that is allowed, in any case. */
+  readonly outside: boolean;
   readonly tftp: TftpFiles | null;
   readonly bootFile: string;
 }
@@ -89,7 +93,7 @@ export class Nat implements Station {
   private readonly policy: Policy;
   private readonly tftp: TftpServer | null;
   private readonly reassembly = new Reassembly();
-  private readonly forwarded: ForwardedUdp[] = [];
+  private readonly forwarded = new Set<ForwardedUdp>();
   private echoes = 0;
   private readonly gateway4: IpAddress;
   private readonly gateway6: IpAddress;
@@ -112,7 +116,9 @@ export class Nat implements Station {
     // Locally administered, and another one for each network.
     const mac = Uint8Array.of(0x52, 0x55, ...this.gateway4);
     this.link = new Link(cable, mac);
-    this.policy = new Policy(options.policy, () => host.ownAddresses());
+    const { policy } = options;
+    const rules = options.outside ? policy : { ...policy, deny: [ANYTHING] };
+    this.policy = new Policy(rules, () => host.ownAddresses());
     this.tcp = new TcpFlows(
       this.link,
       host,
@@ -143,7 +149,7 @@ export class Nat implements Station {
     const search = (): readonly string[] => host.resolver().search;
     this.dhcp = new DhcpServer({
       subnet,
-      router: this.gateway4,
+      router: options.outside ? this.gateway4 : null,
       server: this.gateway4,
       dns: this.resolver4,
       first: FIRST_LEASE,
@@ -157,7 +163,7 @@ export class Nat implements Station {
       linkLocal: this.linkLocal,
       dns: this.resolver6,
       search: () => [DOMAIN, ...search()],
-      routes: () => host.ownAddresses().some(isGlobalIpv6),
+      routes: () => options.outside && host.ownAddresses().some(isGlobalIpv6),
     };
     this.dhcpv6 = new Dhcpv6Server({ ...router, serverMac: mac });
     const own = (address: IpAddress): boolean => this.isOwn(address);
@@ -168,31 +174,34 @@ export class Nat implements Station {
     this.dns = new DnsForwarder(host, timers, {
       addressesOf: (name) => this.ownNames(name),
       nameOf: (address) => this.nameOf(address),
-      allows: (name) => this.policy.allowsName(name),
+      allows: (name) => options.outside && this.policy.allowsName(name),
       resolved: (name, address, seconds) => this.policy.resolved(name, address, seconds, timers.now()),
     });
     this.tftp = options.tftp && new TftpServer(options.tftp, timers);
     cable.plug(this);
   }
 
-  /** Opens the ports of the host's that are forwarded. Rejects with an Error that says what is wrong. */
-  async open(): Promise<void> {
-    for (const { protocol, at, guest, port } of this.options.forwards) {
-      const to = (): IpAddress => guest ?? this.dhcp.firstGuest;
-      if (protocol === 'tcp')
-        await this.tcp.forward(
-          at,
-          (address) => (address.length === 4 ? this.gateway4 : this.gateway6),
-          to,
-          port,
-        );
-      else {
-        const gateway = guest?.length === 16 ? this.gateway6 : this.gateway4;
-        const forward = new ForwardedUdp(this.link, this.timers, gateway, to, port);
-        await forward.listen(this.host, at as Endpoint);
-        this.forwarded.push(forward);
-      }
-    }
+  /**
+   * Opens a port of the host's for the guest whose card has this Ethernet address, and gives what closes it. Rejects with an
+   * Error that says what is wrong.
+   */
+  async forward({ protocol, at, guest, port }: Forward, mac: Uint8Array): Promise<() => void> {
+    const to = (): IpAddress => guest ?? this.dhcp.addressFor(mac);
+    if (protocol === 'tcp')
+      return this.tcp.forward(
+        at,
+        (address) => (address.length === 4 ? this.gateway4 : this.gateway6),
+        to,
+        port,
+      );
+    const gateway = guest?.length === 16 ? this.gateway6 : this.gateway4;
+    const forward = new ForwardedUdp(this.link, this.timers, gateway, to, port);
+    await forward.listen(this.host, at as Endpoint);
+    this.forwarded.add(forward);
+    return () => {
+      this.forwarded.delete(forward);
+      forward.close();
+    };
   }
 
   close(): void {
@@ -353,7 +362,7 @@ export class Nat implements Station {
 
   private receiveUdp(datagram: Datagram, header: Uint8Array): void {
     const { source, destination, sourcePort, destinationPort, payload } = datagram;
-    if (this.forwarded.some((forward) => forward.take(datagram))) return;
+    for (const forward of this.forwarded) if (forward.take(datagram)) return;
     const own = this.isOwn(destination);
     if (destinationPort === DHCP_PORT && (own || destination[0] === 255)) return this.answerDhcp(payload);
     if (sameBytes(destination, ALL_SERVERS) && destinationPort === DHCPV6_PORT) {

@@ -44,7 +44,7 @@ export class TcpFlows {
   private readonly flows = new Map<string, Flow>();
   /** Those with something to acknowledge when all has come. */
   private readonly active = new Set<TcpConnection>();
-  private readonly listeners: Listener[] = [];
+  private readonly listeners = new Set<Listener>();
   private nextPort = FIRST_PORT;
 
   constructor(
@@ -206,13 +206,13 @@ export class TcpFlows {
     service(socket);
   }
 
-  /** Connections to a port of the host's go to a port of the guest's. They seem to come from `gateway`. */
+  /** Connections to a port of the host's go to a port of the guest's, and seem to come from `gateway`. Gives what ends that. */
   async forward(
     at: ListenPlace,
     gateway: (guest: IpAddress) => IpAddress,
     guest: () => IpAddress,
     port: number,
-  ): Promise<void> {
+  ): Promise<() => void> {
     const listener = await this.host.listen(at, (socket) => {
       const to = guest();
       const from = gateway(to);
@@ -235,7 +235,11 @@ export class TcpFlows {
         },
       };
     });
-    this.listeners.push(listener);
+    this.listeners.add(listener);
+    return () => {
+      this.listeners.delete(listener);
+      listener.close();
+    };
   }
 
   private freePort(guest: IpAddress, port: number, gateway: IpAddress): number | null {

@@ -1,0 +1,35 @@
+import { readdirSync } from 'node:fs';
+import { Command } from 'commander';
+import { hubDirectory, hubSocket, serveHub } from '../manager/networks/hub.js';
+import { hubStatus } from '../manager/networks/hub-status.js';
+
+export function netCommand(): Command {
+  const command = new Command('net').description('networks that machines of several processes share');
+  command
+    .command('list')
+    .description('networks that run now, and who is in them')
+    .action(async () => {
+      const names = readdirSync(hubDirectory())
+        .filter((file) => file.endsWith('.net'))
+        .map((file) => file.slice(0, -4));
+      let any = false;
+      for (const name of names) {
+        const status = await hubStatus(hubSocket(name));
+        if (!status) continue;
+        any = true;
+        console.log(`${name}: ${status.settings}`);
+        for (const port of status.ports)
+          console.log(
+            `  ${port.name}: sent ${port.framesIn} frames, ${port.bytesIn} bytes; got ${port.framesOut} frames, ${port.bytesOut} bytes; ${port.dropped} lost, ${port.refused} refused`,
+          );
+      }
+      if (!any) console.log('no network runs; viv run --net internal,name=lab starts one');
+    });
+  command
+    .command('serve')
+    .description('run the switch of a network here; machines start it by themselves')
+    .argument('<name>', 'of the network')
+    .option('--settings <text>', 'kind of network and its settings, as --net takes them', 'internal')
+    .action(async (name: string, { settings }: { settings: string }) => serveHub(name, settings));
+  return command;
+}
