@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { Command } from 'commander';
-import { hubDirectory, hubSocket, serveHub } from '../manager/networks/hub.js';
+import { hubDirectory, serveHub } from '../manager/networks/hub.js';
 import { hubStatus } from '../manager/networks/hub-status.js';
 
 export function netCommand(): Command {
@@ -14,7 +14,7 @@ export function netCommand(): Command {
         .map((file) => file.slice(0, -4));
       let any = false;
       for (const name of names) {
-        const status = await hubStatus(hubSocket(name));
+        const status = await hubStatus(name);
         if (!status) continue;
         any = true;
         console.log(`${name}: ${status.settings}`);

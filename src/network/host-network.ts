@@ -23,8 +23,8 @@ export interface TcpEvents {
 export interface HostTcp {
   /** Bytes that were written and still wait in this process. */
   readonly waiting: number;
-  /** Who calls may change the bytes after it has returned. */
-  write(bytes: Uint8Array): void;
+  /** true: the bytes are needed until all was written, and must stay as they are. */
+  write(bytes: Uint8Array): boolean;
   /** Nothing more will be written. */
   end(): void;
   reset(): void;
@@ -49,6 +49,8 @@ export interface UdpEvents {
 export type ListenPlace = Endpoint | { readonly path: string };
 
 export interface Listener {
+  /** The port, where any would do (0). */
+  readonly port: number;
   close(): void;
 }
 

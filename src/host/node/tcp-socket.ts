@@ -58,8 +58,11 @@ class NodeTcp implements HostTcp {
   get peer(): Endpoint {
     return { address: this.socket.remoteAddress ?? '', port: this.socket.remotePort ?? 0 };
   }
-  write(bytes: Uint8Array): void {
-    if (this.socket.writable) this.socket.write(bytes.slice());
+  write(bytes: Uint8Array): boolean {
+    const { socket } = this;
+    if (socket.writable) socket.write(bytes);
+    // What the host took at once is in its own buffers.
+    return socket.writableLength > 0;
   }
   end(): void {
     this.socket.end();
@@ -113,7 +116,9 @@ export function listen(at: ListenPlace, accept: (socket: HostTcp) => TcpEvents):
     server.once('error', (error: NodeJS.ErrnoException) => reject(new Error(listenTrouble(name, error))));
     const listening = (): void => {
       server.on('error', () => {});
-      resolve({ close: () => void server.close() });
+      const place = server.address();
+      const port = place !== null && typeof place === 'object' ? place.port : 0;
+      resolve({ port, close: () => void server.close() });
     };
     if ('path' in at) server.listen({ path: at.path, backlog: BACKLOG }, listening);
     else server.listen({ host: at.address, port: at.port, backlog: BACKLOG }, listening);

@@ -1,5 +1,6 @@
 /** A switch in a process of its own, which machines in other processes share, and with it a router. */
-import { chmodSync, existsSync, mkdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { lockFile } from '../../host/node/file-lock.js';
@@ -12,6 +13,7 @@ import { RecordReader, RecordWriter } from '../../network/links/records.js';
 import { StreamLink } from '../../network/links/stream-link.js';
 import type { Nat } from '../../network/nat/nat.js';
 import { Switch, type SwitchPort } from '../../network/switch/switch.js';
+import { writeWhole } from '../guests/cache-directory.js';
 import { parseForward, parseNet } from '../net-options.js';
 import { addNat } from './nat-network.js';
 
@@ -30,8 +32,23 @@ export function hubDirectory(): string {
   return directory;
 }
 
-export function hubSocket(name: string): string {
+/** Where a switch is, and what it wants to hear: only who may read the file knows that. TCP has more room than UNIX sockets. */
+export interface HubPlace {
+  readonly port: number;
+  readonly token: string;
+}
+
+export function hubFile(name: string): string {
   return join(hubDirectory(), `${name}.net`);
+}
+
+/** null: no switch has said where it is. */
+export function readHubPlace(name: string): HubPlace | null {
+  try {
+    return JSON.parse(readFileSync(hubFile(name), 'utf8')) as HubPlace;
+  } catch {
+    return null;
+  }
 }
 
 export interface HubStatus {
@@ -41,18 +58,28 @@ export interface HubStatus {
 
 /** `settings`: kind of network and its settings, as `--net` takes them. Resolves when the last machine has left. */
 export async function serveHub(name: string, settings: string): Promise<void> {
-  const path = hubSocket(name);
+  const path = hubFile(name);
   const lock = `${path}-lock`;
   if (!existsSync(lock)) writeFileSync(lock, '');
   const unlock = lockFile('the network', lock);
-  // Of one that was killed.
-  if (existsSync(path)) unlinkSync(path);
-  const hub = new Hub(settings);
-  const listener = await listen({ path }, (socket) => hub.accept(socket));
+  const token = randomBytes(24).toString('hex');
+  const hub = new Hub(settings, token);
+  const listener = await listen({ address: '127.0.0.1', port: 0 }, (socket) => hub.accept(socket));
+  await writeWhole(path, JSON.stringify({ port: listener.port, token } satisfies HubPlace), 0o600);
   await hub.ended;
+  unlinkSync(path);
   listener.close();
   hub.close();
   unlock();
+}
+
+interface Member {
+  readonly port: SwitchPort;
+  readonly link: StreamLink;
+  /** null until it was told that it is in. */
+  events: Omit<TcpEvents, 'connected'> | null;
+  /** End the ports that are forwarded to it. */
+  readonly closers: (() => void)[];
 }
 
 class Hub {
@@ -60,10 +87,13 @@ class Hub {
   private end!: () => void;
   private readonly wire = new Switch(nodeTimers());
   private readonly nat: Nat | null;
-  private readonly ports = new Set<SwitchPort>();
+  private readonly members = new Set<Member>();
   private timer: NodeJS.Timeout;
 
-  constructor(private readonly settings: string) {
+  constructor(
+    private readonly settings: string,
+    private readonly token: string,
+  ) {
     this.ended = new Promise((resolve) => (this.end = resolve));
     this.timer = setTimeout(this.end, LINGER_MS);
     const choice = parseNet(settings);
@@ -71,19 +101,14 @@ class Hub {
   }
 
   accept(socket: HostTcp): TcpEvents {
-    let member: {
-      port: SwitchPort;
-      link: StreamLink;
-      events: Omit<TcpEvents, 'connected'>;
-      leave: () => void;
-    } | null = null;
-    const reader = new RecordReader(MOST_RECORD, (record) => {
-      if (member) member.link.deliver(record);
-      else if (member === null) member = this.admit(socket, record);
+    let member: Member | null = null;
+    const reader = new RecordReader(MOST_RECORD, (record, marked) => {
+      if (member) member.link.deliver(record, marked);
+      else member = this.admit(socket, record);
     });
     socket.resume();
     const leave = (): void => {
-      member?.leave();
+      if (member) this.remove(member);
       member = null;
     };
     return {
@@ -98,50 +123,47 @@ class Hub {
         socket.end();
         leave();
       },
-      drained: () => member?.events.drained(),
+      drained: () => member?.events?.drained(),
       closed: leave,
     };
   }
 
   /** Answers what a program says first; null: it gets no port. */
-  private admit(
-    socket: HostTcp,
-    record: Uint8Array,
-  ): { port: SwitchPort; link: StreamLink; events: Omit<TcpEvents, 'connected'>; leave: () => void } | null {
+  private admit(socket: HostTcp, record: Uint8Array): Member | null {
     const hello = readHello(record);
-    if (!hello) {
-      this.answer(socket, { error: 'it speaks another version of the protocol' });
+    if (hello?.token !== this.token) {
+      socket.reset();
       return null;
     }
-    if (hello.status) {
-      this.answer(socket, this.status);
+    if (hello.status || hello.settings !== this.settings) {
+      const error = `it runs with other settings (${this.settings}); use the same, or end its machines first`;
+      this.answer(socket, hello.status ? this.status : { error });
+      socket.end();
       return null;
     }
-    if (hello.settings !== this.settings) {
-      this.answer(socket, {
-        error: `it runs with other settings (${this.settings}); use the same, or end its machines first`,
-      });
-      return null;
-    }
-    const { wire } = this;
-    const port = wire.addPort(hello.port);
-    const link = new StreamLink(port, true, () => {});
-    const events = link.join(socket);
-    this.ports.add(port);
+    const port = this.wire.addPort(hello.port);
+    const member: Member = { port, link: new StreamLink(port, () => {}), events: null, closers: [] };
+    this.members.add(member);
     clearTimeout(this.timer);
-    const closers: (() => void)[] = [];
-    void this.openForwards(hello.forwards, hello.mac, closers).then(
-      () => this.answer(socket, {}),
-      (error: Error) => this.answer(socket, { error: error.message }),
+    void this.openForwards(hello.forwards, hello.mac, member.closers).then(
+      () => {
+        this.answer(socket, {});
+        member.events = member.link.join(socket);
+      },
+      (error: Error) => {
+        this.answer(socket, { error: error.message });
+        socket.end();
+      },
     );
-    const leave = (): void => {
-      for (const close of closers) close();
-      link.close();
-      port.close();
-      this.ports.delete(port);
-      if (this.ports.size === 0) this.timer = setTimeout(this.end, LINGER_MS);
-    };
-    return { port, link, events, leave };
+    return member;
+  }
+
+  private remove(member: Member): void {
+    for (const close of member.closers) close();
+    member.link.close();
+    member.port.close();
+    this.members.delete(member);
+    if (this.members.size === 0) this.timer = setTimeout(this.end, LINGER_MS);
   }
 
   private async openForwards(
@@ -156,16 +178,18 @@ class Hub {
   }
 
   private get status(): HubStatus {
-    const ports = [...this.ports].map((port) => ({ ...port.counts, name: port.name, dropped: port.dropped }));
+    const ports = [...this.members].map(({ port }) => ({
+      ...port.counts,
+      name: port.name,
+      dropped: port.dropped,
+    }));
     return { settings: this.settings, ports };
   }
 
   private answer(socket: HostTcp, answer: object): void {
     const writer = new RecordWriter();
     writer.add([new TextEncoder().encode(JSON.stringify(answer))]);
-    socket.write(writer.take());
-    if (!('error' in answer) && !('ports' in answer)) return;
-    socket.end();
+    writer.flush((bytes) => socket.write(bytes));
   }
 
   close(): void {

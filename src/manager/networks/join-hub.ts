@@ -9,7 +9,7 @@ import type { HostTcp } from '../../network/host-network.js';
 import { writeHello, type PortWish } from '../../network/links/hub-protocol.js';
 import { RecordReader, RecordWriter } from '../../network/links/records.js';
 import { StreamLink } from '../../network/links/stream-link.js';
-import { hubSocket } from './hub.js';
+import { readHubPlace } from './hub.js';
 
 const START_MS = 10_000;
 const RETRY_MS = 30;
@@ -24,14 +24,14 @@ export class HubMember {
 
   private constructor(
     private readonly network: string,
-    private readonly wish: PortWish,
+    private readonly wish: Omit<PortWish, 'token'>,
     cable: Cable,
   ) {
-    this.link = new StreamLink(cable, true, (why) => void this.rejoin(why));
+    this.link = new StreamLink(cable, (why) => void this.rejoin(why));
   }
 
   /** Joins the switch, which is started if it does not run. A UserError says why it cannot. */
-  static async join(network: string, wish: PortWish, cable: Cable): Promise<HubMember> {
+  static async join(network: string, wish: Omit<PortWish, 'token'>, cable: Cable): Promise<HubMember> {
     const member = new HubMember(network, wish, cable);
     await member.enter();
     return member;
@@ -61,9 +61,11 @@ export class HubMember {
   private tryOnce(): Promise<{ error?: string } | null> {
     return new Promise((resolve) => {
       let events: ReturnType<StreamLink['join']> | null = null;
-      const first = new RecordReader(MOST_RECORD, (record) => {
+      const place = readHubPlace(this.network);
+      if (!place) return resolve(null);
+      const first = new RecordReader(MOST_RECORD, (record, marked) => {
         if (events) {
-          this.link.deliver(record);
+          this.link.deliver(record, marked);
           return;
         }
         const answer = JSON.parse(new TextDecoder().decode(record)) as { error?: string };
@@ -74,12 +76,12 @@ export class HubMember {
         resolve(answer);
       });
       const socket: HostTcp = connect(
-        { path: hubSocket(this.network) },
+        { address: '127.0.0.1', port: place.port },
         {
           connected: () => {
             const writer = new RecordWriter();
-            writer.add([writeHello(this.wish)]);
-            socket.write(writer.take());
+            writer.add([writeHello({ ...this.wish, token: place.token })]);
+            writer.flush((bytes) => socket.write(bytes));
           },
           data: (bytes) => {
             first.push(bytes);

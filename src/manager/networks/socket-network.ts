@@ -13,7 +13,7 @@ const placeText = (place: ListenPlace): string =>
 /** A wire to a program that listens, which is tried again and again: it may start later. */
 export async function connectSocket(place: ListenPlace, port: SwitchPort): Promise<() => void> {
   let closed = false;
-  const link = new StreamLink(port, false, () => void again());
+  const link = new StreamLink(port, () => void again());
   const attempt = (): Promise<boolean> =>
     new Promise((resolve) => {
       let events: ReturnType<StreamLink['join']> | null = null;
@@ -53,7 +53,7 @@ export async function listenSocket(place: ListenPlace, addPort: () => SwitchPort
   const links = new Set<StreamLink>();
   const listener = await listen(place, (socket) => {
     const port = addPort();
-    const link = new StreamLink(port, false, () => {
+    const link = new StreamLink(port, () => {
       links.delete(link);
       port.close();
     });

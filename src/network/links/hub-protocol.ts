@@ -17,6 +17,8 @@ export interface PortWish {
   readonly rateOut: Rate | null;
   /** Ports of the host's that lead to this machine, as `--net` takes them. */
   readonly forwards: readonly string[];
+  /** What only this user's programs know. */
+  readonly token: string;
   /** What the machine believes the network's settings to be. */
   readonly settings: string;
 }
@@ -24,6 +26,7 @@ export interface PortWish {
 export interface Hello {
   /** It only asks who is there. */
   readonly status: boolean;
+  readonly token: string;
   readonly settings: string;
   readonly port: PortOptions;
   readonly mac: Uint8Array;
@@ -46,8 +49,8 @@ export function writeHello(wish: PortWish): Uint8Array {
   );
 }
 
-export function writeStatusRequest(): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ version: VERSION, status: true }));
+export function writeStatusRequest(token: string): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ version: VERSION, status: true, token }));
 }
 
 /** null: that is no hello of this version. */
@@ -59,7 +62,7 @@ export function readHello(record: Uint8Array): Hello | null {
     return null;
   }
   if (told?.version !== VERSION) return null;
-  const { status = false, name = '', settings = '', forwards = [], rateIn, rateOut } = told;
+  const { status = false, token = '', name = '', settings = '', forwards = [], rateIn, rateOut } = told;
   const mac = parseMac(told.mac ?? '') ?? new Uint8Array(6);
   const port: PortOptions = {
     name,
@@ -70,5 +73,5 @@ export function readHello(record: Uint8Array): Hello | null {
     ...(rateIn ? { rateIn } : {}),
     ...(rateOut ? { rateOut } : {}),
   };
-  return { status, settings, port, mac, forwards };
+  return { status, token, settings, port, mac, forwards };
 }

@@ -1,5 +1,8 @@
-/** Records in a stream of bytes, each behind its length in 4 bytes, most significant first. */
+import { put32, u32 } from '../ethernet.js';
+
+/** Records in a stream of bytes, each behind its length in 4 bytes, most significant first; the highest bit marks some. */
 const LENGTH_BYTES = 4;
+const MARK = 0x80000000;
 
 export class RecordReader {
   private pending: Uint8Array = new Uint8Array(0);
@@ -8,7 +11,7 @@ export class RecordReader {
   /** `most`: the longest record. */
   constructor(
     private readonly most: number,
-    private readonly onRecord: (record: Uint8Array) => void,
+    private readonly onRecord: (record: Uint8Array, marked: boolean) => void,
   ) {}
 
   /** Takes bytes as they come; false: what follows cannot be understood. Records are parts of `bytes` where they can be. */
@@ -17,28 +20,30 @@ export class RecordReader {
     while (at < bytes.length) {
       if (this.filled === 0) {
         // Whole records need no copy.
-        const length = bytes.length - at >= LENGTH_BYTES ? lengthAt(bytes, at) : -1;
+        const told = bytes.length - at >= LENGTH_BYTES ? u32(bytes, at) : -1;
+        const length = told < 0 ? -1 : told % MARK;
         if (length > this.most) return false;
         if (length >= 0 && at + LENGTH_BYTES + length <= bytes.length) {
-          this.onRecord(bytes.subarray(at + LENGTH_BYTES, at + LENGTH_BYTES + length));
+          this.onRecord(bytes.subarray(at + LENGTH_BYTES, at + LENGTH_BYTES + length), told >= MARK);
           at += LENGTH_BYTES + length;
           continue;
         }
       }
       at += this.collect(bytes.subarray(at));
       if (this.filled < LENGTH_BYTES) continue;
-      const length = lengthAt(this.pending, 0);
+      const told = u32(this.pending, 0);
+      const length = told % MARK;
       if (length > this.most) return false;
       if (this.filled < LENGTH_BYTES + length) continue;
       this.filled = 0;
-      this.onRecord(this.pending.slice(LENGTH_BYTES, LENGTH_BYTES + length));
+      this.onRecord(this.pending.slice(LENGTH_BYTES, LENGTH_BYTES + length), told >= MARK);
     }
     return true;
   }
 
   /** Adds to the record that has begun; gives how many bytes belonged to it. */
   private collect(bytes: Uint8Array): number {
-    const wanted = this.filled < LENGTH_BYTES ? LENGTH_BYTES : LENGTH_BYTES + lengthAt(this.pending, 0);
+    const wanted = this.filled < LENGTH_BYTES ? LENGTH_BYTES : LENGTH_BYTES + (u32(this.pending, 0) % MARK);
     const count = Math.min(bytes.length, wanted - this.filled);
     if (this.pending.length < wanted) {
       const grown = new Uint8Array(wanted);
@@ -51,34 +56,38 @@ export class RecordReader {
   }
 }
 
-function lengthAt(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
-}
+const FIRST_BYTES = 2 ** 16;
 
 /** Collects records, to be written to a stream together. */
 export class RecordWriter {
-  private parts: Uint8Array[] = [];
+  private buffer = new Uint8Array(FIRST_BYTES);
   length = 0;
 
-  /** Adds a record made of these parts, which are copied by `take`: they must stay as they are until then. */
-  add(parts: readonly Uint8Array[]): void {
+  /** Adds a record made of these parts. */
+  add(parts: readonly Uint8Array[], marked = false): void {
     let length = 0;
     for (const part of parts) length += part.length;
-    const header = Uint8Array.of(length >>> 24, length >>> 16, length >>> 8, length);
-    this.parts.push(header, ...parts);
-    this.length += LENGTH_BYTES + length;
-  }
-
-  /** All records since the last time, in one piece. */
-  take(): Uint8Array {
-    const bytes = new Uint8Array(this.length);
-    let at = 0;
-    for (const part of this.parts) {
-      bytes.set(part, at);
+    this.makeRoom(LENGTH_BYTES + length);
+    put32(this.buffer, this.length, marked ? length + MARK : length);
+    let at = this.length + LENGTH_BYTES;
+    for (const part of parts) {
+      this.buffer.set(part, at);
       at += part.length;
     }
-    this.parts = [];
+    this.length = at;
+  }
+
+  private makeRoom(bytes: number): void {
+    if (this.length + bytes <= this.buffer.length) return;
+    const grown = new Uint8Array(2 * (this.length + bytes));
+    grown.set(this.buffer.subarray(0, this.length));
+    this.buffer = grown;
+  }
+
+  /** Writes all records since the last time; `write` says whether the bytes are its own from then on. */
+  flush(write: (bytes: Uint8Array) => boolean): void {
+    const { buffer, length } = this;
     this.length = 0;
-    return bytes;
+    if (write(buffer.subarray(0, length))) this.buffer = new Uint8Array(buffer.length);
   }
 }

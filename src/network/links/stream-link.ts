@@ -1,6 +1,8 @@
 /**
- * A wire that leads through a stream of bytes to another program: as QEMU's `-netdev stream` frames it, each frame behind its
- * length; or between programs of ours, with the work that is left to do on a frame, so that long ones stay whole.
+ * A wire that leads through a stream of bytes to another program, as QEMU's `-netdev stream` frames it: each frame behind its
+ * length. The first frame says that it comes from here, in a way that other programs take for a frame of no meaning. Between two
+ * of ours, frames then go with the work that is left to do on them, so that long ones stay whole: they begin with a byte of their
+ * own, in records that are marked.
  */
 import type { Cable, Station } from '../../machine/cable.js';
 import {
@@ -24,27 +26,45 @@ const ALL: OffloadAbilities = { checksum: true, tcp4: true, tcp6: true, udp: tru
 const SEGMENTATIONS: readonly Segmentation[] = ['none', 'tcp4', 'tcp6', 'udp'];
 /** Kind of segmentation, whether there is an offload, segment, checksum's start and offset. */
 const OFFLOAD_BYTES = 8;
+/** To all, of the type for local experiments (IEEE 802, 9.2.3), and what it says. */
+const GREETING = Uint8Array.of(
+  ...[255, 255, 255, 255, 255, 255],
+  ...[0x52, 0x56, 0, 0, 0, 0],
+  ...[0x88, 0xb5],
+  ...new TextEncoder().encode('vivarium offloads 1'),
+);
+const SHORTEST = 60;
 
 export class StreamLink implements Station {
-  readonly abilities: OffloadAbilities;
+  /** The other end is one of ours. */
+  private offloads = false;
   private socket: HostTcp | null = null;
   private readonly writer = new RecordWriter();
   private full = false;
 
-  /** `offloads`: the other end is one of ours. `onEnd`: the stream has ended, or makes no sense. */
+  /** `onEnd`: the stream has ended, or makes no sense. */
   constructor(
     private readonly cable: Cable,
-    private readonly offloads: boolean,
     private readonly onEnd: (why: string) => void,
   ) {
-    this.abilities = offloads ? ALL : NO_OFFLOAD;
     cable.plug(this);
+  }
+
+  get abilities(): OffloadAbilities {
+    return this.offloads ? ALL : NO_OFFLOAD;
   }
 
   /** What the socket that leads to the other end is to be given. */
   join(socket: HostTcp): Omit<TcpEvents, 'connected'> {
     this.socket = socket;
-    const reader = new RecordReader(MOST_FRAME_BYTES + OFFLOAD_BYTES, (record) => this.deliver(record));
+    this.offloads = false;
+    const greeting = new Uint8Array(SHORTEST);
+    greeting.set(GREETING);
+    this.writer.add([greeting]);
+    this.flushed();
+    const reader = new RecordReader(MOST_FRAME_BYTES + OFFLOAD_BYTES, (record, marked) =>
+      this.deliver(record, marked),
+    );
     const end = (why: string): void => {
       if (this.socket !== socket) return;
       this.socket = null;
@@ -70,13 +90,12 @@ export class StreamLink implements Station {
   }
 
   /** A frame from the other end, in its record. */
-  deliver(record: Uint8Array): void {
-    if (!this.offloads) {
-      if (record.length >= LEAST_FRAME) this.cable.send(Frame.of(record));
-      return;
-    }
-    if (record.length < OFFLOAD_BYTES + LEAST_FRAME) return;
-    this.cable.send(Frame.of(record.subarray(OFFLOAD_BYTES), offloadFrom(record)));
+  deliver(record: Uint8Array, marked: boolean): void {
+    if (marked) {
+      if (record.length >= OFFLOAD_BYTES + LEAST_FRAME)
+        this.cable.send(Frame.of(record.subarray(OFFLOAD_BYTES), offloadFrom(record)));
+    } else if (GREETING.every((byte, n) => record[n] === byte)) this.offloads = true;
+    else if (record.length >= LEAST_FRAME) this.cable.send(Frame.of(record));
   }
 
   /** What came together was delivered. */
@@ -91,15 +110,15 @@ export class StreamLink implements Station {
       this.full = true;
       return false;
     }
-    // Copied, as it may wait for others.
-    const bytes = frame.copy().bytes;
-    writer.add(this.offloads ? [offloadBytes(frame.offload), bytes] : [bytes]);
+    if (this.offloads) writer.add([offloadBytes(frame.offload), ...frame.parts], true);
+    else writer.add(frame.parts);
     if (writer.length >= BATCH_BYTES) this.flushed();
     return true;
   }
 
   flushed(): void {
-    if (this.writer.length > 0) this.socket?.write(this.writer.take());
+    const { socket, writer } = this;
+    if (socket && writer.length > 0) writer.flush((bytes) => socket.write(bytes));
   }
 
   private drained(): void {

@@ -147,7 +147,7 @@ export class TcpFlows {
       transmit: (header, payload, segmentBytes) =>
         this.link.send(own, guest, PROTOCOL_TCP, header, payload, { segmentBytes }),
       opened: () => flow.host?.resume(),
-      data: (bytes) => flow.host?.write(bytes),
+      data: (bytes) => void flow.host?.write(bytes.slice()),
       ended: () => flow.host?.end(),
       acknowledged: () => {
         if (flow.host && !this.isFull(flow)) flow.host.resume();
@@ -197,7 +197,10 @@ export class TcpFlows {
     flow.host = {
       waiting: 0,
       peer: { address: '', port: 0 },
-      write: (bytes) => socket.onData(bytes),
+      write: (bytes) => {
+        socket.onData(bytes);
+        return true;
+      },
       end: () => socket.onEnd(),
       reset: () => socket.onEnd(),
       pause: () => {},
