@@ -23,7 +23,7 @@ const CLASS = '/sys/class/net';
 function commands(name: string, parent: string): string {
   return [
     `  sudo ip link add link ${parent} name ${name} type macvtap mode bridge`,
-    `  sudo ip link set ${name} up`,
+    `  sudo ip link set ${name} up allmulticast on`,
     `  sudo chown $USER /dev/tap$(cat ${CLASS}/${name}/ifindex)`,
   ].join('\n');
 }
