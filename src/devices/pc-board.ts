@@ -82,6 +82,12 @@ export interface PcBoardOptions {
   display?: { memory: Uint8Array; window: PlaceWindow };
 }
 
+/** A card that decodes ports of its own. */
+export interface IsaCard extends Saveable {
+  attach(ports: PortBus): void;
+  reset(): void;
+}
+
 /**
  * The PC: i440FX and PIIX with all that is on the board, joined. Before anything else it wants a `reset`, which
  * the constructor leaves to its caller, so that the CPUs may be made after the board.
@@ -115,6 +121,8 @@ export class PcBoard implements BoardAccess {
   private readonly dma: DmaControllers;
   private readonly floppy: FloppyController;
   readonly floppies: readonly (Drive | undefined)[];
+  /** ISA cards that were put in, by name. */
+  private readonly cards: [name: string, card: IsaCard][] = [];
   private readonly randomWord = new BigUint64Array(1);
 
   constructor(options: PcBoardOptions) {
@@ -204,12 +212,19 @@ export class PcBoard implements BoardAccess {
     );
   }
 
+  /** Puts an ISA card in. Its state is saved under `name`. */
+  addCard(name: string, card: IsaCard): void {
+    card.attach(this.ports);
+    this.cards.push([name, card]);
+  }
+
   /** Hardware reset of everything but the CPUs and memory. The clock goes on. */
   reset(): void {
     for (const device of [this.pci, this.pic, this.ioApic]) device.reset();
     for (const apic of this.localApics) apic.reset();
     for (const device of [this.floppy, this.hpet, this.pit, this.port61, this.rtc, this.dma, ...this.serial])
       device.reset();
+    for (const [, card] of this.cards) card.reset();
     this.keyboard.reset();
     this.port92.reset();
     this.resetControl.reset();
@@ -368,6 +383,7 @@ export class PcBoard implements BoardAccess {
       ['floppy', this.floppy],
       ['kvmclock', this.kvmClock],
       ['steal time', this.kvmSteal],
+      ...this.cards,
     ];
   }
 

@@ -1,12 +1,15 @@
 import type { PcBoard } from '../devices/pc-board.js';
 import { E1000 } from '../devices/network/e1000.js';
+import { NE2000_ISA_PLACES, Ne2000Isa, Ne2000Pci } from '../devices/network/ne2000.js';
+import { PcNet } from '../devices/network/pcnet.js';
+import { Rtl8139 } from '../devices/network/rtl8139.js';
 import { VirtioNet } from '../devices/virtio/virtio-net.js';
 import { VirtioPci } from '../devices/virtio/virtio-pci.js';
 import type { Cable } from '../machine/cable.js';
 import type { PciFunction } from '../machine/pci/pci-function.js';
 import { UserError } from '../machine/user-error.js';
 
-export const CARD_MODELS = ['virtio', 'e1000'] as const;
+export const CARD_MODELS = ['virtio', 'e1000', 'pcnet', 'rtl8139', 'ne2k', 'ne2k-isa'] as const;
 export type CardModel = (typeof CARD_MODELS)[number];
 
 /** A network card, and the cable that it is plugged into. */
@@ -28,13 +31,30 @@ export function plugCards(
 ): void {
   if (cards.length > MOST_CARDS)
     throw new UserError(`--net: a machine has ${MOST_CARDS} cards at most, and ${cards.length} were given`);
-  const { pci } = board;
+  const places = [...NE2000_ISA_PLACES];
   cards.forEach((card, n) => {
-    const slot = pci.freeSlot;
-    if (slot < 0) throw new UserError('--net: all PCI slots are taken by drives and cards; give fewer');
-    const options = { ...card, cable: waking(card.cable, wake) };
-    pci.plug(slot, 0, MODELS[card.model](board, options, { name: `network card ${n + 1}`, cpus }));
+    const name = `network card ${n + 1}`;
+    const plugged = { ...card, cable: waking(card.cable, wake) };
+    if (card.model === 'ne2k-isa') plugIsa(board, plugged, name, places.shift());
+    else plugPci(board, MODELS[card.model](board, plugged, { name, cpus }));
   });
+}
+
+function plugPci({ pci }: PcBoard, device: PciFunction): void {
+  const slot = pci.freeSlot;
+  if (slot >= 0) return pci.plug(slot, 0, device);
+  throw new UserError('--net: all PCI slots are taken by drives and cards; give fewer');
+}
+
+function plugIsa(
+  board: PcBoard,
+  { mac, cable }: CardOptions,
+  name: string,
+  place: (typeof NE2000_ISA_PLACES)[number] | undefined,
+): void {
+  if (!place)
+    throw new UserError(`--net card=ne2k-isa: there are places for ${NE2000_ISA_PLACES.length} such cards`);
+  board.addCard(name, new Ne2000Isa(mac, cable, board.router.isaLine(place.irq), place.port));
 }
 
 interface Place {
@@ -43,9 +63,15 @@ interface Place {
   readonly cpus: number;
 }
 
-const MODELS: Record<CardModel, (board: PcBoard, card: CardOptions, place: Place) => PciFunction> = {
+const MODELS: Record<
+  Exclude<CardModel, 'ne2k-isa'>,
+  (board: PcBoard, card: CardOptions, place: Place) => PciFunction
+> = {
   virtio: ({ ram }, { mac, cable }, { cpus }) =>
     new VirtioPci(new VirtioNet(ram, mac, cable, Math.min(cpus, MOST_PAIRS)), ram),
+  pcnet: ({ ram }, { mac, cable }) => new PcNet(ram, mac, cable),
+  rtl8139: ({ ram }, { mac, cable }) => new Rtl8139(ram, mac, cable),
+  ne2k: (_board, { mac, cable }) => new Ne2000Pci(mac, cable),
   e1000: ({ ram, events }, { mac, cable }, { name }) => new E1000(ram, events, mac, cable, name),
 };
 

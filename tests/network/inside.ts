@@ -67,6 +67,11 @@ async function serve(): Promise<void> {
 }
 
 const SCRIPT = `
+if ! [ -e /sys/class/net/eth0 ]; then
+  modprobe ne io=0x300 irq=9
+  ifconfig eth0 up
+  udhcpc -i eth0 -s /etc/udhcpc -t 5 -T 1 -b -x hostname:vivarium >/dev/null 2>&1 &
+fi
 up() { cut -d' ' -f1 /proc/uptime; }
 began=$(up)
 for try in $(seq 50); do grep -q nameserver /etc/resolv.conf 2>/dev/null && break; sleep 0.1; done

@@ -81,7 +81,7 @@ export class E1000 extends PciFunction implements MmioDevice, Station {
       interruptPin: 1,
     });
     this.addBar(MEMORY_BAR, { kind: 'memory', bits: 32, bytes: R.REGISTER_BYTES, device: this });
-    this.addBar(IO_BAR, { kind: 'io', bytes: IO_BYTES, device: this.ioPorts() });
+    this.addBar(IO_BAR, { kind: 'io', bytes: IO_BYTES, device: this.ioPorts(), width: 4 });
     this.phy = new E1000Phy(() => cable.connected);
     this.eeprom = new MicrowireEeprom(eepromWords(mac));
     this.transmitter = new E1000Transmit(ram, (frame) => this.sendFrame(frame));
