@@ -51,12 +51,10 @@ export class Ne2000Pci extends PciFunction {
   }
 }
 
-/** Where drivers look for such cards, and the interrupts that go with it. */
+/** Where drivers look for such cards, and interrupts that nothing else on the board has. */
 export const NE2000_ISA_PLACES = [
-  { port: 0x300, irq: 9 },
-  { port: 0x320, irq: 10 },
-  { port: 0x340, irq: 11 },
-  { port: 0x360, irq: 5 },
+  { port: 0x300, irq: 5 },
+  { port: 0x320, irq: 7 },
 ] as const;
 
 export class Ne2000Isa implements PortDevice {
