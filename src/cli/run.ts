@@ -21,7 +21,7 @@ import {
   parseDisplay,
   parseFloppy,
 } from '../manager/drive-options.js';
-import { parseNet } from '../manager/net-options.js';
+import { NET_KINDS, parseNet } from '../manager/net-options.js';
 import { debianGuest } from '../manager/guests/debian.js';
 import { runMachine } from '../manager/run.js';
 import { progressDisplay } from './progress.js';
@@ -81,7 +81,7 @@ export function runCommand(): Command {
     .option('--floppy <file>', 'floppy image, or "empty"', several, [])
     .option(
       '--net <kind>',
-      'network card: nat (default) or none; ,forward=tcp:127.0.0.1:2222-:22 ,card=virtio ,mac=ADDRESS may follow',
+      `network card on a network: ${NET_KINDS.join(', ')}; ,card=e1000 ,forward=tcp:127.0.0.1:2222-:22 and more may follow (docs/network.md)`,
       several,
       [],
     )
@@ -119,6 +119,7 @@ Examples:
   viv run debian-i386 --memory 256M
   viv run --cdrom installer.iso --disk disk.img --display text
   viv run debian --cpus 4 --deterministic
+  viv run --disk disk.img --net nat,forward=tcp:127.0.0.1:2222-:22
   viv run debian --cpus 8,sockets=2,cores=2,threads=2 --numa 2
   viv run --kernel vmlinuz --initrd initrd.img --append "console=ttyS0 quiet"
   viv run --kernel memtest86+x64.bin --append "console=ttyS0,115200" --memory 64M`,

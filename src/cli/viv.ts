@@ -26,6 +26,7 @@ Examples:
   viv run debian                                  boot the demo guest to a shell
   viv run --kernel vmlinuz --initrd initrd.img --append "console=ttyS0"
   viv run --cdrom installer.iso --disk disk.qcow2 --display text
+  viv run debian --net internal,name=lab          on a network with others
   viv media create disk.qcow2 --size 20G          an empty disk`,
   );
 program.addCommand(runCommand());

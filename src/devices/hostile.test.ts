@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Bios } from '../firmware/bios/bios.js';
 import { SERVICE_PORT, STACK_PORT } from '../firmware/bios/rom.js';
+import type { Cable, Station } from '../machine/cable.js';
 import type { Drive } from '../machine/drive.js';
+import { Frame, MOST_FRAME_BYTES, NO_OFFLOAD } from '../machine/frame.js';
 import { GuestRam } from '../machine/guest-ram.js';
 import { InterruptRouter } from '../machine/interrupts/interrupt-router.js';
 import { MmioBus } from '../machine/mmio-bus.js';
@@ -11,6 +13,7 @@ import { PciBus } from '../machine/pci/pci-bus.js';
 import type { PciFunction } from '../machine/pci/pci-function.js';
 import { PortBus } from '../machine/port-bus.js';
 import { TestTime } from '../machine/testing.js';
+import { forReceiver } from '../network/complete.js';
 import { sequence } from '../testing/sequence.js';
 import { picture } from './display/picture.js';
 import { screenLines } from './display/text-screen.js';
@@ -24,9 +27,15 @@ import { IdeController } from './storage/ide-controller.js';
 import { Nvme } from './storage/nvme.js';
 import { ScsiCdrom } from './storage/scsi-cdrom.js';
 import { ScsiDisk } from './storage/scsi-disk.js';
+import { E1000 } from './network/e1000.js';
+import { Ne2000Isa } from './network/ne2000.js';
+import { PcNet } from './network/pcnet.js';
+import { Rtl8139 } from './network/rtl8139.js';
 import { VirtioBlk } from './virtio/virtio-blk.js';
+import { VirtioNet } from './virtio/virtio-net.js';
 import { VirtioPci } from './virtio/virtio-pci.js';
 import { VirtioScsi } from './virtio/virtio-scsi.js';
+import { RingError, Virtqueue } from './virtio/virtqueue.js';
 
 /** What real mode reaches is RAM on every machine. */
 const RAM = 2 ** 20 + 2 ** 16;
@@ -98,7 +107,11 @@ function value(next: (below: number) => number): number {
 }
 
 /** Writes and reads at random in the first bytes of a BAR, with memory that changes below. */
-function attack(device: (made: ReturnType<typeof make>) => PciFunction, offsets: readonly number[]): void {
+function attack(
+  device: (made: ReturnType<typeof make>) => PciFunction,
+  offsets: readonly number[],
+  each: (next: (below: number) => number) => void = () => {},
+): void {
   const made = make();
   const { pci, mmio, next, bytes } = made;
   const plugged = device(made);
@@ -114,6 +127,7 @@ function attack(device: (made: ReturnType<typeof make>) => PciFunction, offsets:
     if (next(4) === 0) mmio.read(place, 4);
     else mmio.write(place, value(next), ([1, 2, 4, 4] as const)[next(4)]!);
     if (next(500) === 0) plugged.reset();
+    each(next);
     assert.ok(performance.now() - since < SLOWEST_MS, `round ${round}`);
     if (next(500) === 0) plugged.writeConfig(4, 7, 2);
   }
@@ -147,6 +161,115 @@ test('virtio-scsi', () =>
       ),
     [0, 4, 8, 0xc, 0x14, 0x16, 0x18, 0x1c, 0x20, 0x28, 0x30, 0x3000, 0x3004, 0x3008],
   ));
+
+/** A cable that frames of any kind come through, and that looks at those that go. */
+class HostileCable implements Cable {
+  connected = true;
+  private station: Station | null = null;
+  sent = 0;
+
+  plug(station: Station): void {
+    this.station = station;
+  }
+  send(frame: Frame): void {
+    assert.ok(frame.length >= 1 && frame.length <= MOST_FRAME_BYTES + 4, `${frame.length} bytes`);
+    assert.equal(frame.bytes.length, frame.length);
+    for (const piece of forReceiver(frame, NO_OFFLOAD)) this.sent += piece.length;
+  }
+  flush(): void {}
+  room(): void {}
+  readonly each = (next: (below: number) => number): void => {
+    if (next(4) > 0) return;
+    const bytes = Uint8Array.from({ length: 14 + next(next(10) === 0 ? 9000 : 1500) }, () => next(256));
+    if (next(2)) bytes.fill(255, 0, 6);
+    this.station!.receive(Frame.of(bytes));
+    if (next(100) === 0) {
+      this.connected = !this.connected;
+      this.station!.connectionChanged?.();
+    }
+  };
+}
+
+const MAC = Uint8Array.of(0x52, 0x56, 0, 1, 2, 3);
+
+test('e1000', () => {
+  const cable = new HostileCable();
+  // Rings are where memory is, most of the time, and receiver and transmitter are on.
+  const rings = [
+    0x2800, 0x2808, 0x2810, 0x2818, 0x3800, 0x3808, 0x3810, 0x3818, 0x3818, 0x100, 0x400, 0x5000,
+  ];
+  attack(
+    ({ ram }) => new E1000(ram, new TestTime().events, MAC, cable, 'card'),
+    [...rings, 0, 0x10, 0x20, 0xc0, 0xc4, 0xd0],
+    cable.each,
+  );
+});
+test('PCnet', () => {
+  const cable = new HostileCable();
+  attack(({ ram }) => new PcNet(ram, MAC, cable), [0x10, 0x10, 0x12, 0x14, 0x16, 0x18, 0x1c], cable.each);
+});
+test('RTL8139', () => {
+  const cable = new HostileCable();
+  attack(
+    ({ ram }) => new Rtl8139(ram, MAC, cable),
+    [0x10, 0x14, 0x20, 0x30, 0x37, 0x38, 0x3c, 0x3e, 0x44, 0x50, 0x62],
+    cable.each,
+  );
+});
+test('NE2000', () => {
+  const cable = new HostileCable();
+  const { ports, next } = make();
+  const card = new Ne2000Isa(MAC, cable, () => {}, 0x300);
+  card.attach(ports);
+  attackPorts(
+    ports,
+    [...Array(32).keys()].map((n) => 0x300 + n),
+    next,
+    () => cable.each(next),
+  );
+  assert.ok(cable.sent > 0);
+});
+
+test('virtio-net: any descriptors, any header', () => {
+  const { ram, bytes, next } = make();
+  const cable = new HostileCable();
+  const device = new VirtioNet(ram, MAC, cable, 2);
+  const view = new DataView(bytes.buffer);
+  for (let round = 0; round < ROUNDS; round++) {
+    if (next(20) === 0) {
+      const features = next(2 ** 25) | 0;
+      device.negotiated = (bit) => bit === 32 || (bit < 25 && (features & (1 << bit)) !== 0);
+      device.reset();
+    }
+    const queue = new Virtqueue(ram, 256);
+    Object.assign(queue, {
+      size: 8,
+      descriptors: 0x1000,
+      available: 0x2000,
+      used: 0x3000,
+      indirect: next(2) === 0,
+    });
+    queue.enable();
+    for (let n = 0; n < 8; n++) {
+      view.setBigUint64(0x1000 + 16 * n, BigInt(next(20) ? 0x8000 + next(0x8000) : value(next)), true);
+      view.setUint32(0x1008 + 16 * n, next(20) ? 1 + next(3000) : value(next), true);
+      view.setUint16(0x100c + 16 * n, next(6), true);
+      view.setUint16(0x100e + 16 * n, next(9), true);
+      view.setUint16(0x2004 + 2 * n, next(9), true);
+    }
+    for (let n = 0; n < 64; n++) bytes[0x8000 + next(0x8000)] = next(256);
+    view.setUint16(0x2002, next(9), true);
+    const index = next(5);
+    device.wake = () => device.queueNotified(0, queue);
+    try {
+      device.queueNotified(index, queue);
+      cable.each(next);
+    } catch (error) {
+      if (!(error instanceof RingError)) throw error;
+    }
+  }
+  assert.ok(cable.sent > 0);
+});
 
 test('SCSI commands', () => {
   const next = sequence(99);
