@@ -23,8 +23,13 @@ export const USED_ENTRY_BYTES = 8;
 
 // PCI transport (4.1)
 export const VIRTIO_VENDOR = 0x1af4;
-export const VIRTIO_DEVICE_BASE = 0x1040;
-export const VIRTIO_REVISION = 1;
+/** Devices that old drivers know, too, have numbers of their own, and revision 0 (4.1.2.1). */
+export const TRANSITIONAL_IDS: Readonly<Record<number, number>> = {
+  1: 0x1000,
+  2: 0x1001,
+  4: 0x1005,
+  8: 0x1004,
+};
 export const NO_VECTOR = 0xffff;
 export const ISR_QUEUE = 1;
 export const ISR_CONFIG = 2;

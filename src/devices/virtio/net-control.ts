@@ -153,7 +153,7 @@ export class NetControl {
     }
   }
 
-  private setMac(data: Uint8Array): boolean {
+  setMac(data: Uint8Array): boolean {
     if (data.length < 6) return false;
     this.mac = key(data);
     this.macChanged(data.slice(0, 6));

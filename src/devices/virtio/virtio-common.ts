@@ -13,19 +13,19 @@ import {
   VIRTIO_F_VERSION_1,
 } from './constants.js';
 import type { VirtioDevice } from './virtio-device.js';
-import { RingError, Virtqueue, type SavedVirtqueue } from './virtqueue.js';
+import { LEGACY_ALIGNMENT, RingError, Virtqueue, type SavedVirtqueue } from './virtqueue.js';
 
 const DEVICE_FEATURE_SELECT = 0x00;
 const DEVICE_FEATURE = 0x04;
 const DRIVER_FEATURE_SELECT = 0x08;
 const DRIVER_FEATURE = 0x0c;
-const CONFIG_MSIX_VECTOR = 0x10;
+export const CONFIG_MSIX_VECTOR = 0x10;
 const NUM_QUEUES = 0x12;
 const DEVICE_STATUS = 0x14;
 const CONFIG_GENERATION = 0x15;
-const QUEUE_SELECT = 0x16;
-const QUEUE_SIZE = 0x18;
-const QUEUE_MSIX_VECTOR = 0x1a;
+export const QUEUE_SELECT = 0x16;
+export const QUEUE_SIZE = 0x18;
+export const QUEUE_MSIX_VECTOR = 0x1a;
 const QUEUE_ENABLE = 0x1c;
 const QUEUE_NOTIFY_OFF = 0x1e;
 const QUEUE_DESC = 0x20;
@@ -97,10 +97,15 @@ export class VirtioCommon implements MmioDevice {
     this.interrupts.cleared();
   }
 
+  /** Old drivers use their queues before they say that they are ready (3.1.1). */
+  private get isReady(): boolean {
+    return (this.status & STATUS_DRIVER_OK) !== 0 || !this.negotiated(VIRTIO_F_VERSION_1);
+  }
+
   /** The driver notified queue `index`, or the device has something for it. */
   service(index: number): void {
     const queue = this.queues[index];
-    if (!queue?.enabled || !(this.status & STATUS_DRIVER_OK) || this.status & STATUS_NEEDS_RESET) return;
+    if (!queue?.enabled || !this.isReady || this.status & STATUS_NEEDS_RESET) return;
     this.guard(() => this.device.queueNotified(index, queue));
     if (queue.takeInterrupt()) this.interrupts.queue(this.queueVectors[index]!);
   }
@@ -214,6 +219,38 @@ export class VirtioCommon implements MmioDevice {
     queue.indirect = this.negotiated(VIRTIO_F_INDIRECT_DESC);
     queue.eventIndex = this.negotiated(VIRTIO_F_EVENT_IDX);
     queue.enable();
+  }
+
+  // ---- what old drivers see (4.1.4.10): a register for each field, rings by the number of their page
+
+  get legacyFeatures(): number {
+    return this.offered[0]!;
+  }
+  get acceptedLegacyFeatures(): number {
+    return this.accepted[0]!;
+  }
+  set acceptedLegacyFeatures(bits: number) {
+    this.accepted[0] = bits & this.offered[0]!;
+    this.accepted[1] = 0;
+  }
+  get legacyStatus(): number {
+    return this.status;
+  }
+  set legacyStatus(value: number) {
+    if (value === 0) this.reset();
+    else this.status = value | (this.status & STATUS_NEEDS_RESET);
+  }
+  get queuePage(): number {
+    const queue = this.queues[this.queueSelect];
+    return queue?.enabled ? queue.descriptors / LEGACY_ALIGNMENT : 0;
+  }
+  set queuePage(page: number) {
+    const queue = this.queues[this.queueSelect];
+    if (!queue) return;
+    queue.reset();
+    if (page === 0) return;
+    queue.placeWhole(page * LEGACY_ALIGNMENT);
+    this.guard(() => this.enable(queue));
   }
 
   private usableVector(vector: number): number {

@@ -123,6 +123,14 @@ export class VirtioNet implements VirtioDevice, Station {
     this.full = false;
   }
 
+  /** Old drivers set the address by writing it where they read it. */
+  configWritten(offset: number, value: number, size: number): void {
+    if (this.negotiated(VIRTIO_F_VERSION_1)) return;
+    for (let n = 0; n < size && offset + n < this.mac.length; n++)
+      this.config[offset + n] = value >>> (8 * n);
+    this.control.setMac(this.config.subarray(0, this.mac.length));
+  }
+
   connectionChanged(): void {
     this.config[CONFIG_STATUS] = this.cable.connected ? STATUS_LINK_UP : 0;
     if (this.negotiated(F_STATUS)) this.configChanged?.();

@@ -1,14 +1,16 @@
-/** A virtio device on PCI, modern only (virtio 1.2, 4.1). */
+/** A virtio device on PCI, transitional: for modern drivers and for old ones (virtio 1.2, 4.1). */
 import type { GuestRam } from '../../machine/guest-ram.js';
 import type { MmioDevice } from '../../machine/mmio-bus.js';
 import { MSIX_BAR_BYTES, MsiX } from '../../machine/pci/msix.js';
 import { PciFunction, type SavedPciFunction } from '../../machine/pci/pci-function.js';
 import { CAPABILITY_MSIX, CAPABILITY_VENDOR } from '../../machine/pci/pci-registers.js';
 import { maskTo, type AccessSize } from '../../machine/port-bus.js';
-import { ISR_CONFIG, ISR_QUEUE, VIRTIO_DEVICE_BASE, VIRTIO_REVISION, VIRTIO_VENDOR } from './constants.js';
+import { ISR_CONFIG, ISR_QUEUE, TRANSITIONAL_IDS, VIRTIO_VENDOR } from './constants.js';
+import { legacyPorts, LEGACY_BYTES } from './virtio-legacy.js';
 import { COMMON_CONFIG_BYTES, VirtioCommon, type SavedVirtioCommon } from './virtio-common.js';
 import type { VirtioDevice } from './virtio-device.js';
 
+const LEGACY_BAR = 0;
 const MSIX_BAR = 1;
 const STRUCTURES_BAR = 4;
 const STRUCTURES_BYTES = 0x4000;
@@ -53,11 +55,11 @@ export class VirtioPci extends PciFunction implements MmioDevice {
   ) {
     super({
       vendor: VIRTIO_VENDOR,
-      device: VIRTIO_DEVICE_BASE + device.type,
-      revision: VIRTIO_REVISION,
+      device: TRANSITIONAL_IDS[device.type]!,
+      revision: 0,
       classCode: device.classCode,
       subsystemVendor: VIRTIO_VENDOR,
-      subsystem: VIRTIO_DEVICE_BASE + device.type,
+      subsystem: device.type,
       interruptPin: 1,
     });
     device.wake = (index) => this.service(index);
@@ -70,6 +72,14 @@ export class VirtioPci extends PciFunction implements MmioDevice {
     });
     device.negotiated = (bit) => this.common.negotiated(bit);
     device.configChanged = () => this.common.configChanged();
+    const ports = legacyPorts({
+      common: this.common,
+      msix: this.msix,
+      device,
+      notify: (index) => this.service(index),
+      takeIsr: () => this.takeIsr(),
+    });
+    this.addBar(LEGACY_BAR, { kind: 'io', bytes: LEGACY_BYTES, device: ports, width: 4 });
     this.addBar(MSIX_BAR, { kind: 'memory', bits: 32, bytes: MSIX_BAR_BYTES, device: this.msix });
     this.addBar(STRUCTURES_BAR, {
       kind: 'memory',
@@ -114,6 +124,13 @@ export class VirtioPci extends PciFunction implements MmioDevice {
     this.setInterrupt(isr !== 0);
   }
 
+  /** Reading it clears it. */
+  private takeIsr(): number {
+    const { isr } = this;
+    this.setIsr(0);
+    return isr;
+  }
+
   /** The device has something for queue `index`. */
   service(index: number): void {
     if (this.isMaster) this.common.service(index);
@@ -126,12 +143,8 @@ export class VirtioPci extends PciFunction implements MmioDevice {
     switch (offset - within) {
       case COMMON:
         return this.common.mmioRead(within, size);
-      case ISR: {
-        if (within !== 0) return 0;
-        const { isr } = this;
-        this.setIsr(0);
-        return isr;
-      }
+      case ISR:
+        return within === 0 ? this.takeIsr() : 0;
       case DEVICE: {
         const { config } = this.device;
         let value = 0;

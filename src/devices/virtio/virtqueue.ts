@@ -15,6 +15,7 @@ import {
 /** The most buffers that one chain may have; drivers use a few hundred at most. */
 const MAX_SEGMENTS = 1024;
 const EVENT_BYTES = 2;
+export const LEGACY_ALIGNMENT = 4096;
 
 /** A buffer in guest RAM: physical address and length in bytes. */
 export interface Segment {
@@ -72,6 +73,14 @@ export class Virtqueue {
     this.enabled = this.indirect = this.eventIndex = false;
     this.descriptors = this.available = this.used = 0;
     this.nextAvailable = this.nextUsed = this.signalledUsed = 0;
+  }
+
+  /** Places the ring as old drivers have it: one part behind the other from here on, the last on a page of its own (2.7.2). */
+  placeWhole(address: number): void {
+    this.descriptors = address;
+    this.available = address + this.size * DESC_BYTES;
+    const end = this.available + RING_OFFSET + this.size * AVAIL_ENTRY_BYTES + EVENT_BYTES;
+    this.used = Math.ceil(end / LEGACY_ALIGNMENT) * LEGACY_ALIGNMENT;
   }
 
   /** Starts using the ring where the driver placed it. Throws RingError if that cannot be. */

@@ -29,7 +29,7 @@ hostname vivarium
 
 # Drivers for what is there, where a second initial RAM disk has them; twice for drives, as drivers find more.
 if [ -d /lib/modules ]; then
-  load() { cat $(ls -d /sys/bus/*/devices/*/modalias | grep -E "/bus/($1)/") | sort -u | xargs modprobe -a -q 2>/dev/null; }
+  load() { cat /dev/null $(ls -d /sys/bus/*/devices/*/modalias | grep -E "/bus/($1)/") | sort -u | xargs modprobe -a -q 2>/dev/null; }
   load 'pci|virtio'
   if modprobe -q sd_mod; then
     load 'virtio|acpi|scsi|platform'
