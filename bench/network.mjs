@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { debianGuest } from '../dist/manager/guests/debian.js';
 
 const { values } = parseArgs({
@@ -36,11 +37,9 @@ function iperfArchive() {
     cpSync(file, join(root, file), { dereference: true });
   }
   const list = execFileSync('find', ['.', '-mindepth', '1'], { cwd: root });
-  return execFileSync('cpio', ['-o', '-H', 'newc', '--quiet'], {
-    cwd: root,
-    input: list,
-    maxBuffer: 2 ** 28,
-  });
+  const options = { cwd: root, input: list, maxBuffer: 2 ** 28 };
+  // The kernel wants archives that follow others to be aligned, or compressed.
+  return gzipSync(execFileSync('cpio', ['-o', '-H', 'newc', '--quiet'], options), { level: 1 });
 }
 
 const guest = await debianGuest({ modules: 'network' });
@@ -92,7 +91,7 @@ const roundTrip = (output) => {
 };
 
 const client = (address, port) =>
-  `sleep 1; for n in 1 2; do iperf3 -c ${address} -p ${port} -t ${SECONDS} -f m; iperf3 -c ${address} -p ${port} -t ${SECONDS} -f m -R; done; ping -c 40 -A ${address}`;
+  `sleep 4; for n in 1 2; do iperf3 -c ${address} -p ${port} -t ${SECONDS} -f m; iperf3 -c ${address} -p ${port} -t ${SECONDS} -f m -R; done; ping -c 40 -A ${address}`;
 
 async function throughNat(peer, card) {
   const command = client('10.0.2.2', PORT);

@@ -41,9 +41,11 @@ export function plugCards(
 }
 
 function plugPci({ pci }: PcBoard, device: PciFunction): void {
-  const slot = pci.freeSlot;
-  if (slot >= 0) return pci.plug(slot, 0, device);
-  throw new UserError('--net: all PCI slots are taken by drives and cards; give fewer');
+  const place = pci.freePlace;
+  if (!place) throw new UserError('--net: all PCI slots are taken by drives and cards; give fewer');
+  // With many cards, others go beside the first ones.
+  if (place.function === 0) device.allowOthers();
+  pci.plug(place.slot, place.function, device);
 }
 
 function plugIsa(

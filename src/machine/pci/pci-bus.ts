@@ -42,6 +42,17 @@ export class PciBus implements PortDevice {
     return -1;
   }
 
+  /** A place for one more function: a slot of its own, else beside others that say to have room; null: there is none. */
+  get freePlace(): PciPlace | null {
+    if (this.freeSlot >= 0) return { slot: this.freeSlot, function: 0 };
+    for (let place = FIRST_FREE_SLOT << 3; place < SLOTS << 3; place++) {
+      const first = this.functions.get(place & ~7);
+      if (!this.functions.has(place) && first?.isMultiFunction)
+        return { slot: place >> 3, function: place & 7 };
+    }
+    return null;
+  }
+
   plug(slot: number, number: number, device: PciFunction): void {
     this.functions.set((slot << 3) | number, device);
     const { ports, mmio, sendMessage } = this;

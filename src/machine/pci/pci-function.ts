@@ -9,6 +9,7 @@ import * as P from './pci-registers.js';
 const CONFIG_BYTES = 256;
 const BARS = 6;
 const IO_LIMIT = 0x10000;
+const HEADER_MULTI_FUNCTION = 0x80;
 
 /** What the board gives to a function that is plugged in. */
 export interface PciConnection {
@@ -64,6 +65,14 @@ export class PciFunction {
     this.set8(P.INTERRUPT_PIN, identity.interruptPin ?? 0);
     this.allow(P.COMMAND, 2, P.COMMAND_WRITABLE);
     this.allow(P.INTERRUPT_LINE, 1, 0xff);
+  }
+
+  /** Whether other functions may be in its slot. To be said before it is plugged in, as all that a reset brings back. */
+  get isMultiFunction(): boolean {
+    return (this.config[P.HEADER_TYPE]! & HEADER_MULTI_FUNCTION) !== 0;
+  }
+  allowOthers(): void {
+    this.config[P.HEADER_TYPE]! |= HEADER_MULTI_FUNCTION;
   }
 
   protected get8(offset: number): number {
