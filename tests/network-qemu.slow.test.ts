@@ -36,8 +36,20 @@ for (const [name, own, peer] of [
         Buffer.concat([second.initrd, second.modules!].map((file) => readFileSync(file))),
       );
       const files = ['--kernel', first.kernel, '--initrd', `${first.initrd},${first.modules!}`];
+      const ours = viv(
+        'run',
+        ...files,
+        '--append',
+        `${first.append} quiet`,
+        '--net',
+        own,
+        '--timeout',
+        '110',
+      );
+      // QEMU tries to connect once.
+      await new Promise((resolve) => setTimeout(resolve, 3000));
       const [ended, theirs] = await Promise.all([
-        viv('run', ...files, '--append', `${first.append} quiet`, '--net', own, '--timeout', '110'),
+        ours,
         qemu(
           ...['-kernel', second.kernel, '-initrd', initrd, '-append', `${second.append} quiet`],
           ...['-netdev', `stream,id=n,${peer},addr.type=inet,addr.host=127.0.0.1,addr.port=${PORT}`],
