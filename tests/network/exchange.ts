@@ -14,4 +14,4 @@ sleep 1
 
 /** What a machine says to have sent, or got. */
 export const sums = (output: string, what: string): string =>
-  new RegExp(`^${what} ([0-9a-f]{64})`, 'm').exec(output)?.[1] ?? output;
+  new RegExp(`${what} ([0-9a-f]{64})`).exec(output)?.[1] ?? output;
