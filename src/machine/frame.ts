@@ -24,6 +24,11 @@ export const NO_OFFLOAD: OffloadAbilities = { checksum: false, tcp4: false, tcp6
 /** The longest frame that may be cut: an IP packet and an Ethernet header with a VLAN tag. */
 export const MOST_FRAME_BYTES = 65535 + 18;
 
+const TYPE_VLAN = 0x8100;
+const TAG_BYTES = 4;
+/** Behind the addresses. */
+const TAG_AT = 12;
+
 /**
  * An Ethernet frame without its check sequence, in one or several parts, which are often the guest's own memory: who keeps a
  * frame longer than the call in which it came keeps a `copy`.
@@ -49,18 +54,20 @@ export class Frame {
   /** At least the first `count` bytes in one piece, or all that there are. */
   head(count: number): Uint8Array {
     const first = this.parts[0];
-    return this.whole ?? (first && first.length >= count ? first : this.bytes);
+    if (this.whole || !first) return this.bytes;
+    const wanted = Math.min(count, this.length);
+    if (first.length >= wanted) return first;
+    // No more than that is copied of a long frame.
+    const head = new Uint8Array(wanted);
+    new PartReader(this.parts).read(head);
+    return head;
   }
 
   /** All in one piece. */
   get bytes(): Uint8Array {
     if (this.whole) return this.whole;
     const whole = new Uint8Array(this.length);
-    let at = 0;
-    for (const part of this.parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
+    this.copyTo(whole);
     return (this.whole = whole);
   }
 
@@ -77,14 +84,59 @@ export class Frame {
     return parts;
   }
 
+  /** Puts all of it into `target`, from `at` on. */
+  copyTo(target: Uint8Array, at = 0): void {
+    let filled = at;
+    for (const part of this.parts) {
+      target.set(part, filled);
+      filled += part.length;
+    }
+  }
+
+  /** With a tag of 802.1Q, and without the one that it has. */
+  tagged(tag: number): Frame {
+    const bytes = Uint8Array.of(TYPE_VLAN >> 8, TYPE_VLAN & 0xff, tag >> 8, tag & 0xff);
+    return this.spliced([bytes, ...this.range(TAG_AT)], TAG_BYTES);
+  }
+  untagged(): Frame {
+    return this.spliced(this.range(TAG_AT + TAG_BYTES), -TAG_BYTES);
+  }
+  /** With something else behind the addresses, so many bytes longer. */
+  private spliced(rest: readonly Uint8Array[], longer: number): Frame {
+    const { offload } = this;
+    const parts = [this.head(TAG_AT).subarray(0, TAG_AT), ...rest];
+    return new Frame(parts, offload && { ...offload, checksumStart: offload.checksumStart + longer });
+  }
+
   /** The same in memory of its own. */
   copy(): Frame {
     const bytes = new Uint8Array(this.length);
-    let at = 0;
-    for (const part of this.parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
+    this.copyTo(bytes);
     return new Frame([bytes], this.offload);
+  }
+}
+
+/** Reads through several parts, one after the other. */
+export class PartReader {
+  private part = 0;
+  private at = 0;
+
+  constructor(private readonly parts: readonly Uint8Array[]) {}
+
+  /** Fills `target` as far as there is something; gives how many bytes that were. */
+  read(target: Uint8Array): number {
+    let filled = 0;
+    while (filled < target.length && this.part < this.parts.length) {
+      const part = this.parts[this.part]!;
+      const count = Math.min(target.length - filled, part.length - this.at);
+      target.set(count === part.length ? part : part.subarray(this.at, this.at + count), filled);
+      filled += count;
+      this.at += count;
+      if (this.at === part.length) {
+        this.part++;
+        this.at = 0;
+      }
+    }
+    return filled;
   }
 }

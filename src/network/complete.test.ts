@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Frame, NO_OFFLOAD, type Offload } from '../machine/frame.js';
-import { finish, pseudoHeader, sum } from './checksum.js';
+import { finish, pseudoHeader, sum } from '../machine/checksum.js';
 import { forReceiver, partialChecksum } from './complete.js';
 import { put16, TYPE_IPV4, TYPE_IPV6, u16, u32 } from './ethernet.js';
 import { ipLayout, putIpv4, putIpv6 } from './ip.js';

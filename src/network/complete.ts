@@ -1,6 +1,6 @@
 /** What a sender left to do on a frame, done for receivers that cannot: checksums, and cutting into pieces. */
 import { Frame, type OffloadAbilities, type Offload } from '../machine/frame.js';
-import { finish, fold, pseudoHeader, sum } from './checksum.js';
+import { finish, fold, pseudoHeader, sum } from '../machine/checksum.js';
 import { put16, put32, u16, u32 } from './ethernet.js';
 import { ipLayout, MORE_FRAGMENTS, PROTOCOL_TCP, PROTOCOL_UDP, type IpLayout } from './ip.js';
 

@@ -1,5 +1,5 @@
 /** IPv4 (RFC 791) and IPv6 (RFC 8200) headers. */
-import { finish, sum } from './checksum.js';
+import { finish, sum } from '../machine/checksum.js';
 import {
   ETHERNET_BYTES,
   put16,
@@ -15,6 +15,14 @@ export const PROTOCOL_ICMP = 1;
 export const PROTOCOL_TCP = 6;
 export const PROTOCOL_UDP = 17;
 export const PROTOCOL_ICMPV6 = 58;
+
+/** Where the checksum is in the header of a protocol. */
+export const CHECKSUM_AT: Readonly<Record<number, number>> = {
+  [PROTOCOL_ICMP]: 2,
+  [PROTOCOL_ICMPV6]: 2,
+  [PROTOCOL_TCP]: 16,
+  [PROTOCOL_UDP]: 6,
+};
 
 export const IPV4_BYTES = 20;
 export const IPV6_BYTES = 40;

@@ -1,7 +1,7 @@
 /** A guest of a NAT, as far as a test needs one: it sends what the test says, and keeps what comes. */
 import type { Cable, Station } from '../machine/cable.js';
 import { Frame, NO_OFFLOAD } from '../machine/frame.js';
-import { finish, pseudoHeader, sum } from '../network/checksum.js';
+import { finish, pseudoHeader, sum } from '../machine/checksum.js';
 import { put16, TYPE_ARP, TYPE_IPV4, TYPE_IPV6, u16 } from '../network/ethernet.js';
 import { ipLayout, putIpv4, putIpv6 } from '../network/ip.js';
 import { forReceiver } from '../network/complete.js';

@@ -268,11 +268,7 @@ export class Dp8390 implements Station {
     const status = RSR_OK | (head[0]! & 1 ? RSR_GROUP : 0);
     const record = new Uint8Array(total);
     record.set([status, next, total & 0xff, total >> 8]);
-    let filled = HEADER_BYTES;
-    for (const part of frame.parts) {
-      record.set(part, filled);
-      filled += part.length;
-    }
+    frame.copyTo(record, HEADER_BYTES);
     const first = Math.min(total, (stop - current) * PAGE);
     this.memory.set(record.subarray(0, first), current * PAGE);
     this.memory.set(record.subarray(first), start * PAGE);

@@ -1,4 +1,5 @@
 /** What an 8254x sends: descriptors (8254x manual, 3.3) and the frames that they describe. */
+import { finish, sum } from '../../machine/checksum.js';
 import { Frame, MOST_FRAME_BYTES, type Offload } from '../../machine/frame.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 
@@ -19,7 +20,6 @@ const TXSM = 0x02;
 const TUCMD_IPV4 = 0x02;
 const DD = 0x01;
 
-const TYPE_VLAN = 0x8100;
 const MOST_PARTS = 256;
 
 interface Context {
@@ -145,7 +145,8 @@ export class E1000Transmit {
       (offload.checksumOffset < 0 || offload.checksumStart + offload.checksumOffset + 2 > frame.length)
     )
       offload = null;
-    this.send(tag === null ? new Frame(frame.parts, offload) : tagged(frame, tag, offload));
+    const whole = new Frame(frame.parts, offload);
+    this.send(tag === null ? whole : whole.tagged(tag));
   }
 
   /** The frame with its first bytes changed. */
@@ -169,17 +170,10 @@ function plainOffload(start: number, offset: number): Offload {
   return { checksumStart: start, checksumOffset: offset - start, segmentation: 'none', segmentBytes: 0 };
 }
 
-function onesSum(bytes: Uint8Array, start: number, end: number): number {
-  let total = 0;
-  for (let at = start; at < end; at += 2) total += (bytes[at]! << 8) | (at + 1 < end ? bytes[at + 1]! : 0);
-  while (total > 0xffff) total = (total & 0xffff) + (total >>> 16);
-  return total;
-}
-
 function putChecksum(bytes: Uint8Array, start: number, end: number, at: number): void {
   if (at + 2 > bytes.length || end > bytes.length) return;
   bytes[at] = bytes[at + 1] = 0;
-  const value = ~onesSum(bytes, start, end) & 0xffff;
+  const value = finish(sum(bytes, start, end));
   bytes[at] = value >> 8;
   bytes[at + 1] = value;
 }
@@ -203,10 +197,4 @@ function completeHeader(
   const before = tcpOffset + 2 <= header.length ? (header[tcpOffset]! << 8) | header[tcpOffset + 1]! : 0;
   const total = before + length - tcpStart;
   put16(tcpOffset, (total & 0xffff) + (total >>> 16));
-}
-
-function tagged(frame: Frame, tag: number, offload: Offload | null): Frame {
-  const bytes = Uint8Array.of(TYPE_VLAN >> 8, TYPE_VLAN & 0xff, tag >> 8, tag & 0xff);
-  const parts = [frame.head(12).subarray(0, 12), bytes, ...frame.range(12)];
-  return new Frame(parts, offload && { ...offload, checksumStart: offload.checksumStart + 4 });
 }

@@ -1,7 +1,7 @@
 /** Intel 82540EM gigabit Ethernet controller ("PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual"). */
 import type { Cable, Station } from '../../machine/cable.js';
 import type { EventQueue, Timer } from '../../machine/events.js';
-import type { Frame, OffloadAbilities } from '../../machine/frame.js';
+import { PartReader, type Frame, type OffloadAbilities } from '../../machine/frame.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import type { MmioDevice } from '../../machine/mmio-bus.js';
 import { PciFunction, type SavedPciFunction } from '../../machine/pci/pci-function.js';
@@ -314,7 +314,7 @@ export class E1000 extends PciFunction implements MmioDevice, Station {
       head.length >= 18 && this.get(R.CTRL) & R.CTRL_VME && isTagged(head)
         ? (head[14]! << 8) | head[15]!
         : null;
-    const parts = tag === null ? frame.parts : [head.subarray(0, 12), ...frame.range(12 + TAG_BYTES)];
+    const parts = (tag === null ? frame : frame.untagged()).parts;
     const bytes = Math.max(LEAST_BYTES, frame.length - (tag === null ? 0 : TAG_BYTES));
     const total = bytes + (rctl & R.RCTL_SECRC ? 0 : CRC_BYTES);
     const wanted = Math.ceil(total / this.bufferBytes);
@@ -346,8 +346,7 @@ export class E1000 extends PciFunction implements MmioDevice, Station {
     // What has its checksum left to do has it right; the rest is the driver's to check.
     const status =
       STATUS_DD | (summed ? STATUS_TCPCS | STATUS_IPCS : STATUS_IXSM) | (tag === null ? 0 : STATUS_VP);
-    let part = 0;
-    let skip = 0;
+    const source = new PartReader(parts);
     for (let done = 0; done < total;) {
       const head = this.get(R.RDH);
       const at = ring.base + head * DESCRIPTOR_BYTES;
@@ -355,19 +354,7 @@ export class E1000 extends PciFunction implements MmioDevice, Station {
       const count = Math.min(bufferBytes, total - done);
       if (ram.contains(address, count)) {
         const target = ram.view(address, count);
-        let filled = 0;
-        while (filled < count && part < parts.length) {
-          const source = parts[part]!;
-          const piece = Math.min(count - filled, source.length - skip);
-          target.set(source.subarray(skip, skip + piece), filled);
-          filled += piece;
-          skip += piece;
-          if (skip === source.length) {
-            part++;
-            skip = 0;
-          }
-        }
-        target.fill(0, filled);
+        target.fill(0, source.read(target));
         ram.written(address, count);
       }
       done += count;

@@ -421,12 +421,8 @@ export class PcNet extends PciFunction implements MmioDevice, PortBarDevice, Sta
       if (descriptor.bytes === 0) return true;
     }
     const bytes = new Uint8Array(total);
+    frame.copyTo(bytes);
     let at = 0;
-    for (const part of frame.parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    at = 0;
     taken.forEach((descriptor, n) => {
       const piece = bytes.subarray(at, at + descriptor.bytes);
       if (this.ram.contains(descriptor.address, piece.length)) this.ram.write(descriptor.address, piece);

@@ -278,11 +278,7 @@ export class Rtl8139 extends PciFunction implements MmioDevice, PortBarDevice, S
     const view = new DataView(record.buffer);
     view.setUint16(0, kind | RX_OK, true);
     view.setUint16(2, length, true);
-    let filled = HEADER_BYTES;
-    for (const part of frame.parts) {
-      record.set(part, filled);
-      filled += part.length;
-    }
+    frame.copyTo(record, HEADER_BYTES);
     this.put(at, record);
     this.fields.setUint16(CBR, (at + needed) % ringBytes, true);
     this.raise(ISR_ROK);

@@ -1,10 +1,16 @@
 /** Virtio network device (virtio 1.2, 5.1). */
 import type { Cable, Station } from '../../machine/cable.js';
-import { Frame, MOST_FRAME_BYTES, type Offload, type OffloadAbilities } from '../../machine/frame.js';
+import {
+  Frame,
+  MOST_FRAME_BYTES,
+  PartReader,
+  type Offload,
+  type OffloadAbilities,
+} from '../../machine/frame.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import { checkVersion } from '../../machine/state.js';
 import { TYPE_NETWORK, VIRTIO_F_VERSION_1 } from './constants.js';
-import { NetControl, type NetFilters } from './net-control.js';
+import { NetControl } from './net-control.js';
 import type { VirtioDevice } from './virtio-device.js';
 import { RingError, type Chain, type Segment, type Virtqueue } from './virtqueue.js';
 
@@ -199,10 +205,6 @@ export class VirtioNet implements VirtioDevice, Station {
     };
   }
 
-  get filters(): NetFilters {
-    return this.control.filters;
-  }
-
   receive(frame: Frame): boolean {
     if (!this.cable.connected || !this.control.wants(frame.head(LEAST_FRAME + 4))) return true;
     this.arriving = frame;
@@ -291,31 +293,6 @@ export class VirtioNet implements VirtioDevice, Station {
     this.full = saved.full;
     this.control.load(saved.control);
     this.config.set(saved.config);
-  }
-}
-
-/** Reads through several parts, one after the other. */
-class PartReader {
-  private part = 0;
-  private at = 0;
-
-  constructor(private readonly parts: readonly Uint8Array[]) {}
-
-  /** Fills `target` as far as there is something; gives how many bytes that were. */
-  read(target: Uint8Array): number {
-    let filled = 0;
-    while (filled < target.length && this.part < this.parts.length) {
-      const part = this.parts[this.part]!;
-      const count = Math.min(target.length - filled, part.length - this.at);
-      target.set(count === part.length ? part : part.subarray(this.at, this.at + count), filled);
-      filled += count;
-      this.at += count;
-      if (this.at === part.length) {
-        this.part++;
-        this.at = 0;
-      }
-    }
-    return filled;
   }
 }
 

@@ -118,11 +118,7 @@ export class Macvtap implements Station {
       view.setUint16(6, offload.checksumStart, true);
       view.setUint16(8, offload.checksumOffset, true);
     }
-    let at = HEADER_BYTES;
-    for (const part of frame.parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
+    frame.copyTo(bytes, HEADER_BYTES);
     try {
       writeSync(this.descriptor, bytes);
     } catch {

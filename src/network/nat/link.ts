@@ -1,10 +1,11 @@
 /** The NAT's side of the wire: Ethernet and IP headers of what it sends, and who is where. */
 import { Frame, type Offload, type OffloadAbilities } from '../../machine/frame.js';
 import type { Cable } from '../../machine/cable.js';
-import { finish, pseudoHeader, sumParts } from '../checksum.js';
+import { finish, pseudoHeader, sumParts } from '../../machine/checksum.js';
 import { partialChecksum } from '../complete.js';
 import { ETHERNET_BYTES, isGroup, put16, TYPE_IPV4, TYPE_IPV6 } from '../ethernet.js';
 import {
+  CHECKSUM_AT,
   IPV4_BYTES,
   IPV6_BYTES,
   MORE_FRAGMENTS,
@@ -21,9 +22,6 @@ const MOST_NEIGHBOURS = 1024;
 /** Packets that wait for an address, and addresses that are asked for. */
 const MOST_UNSENT = 16;
 const FRAGMENT_HEADER = 8;
-
-/** Where checksums are in the headers of protocols; those left out have them at 2. */
-const CHECKSUM_AT: Record<number, number> = { 6: 16, 17: 6 };
 
 /** Everything is taken with work left on it. */
 export const ALL_OFFLOADS: OffloadAbilities = { checksum: true, tcp4: true, tcp6: true, udp: false };
@@ -132,7 +130,7 @@ export class Link {
     this.putHeaders(bytes, to, source, destination, protocol, transportBytes, hopLimit);
     const start = ETHERNET_BYTES + ipBytes;
     bytes.set(header, start);
-    const checksumOffset = CHECKSUM_AT[protocol] ?? 2;
+    const checksumOffset = CHECKSUM_AT[protocol]!;
     let offload: Offload | null = null;
     if (protocol === PROTOCOL_TCP) {
       put16(bytes, start + checksumOffset, partialChecksum(source, destination, protocol, transportBytes));
@@ -179,7 +177,7 @@ export class Link {
     const whole = new Frame([header, ...payload]).copy().bytes;
     put16(
       whole,
-      CHECKSUM_AT[protocol] ?? 2,
+      CHECKSUM_AT[protocol]!,
       checksumOf(source, destination, protocol, header, payload, whole.length),
     );
     const id = this.nextId++ & 0xffff;

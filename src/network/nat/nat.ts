@@ -3,12 +3,13 @@
  * of the host's. It is also their DHCP server, their resolver, and their router of IPv6.
  */
 import type { Cable, Station } from '../../machine/cable.js';
-import type { Frame } from '../../machine/frame.js';
-import { finish, pseudoHeader, sum } from '../checksum.js';
+import { Frame } from '../../machine/frame.js';
+import { finish, pseudoHeader, sum } from '../../machine/checksum.js';
 import { DnsForwarder } from '../dns/forwarder.js';
 import { ETHERNET_BYTES, TYPE_ARP, u16 } from '../ethernet.js';
 import type { Endpoint, HostNetwork, ListenPlace } from '../host-network.js';
 import {
+  CHECKSUM_AT,
   etherType,
   ipLayout,
   PROTOCOL_ICMP,
@@ -71,6 +72,8 @@ const ALL_SERVERS = Uint8Array.of(0xff, 0x02, ...new Uint8Array(11), 1, 0, 2);
 const MOST_ECHOES = 32;
 /** The longest headers that are looked at: Ethernet with a tag, IPv4 with options or IPv6 with some, TCP with options. */
 const HEAD_BYTES = 256;
+
+const MOST_TCP_HEADER = 60;
 
 const ZERO = Uint8Array.of(0, 0, 0, 0);
 const ALL_ONES = Uint8Array.of(255, 255, 255, 255);
@@ -284,48 +287,47 @@ export class Nat implements Station {
         this.timers.now(),
       );
       if (!whole) return;
-      if (!checksumValid(source, destination, whole.protocol, [whole.payload])) return;
+      if (!checksumValid(source, destination, whole.protocol, whole.payload)) return;
       return this.receiveTransport(
         source,
         destination,
         whole.protocol,
         head.subarray(start, payload),
-        [whole.payload],
+        new Frame([whole.payload]),
         head[start + (v4 ? 8 : 7)]!,
       );
     }
-    const parts = frame.range(payload, end);
-    if (!frame.offload && !checksumValid(source, destination, protocol, parts)) return;
+    const packet = new Frame(frame.range(payload, end));
+    if (!frame.offload && !checksumValid(source, destination, protocol, packet.bytes)) return;
     this.receiveTransport(
       source,
       destination,
       protocol,
       head.subarray(start, payload),
-      parts,
+      packet,
       head[start + (v4 ? 8 : 7)]!,
     );
   }
 
-  /** `header`: that of IP; `parts`: what follows it. */
+  /** `header`: that of IP; `packet`: what follows it. */
   private receiveTransport(
     source: IpAddress,
     destination: IpAddress,
     protocol: number,
     header: Uint8Array,
-    parts: Uint8Array[],
+    packet: Frame,
     hopLimit: number,
   ): void {
     // What a router would not pass on. Neighbour discovery and DHCP stay on the link.
     if (hopLimit <= 1 && !this.isNear(destination) && destination[0] !== 0xff && destination[0]! < 224) {
       const own = source.length === 4 ? this.gateway4 : this.gateway6;
-      return complain(this.link, own, source.slice(), 'expired', joined([header, ...parts], 1500));
+      return complain(this.link, own, source.slice(), 'expired', new Frame([header, ...packet.parts]).bytes);
     }
     if (protocol === PROTOCOL_TCP) {
-      const length = parts.reduce((total, part) => total + part.length, 0);
-      const head = parts[0] && parts[0].length >= Math.min(60, length) ? parts[0] : joined(parts, 60);
-      return this.tcp.receive(source, destination, head, 0, length, (from) => rest(parts, from));
+      const head = packet.head(MOST_TCP_HEADER);
+      return this.tcp.receive(source, destination, head, 0, packet.length, (from) => packet.range(from));
     }
-    const payload = parts.length === 1 ? parts[0]! : joined(parts, Infinity);
+    const payload = packet.bytes;
     if (protocol === PROTOCOL_UDP) {
       const datagram = parseUdp(source.slice(), destination.slice(), payload);
       if (datagram) this.receiveUdp(datagram, header);
@@ -423,11 +425,11 @@ export class Nat implements Station {
 
   /** Queries by TCP, each behind its length (RFC 7766). */
   private serveDns(socket: GuestSocket): void {
-    let received = new Uint8Array(0);
+    let received: Uint8Array = new Uint8Array(0);
     let ended = false;
     let running = 0;
     socket.onData = (bytes) => {
-      received = joined([received, bytes], Infinity);
+      received = new Frame([received, bytes]).copy().bytes;
       while (received.length >= 2 && received.length >= 2 + u16(received, 0)) {
         const length = u16(received, 0);
         running++;
@@ -447,7 +449,7 @@ export class Nat implements Station {
 
   private complain(to: IpAddress, complaint: Complaint, header: Uint8Array, payload: Uint8Array): void {
     const own = to.length === 4 ? this.gateway4 : this.gateway6;
-    complain(this.link, own, to.slice(), complaint, joined([header, payload], 1500));
+    complain(this.link, own, to.slice(), complaint, new Frame([header, payload]).bytes);
   }
 
   /** About a packet of which only the ports are known any more; they are what the guest finds the socket by. */
@@ -487,48 +489,14 @@ function udpBytes({ sourcePort, destinationPort, payload }: Datagram): Uint8Arra
   return bytes;
 }
 
-/** The first `most` bytes of parts, in one piece. */
-function joined(parts: readonly Uint8Array[], most: number): Uint8Array<ArrayBuffer> {
-  const length = Math.min(
-    most,
-    parts.reduce((total, part) => total + part.length, 0),
-  );
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    if (at >= length) break;
-    bytes.set(part.subarray(0, length - at), at);
-    at += part.length;
-  }
-  return bytes;
-}
-
-function rest(parts: readonly Uint8Array[], from: number): Uint8Array[] {
-  const found: Uint8Array[] = [];
-  let skip = from;
-  for (const part of parts) {
-    if (skip < part.length) found.push(skip === 0 ? part : part.subarray(skip));
-    skip = Math.max(0, skip - part.length);
-  }
-  return found;
-}
-
-const CHECKSUM_AT: Record<number, number> = {
-  [PROTOCOL_ICMP]: 2,
-  [PROTOCOL_ICMPV6]: 2,
-  [PROTOCOL_TCP]: 16,
-  [PROTOCOL_UDP]: 6,
-};
-
 /** Whether the checksum of a transport packet is right, or there is none. */
 function checksumValid(
   source: IpAddress,
   destination: IpAddress,
   protocol: number,
-  parts: readonly Uint8Array[],
+  bytes: Uint8Array,
 ): boolean {
   const at = CHECKSUM_AT[protocol];
-  const bytes = parts.length === 1 ? parts[0]! : joined(parts, Infinity);
   if (at === undefined || bytes.length < at + 2) return at === undefined;
   if (protocol === PROTOCOL_UDP && source.length === 4 && u16(bytes, at) === 0) return true;
   const before = protocol === PROTOCOL_ICMP ? 0 : pseudoHeader(source, destination, protocol, bytes.length);

@@ -1,6 +1,6 @@
 /** Neighbour discovery (RFC 4861) for the NAT: it answers for its own addresses, and is the guests' router (RFC 8106 for DNS). */
 import { ETHERNET_BYTES, isGroup, put16, put32, TYPE_IPV6 } from '../ethernet.js';
-import { finish, pseudoHeader, sum } from '../checksum.js';
+import { finish, pseudoHeader, sum } from '../../machine/checksum.js';
 import { IPV6_BYTES, PROTOCOL_ICMPV6, putIpv6 } from '../ip.js';
 import { Frame } from '../../machine/frame.js';
 import type { IpAddress, Prefix } from '../ip-address.js';

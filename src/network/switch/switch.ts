@@ -2,16 +2,7 @@
 import { Frame, NO_OFFLOAD } from '../../machine/frame.js';
 import type { Cable, Station } from '../../machine/cable.js';
 import { forReceiver } from '../complete.js';
-import {
-  addressAt,
-  ETHERNET_BYTES,
-  isGroup,
-  put16,
-  TAG_BYTES,
-  TYPE_OFFSET,
-  TYPE_VLAN,
-  u16,
-} from '../ethernet.js';
+import { addressAt, ETHERNET_BYTES, isGroup, TAG_BYTES, TYPE_OFFSET, TYPE_VLAN, u16 } from '../ethernet.js';
 import type { Timers } from '../timers.js';
 import { AddressTable } from './address-table.js';
 import { Egress } from './egress.js';
@@ -205,11 +196,11 @@ export class SwitchPort implements Cable {
       case 'access':
         // Tagged with VLAN 0 means a priority only (802.1Q, 9.6).
         if (tag !== null && tag !== 0) break;
-        this.owner.forward(this, this.vlan.id, tag === null ? frame : untagged(frame));
+        this.owner.forward(this, this.vlan.id, tag === null ? frame : frame.untagged());
         return true;
       case 'trunk':
         if (tag === null || tag === 0 || (this.vlan.ids && !this.vlan.ids.has(tag))) break;
-        this.owner.forward(this, tag, untagged(frame));
+        this.owner.forward(this, tag, frame.untagged());
         return true;
     }
     counts.refused++;
@@ -234,7 +225,7 @@ export class SwitchPort implements Cable {
   deliver(vlan: number, frame: Frame, from: SwitchPort): void {
     if (!this.plugged || !this.station) return;
     if (!this.isIn(vlan)) return;
-    const shown = this.vlan.kind === 'trunk' ? tagged(frame, vlan) : frame;
+    const shown = this.vlan.kind === 'trunk' ? frame.tagged(vlan) : frame;
     const abilities = this.out.shaped ? NO_OFFLOAD : this.station.abilities;
     for (const piece of forReceiver(shown, abilities)) this.out.send(piece, from);
   }
@@ -270,19 +261,4 @@ function tagOf(frame: Frame): number | null {
   const head = frame.head(ETHERNET_BYTES + TAG_BYTES);
   if (head.length < ETHERNET_BYTES + TAG_BYTES || u16(head, TYPE_OFFSET) !== TYPE_VLAN) return null;
   return u16(head, TYPE_OFFSET + 2) & ~PRIORITY_BITS;
-}
-
-function untagged(frame: Frame): Frame {
-  const { offload } = frame;
-  const parts = [frame.head(TYPE_OFFSET).subarray(0, TYPE_OFFSET), ...frame.range(TYPE_OFFSET + TAG_BYTES)];
-  return new Frame(parts, offload && { ...offload, checksumStart: offload.checksumStart - TAG_BYTES });
-}
-
-function tagged(frame: Frame, vlan: number): Frame {
-  const { offload } = frame;
-  const tag = new Uint8Array(TAG_BYTES);
-  put16(tag, 0, TYPE_VLAN);
-  put16(tag, 2, vlan);
-  const parts = [frame.head(TYPE_OFFSET).subarray(0, TYPE_OFFSET), tag, ...frame.range(TYPE_OFFSET)];
-  return new Frame(parts, offload && { ...offload, checksumStart: offload.checksumStart + TAG_BYTES });
 }
