@@ -224,7 +224,11 @@ export class Engine {
   /** RAM was written from outside the CPUs (DMA, loading): code there is decoded anew. `physical` and `length` in bytes, within RAM. */
   ramWritten(physical: number, length: number): void {
     const host = this.runtime.ramAddress(BigInt(physical)) >>> 0;
-    if (host !== 0) this.cache.written(host, length);
+    if (host !== 0) this.memoryWritten(host, length);
+  }
+  /** The same, by the offset in the engine's memory. */
+  memoryWritten(offset: number, length: number): void {
+    this.cache.written(offset, length);
   }
 }
 

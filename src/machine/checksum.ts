@@ -1,10 +1,18 @@
 /** The Internet checksum (RFC 1071): sums of 16-bit big-endian words, which `finish` folds and inverts. */
 
+/** From so many bytes on it is quicker to add 32-bit words, whose halves `fold` adds up in the end. */
+const LEAST_FOR_WORDS = 64;
+
 /** The sum of `bytes` so far and what follows; an odd last byte counts as a high one. */
 export function sum(bytes: Uint8Array, start = 0, end = bytes.length, before = 0): number {
   let total = before;
-  const even = start + ((end - start) & ~1);
-  for (let at = start; at < even; at += 2) total += (bytes[at]! << 8) | bytes[at + 1]!;
+  let at = start;
+  if (end - start >= LEAST_FOR_WORDS) {
+    const words = new DataView(bytes.buffer, bytes.byteOffset, end);
+    for (; at <= end - 8; at += 8) total += words.getUint32(at) + words.getUint32(at + 4);
+  }
+  const even = at + ((end - at) & ~1);
+  for (; at < even; at += 2) total += (bytes[at]! << 8) | bytes[at + 1]!;
   if (even < end) total += bytes[even]! << 8;
   return total;
 }

@@ -40,6 +40,8 @@ export class Frame {
   constructor(
     readonly parts: readonly Uint8Array[],
     readonly offload: Offload | null = null,
+    /** Its checksums were made on the way, so nobody needs to look whether they are right. */
+    readonly checked = false,
   ) {
     let length = 0;
     for (const part of parts) length += part.length;
@@ -105,14 +107,15 @@ export class Frame {
   private spliced(rest: readonly Uint8Array[], longer: number): Frame {
     const { offload } = this;
     const parts = [this.head(TAG_AT).subarray(0, TAG_AT), ...rest];
-    return new Frame(parts, offload && { ...offload, checksumStart: offload.checksumStart + longer });
+    const moved = offload && { ...offload, checksumStart: offload.checksumStart + longer };
+    return new Frame(parts, moved, this.checked);
   }
 
   /** The same in memory of its own. */
   copy(): Frame {
     const bytes = new Uint8Array(this.length);
     this.copyTo(bytes);
-    return new Frame([bytes], this.offload);
+    return new Frame([bytes], this.offload, this.checked);
   }
 }
 

@@ -12,7 +12,7 @@ test('addresses above 4 GiB are behind those below in the buffer; writes are tol
   const buffer = new SharedArrayBuffer(0x4100);
   const written: [number, number][] = [];
   const layout = { lowBytes: 0x3000, highBytes: 0x1000 };
-  const ram = new GuestRam(buffer, 0x100, layout, (physical, length) => written.push([physical, length]));
+  const ram = new GuestRam(buffer, 0x100, layout, (offset, length) => written.push([offset, length]));
   ram.writeU32(0x10, 0x12345678);
   ram.writeU64(FOUR_GIB, 0x1122334455667788n);
   ram.write(FOUR_GIB + 8, Uint8Array.of(1, 2, 3));
@@ -21,9 +21,9 @@ test('addresses above 4 GiB are behind those below in the buffer; writes are tol
   assert.deepEqual([...ram.read(FOUR_GIB + 8, 3)], [1, 2, 3]);
   assert.equal(ram.readU16(0x12), 0x1234);
   assert.deepEqual(written, [
-    [0x10, 4],
-    [FOUR_GIB, 8],
-    [FOUR_GIB + 8, 3],
+    [0x110, 4],
+    [0x3100, 8],
+    [0x3108, 3],
   ]);
 });
 

@@ -12,14 +12,14 @@ export class GuestRam {
   private readonly words: DataView;
 
   /**
-   * `base`: offset in `buffer` of guest physical 0, in bytes. `onWrite` is told what was written, so that an
-   * engine can drop code that it decoded there.
+   * `base`: offset in `buffer` of guest physical 0, in bytes. `onWrite` is told what was written, by its offset in `buffer`,
+   * so that an engine can drop code that it decoded there.
    */
   constructor(
     buffer: ArrayBufferLike,
-    base: number,
+    private readonly base: number,
     layout: RamLayout,
-    private readonly onWrite: (physical: number, length: number) => void = () => {},
+    private readonly onWrite: (offset: number, length: number) => void = () => {},
   ) {
     this.lowBytes = layout.lowBytes;
     this.highBytes = layout.highBytes;
@@ -57,21 +57,29 @@ export class GuestRam {
     return this.words.getBigUint64(this.at(physical, 8), true);
   }
 
+  /** A 64-bit address, rounded where it is beyond 2^53. */
+  readAddress(physical: number): number {
+    return this.readU32(physical) + this.readU32(physical + 4) * 2 ** 32;
+  }
   writeU8(physical: number, value: number): void {
-    this.words.setUint8(this.at(physical, 1), value);
-    this.onWrite(physical, 1);
+    const offset = this.at(physical, 1);
+    this.words.setUint8(offset, value);
+    this.onWrite(this.base + offset, 1);
   }
   writeU16(physical: number, value: number): void {
-    this.words.setUint16(this.at(physical, 2), value, true);
-    this.onWrite(physical, 2);
+    const offset = this.at(physical, 2);
+    this.words.setUint16(offset, value, true);
+    this.onWrite(this.base + offset, 2);
   }
   writeU32(physical: number, value: number): void {
-    this.words.setUint32(this.at(physical, 4), value, true);
-    this.onWrite(physical, 4);
+    const offset = this.at(physical, 4);
+    this.words.setUint32(offset, value, true);
+    this.onWrite(this.base + offset, 4);
   }
   writeU64(physical: number, value: bigint): void {
-    this.words.setBigUint64(this.at(physical, 8), value, true);
-    this.onWrite(physical, 8);
+    const offset = this.at(physical, 8);
+    this.words.setBigUint64(offset, value, true);
+    this.onWrite(this.base + offset, 8);
   }
 
   /** A copy of `length` bytes. */
@@ -82,8 +90,9 @@ export class GuestRam {
 
   write(physical: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.bytes.set(bytes, this.at(physical, bytes.length));
-    this.onWrite(physical, bytes.length);
+    const offset = this.at(physical, bytes.length);
+    this.bytes.set(bytes, offset);
+    this.onWrite(this.base + offset, bytes.length);
   }
 
   /** The bytes themselves, for who moves many of them; after a change `written` is to be told. */
@@ -92,6 +101,6 @@ export class GuestRam {
     return this.bytes.subarray(offset, offset + length);
   }
   written(physical: number, length: number): void {
-    if (length > 0) this.onWrite(physical, length);
+    if (length > 0) this.onWrite(this.base + this.at(physical, length), length);
   }
 }

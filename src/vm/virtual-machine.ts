@@ -156,8 +156,8 @@ export class VirtualMachine {
       installCpuModel(view, pointer, options.cpuModel, index, topology);
       engine.runtime.resetCpu(pointer, index);
     }
-    this.ram = new GuestRam(engine.memory.buffer, engine.ramBase, layout, (physical, length) =>
-      engine.ramWritten(physical, length),
+    this.ram = new GuestRam(engine.memory.buffer, engine.ramBase, layout, (offset, length) =>
+      engine.memoryWritten(offset, length),
     );
 
     const retired = (): number => engine.processors.reduce((sum, processor) => sum + processor.retired(), 0);

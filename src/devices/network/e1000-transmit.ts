@@ -74,7 +74,7 @@ export class E1000Transmit {
     const high = ram.readU32(at + 12);
     const command = low >>> 24;
     if (command & DEXT && ((low >> 20) & 15) === TYPE_CONTEXT) this.takeContext(ram.readU64(at), low, high);
-    else this.takeData(Number(ram.readU64(at)), low, high, command);
+    else this.takeData(ram.readAddress(at), low, high, command);
     if (!(command & RS)) return false;
     ram.writeU32(at + 12, (high | DD) >>> 0);
     return true;

@@ -323,7 +323,7 @@ export class E1000 extends PciFunction implements MmioDevice, Station {
       this.full = true;
       return false;
     }
-    this.fill(ring, parts, total, frame.offload !== null, tag);
+    this.fill(ring, parts, total, frame.checked || frame.offload !== null, tag);
     this.count(R.GPRC);
     this.count(R.TPR);
     this.count(R.GORCL, bytes);
@@ -339,18 +339,18 @@ export class E1000 extends PciFunction implements MmioDevice, Station {
     ring: { base: number; count: number },
     parts: readonly Uint8Array[],
     total: number,
-    summed: boolean,
+    checked: boolean,
     tag: number | null,
   ): void {
     const { ram, bufferBytes } = this;
-    // What has its checksum left to do has it right; the rest is the driver's to check.
+    // The rest is the driver's to check.
     const status =
-      STATUS_DD | (summed ? STATUS_TCPCS | STATUS_IPCS : STATUS_IXSM) | (tag === null ? 0 : STATUS_VP);
+      STATUS_DD | (checked ? STATUS_TCPCS | STATUS_IPCS : STATUS_IXSM) | (tag === null ? 0 : STATUS_VP);
     const source = new PartReader(parts);
     for (let done = 0; done < total;) {
       const head = this.get(R.RDH);
       const at = ring.base + head * DESCRIPTOR_BYTES;
-      const address = Number(ram.readU64(at));
+      const address = ram.readAddress(at);
       const count = Math.min(bufferBytes, total - done);
       if (ram.contains(address, count)) {
         const target = ram.view(address, count);

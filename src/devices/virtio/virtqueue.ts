@@ -141,7 +141,7 @@ export class Virtqueue {
     for (let steps = 0; steps < count; steps++) {
       if (index >= count) throw new RingError(`descriptor ${index} in a table of ${count}`);
       const at = table + index * DESC_BYTES;
-      const address = Number(this.ram.readU64(at));
+      const address = this.ram.readAddress(at);
       const length = this.ram.readU32(at + 8);
       const flags = this.ram.readU16(at + 12);
       if (flags & DESC_F_INDIRECT) {

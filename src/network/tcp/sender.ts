@@ -10,6 +10,10 @@ import { distance, type Segment } from './segment.js';
 /** What one call of `transmit` may carry; a multiple of the segment size is taken of it. */
 const MOST_AT_ONCE = 64_000;
 const FIRST_WINDOW_SEGMENTS = 44;
+/** The link is short and quick: more under way at once would only wait in the queue before a card, or be dropped there. */
+const MOST_UNDER_WAY = 2 ** 19;
+/** With twice as much under way, what a few acknowledgements allow waits until it is so many segments: a call costs as much for one. */
+const BATCH_SEGMENTS = 16;
 const LEAST_TIMEOUT_MS = 200;
 const MOST_TIMEOUT_MS = 60_000;
 const FIRST_TIMEOUT_MS = 1000;
@@ -227,7 +231,10 @@ export class Sender {
     while (this.resendLost(false));
     for (;;) {
       const unsent = distance(this.end, this.next);
-      const allowed = Math.min(this.window - this.flight, this.congestionWindow - this.pipe);
+      const allowed = Math.min(
+        Math.min(this.window, MOST_UNDER_WAY) - this.flight,
+        this.congestionWindow - this.pipe,
+      );
       const count = this.sendable(unsent, allowed);
       const fin = this.finWanted && !this.finSent && count === unsent && this.window - this.flight > count;
       if (count === 0 && !fin) break;
@@ -246,6 +253,8 @@ export class Sender {
     if (unsent <= 0 || allowed <= 0) return 0;
     if (unsent <= allowed && unsent <= MOST_AT_ONCE) return unsent;
     const most = Math.min(unsent, allowed, MOST_AT_ONCE);
+    const batch = BATCH_SEGMENTS * segmentBytes;
+    if (most < batch && this.pipe >= 2 * batch) return 0;
     if (most >= segmentBytes) return most - (most % segmentBytes);
     return this.flight === 0 ? most : 0;
   }
