@@ -85,7 +85,7 @@ export function runCommand(): Command {
       several,
       [],
     )
-    .option('--boot <settings>', 'order=cda (disk, CD, floppy), menu=on asks')
+    .option('--boot <settings>', 'order=cdan (disk, CD, floppy, network), menu=on asks')
     .option('--bios <file>', 'firmware instead of our own: SeaBIOS, or OVMF ,vars=FILE with its variables')
     .option('--display <kind>', 'screen: none, text, vnc=HOST:PORT or png=FILE', 'none')
     .option('--memory <size>', 'memory of the machine', '512M')
@@ -177,9 +177,9 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
   };
   const initrd = options.initrd ? options.initrd.split(',').filter(Boolean) : [];
   if (guest === undefined) {
-    if (options.kernel === undefined && drives.length === 0)
+    if (options.kernel === undefined && drives.length === 0 && options.net.length === 0)
       throw new UserError(
-        'nothing to boot: name a demo guest (viv run debian), or give --disk, --cdrom, --floppy or --kernel FILE',
+        'nothing to boot: name a demo guest (viv run debian), or give --disk, --cdrom, --floppy, --kernel FILE, or --net to start from the network',
       );
     return runMachine({ ...settings, kernel: options.kernel ?? null, initrd, append: options.append ?? '' });
   }

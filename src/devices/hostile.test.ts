@@ -386,6 +386,7 @@ test('BIOS services, with any registers and any stack', () => {
     ...{ ram, ports, mmio, clock: time.clock },
     drives: [disk, { ...disk, kind: 'cdrom', sectorBytes: 2048 }, { ...disk, kind: 'floppy', sectors: 2880 }],
     ...{ bootOrder: ['disk'], bootMenu: false, videoMemory: memory },
+    ...{ networks: [], rest: () => {} },
   });
   bios.start();
   const view = new DataView(bytes.buffer);

@@ -83,14 +83,14 @@ export function parseBios(text: string): FirmwareChoice {
   return { path, variables: settings.get('vars') ?? null };
 }
 
-const LETTERS: Record<string, BootDevice> = { a: 'floppy', c: 'disk', d: 'cdrom' };
+const LETTERS: Record<string, BootDevice> = { a: 'floppy', c: 'disk', d: 'cdrom', n: 'network' };
 
 export interface BootChoice {
   readonly order: readonly BootDevice[];
   readonly menu: boolean;
 }
 
-/** `order=dc,menu=on`: a floppy, c disk, d CD. */
+/** `order=dc,menu=on`: a floppy, c disk, d CD, n network. */
 export function parseBoot(text: string | undefined): BootChoice {
   if (text === undefined) return { order: BOOT_ORDER, menu: false };
   const { settings } = parts('--boot', `,${text}`);
@@ -99,7 +99,7 @@ export function parseBoot(text: string | undefined): BootChoice {
   const order = letters === undefined ? BOOT_ORDER : [...letters].map((letter) => LETTERS[letter]);
   if (order.some((device) => device === undefined) || new Set(order).size !== order.length)
     throw new UserError(
-      `--boot order=${letters}: name each of a (floppy), c (disk) and d (CD) once at most, as in order=dc`,
+      `--boot order=${letters}: name each of a (floppy), c (disk), d (CD) and n (network) once at most, as in order=dc`,
     );
   const menu = choose('--boot', 'menu', settings.get('menu'), ['on', 'off'] as const, 'off') === 'on';
   return { order: order as BootDevice[], menu };

@@ -31,7 +31,7 @@ const E820_BYTES = 20;
 // CMOS: the order of boot devices, as on QEMU
 const CMOS_BOOT_1_2 = 0x3d;
 const CMOS_BOOT_3 = 0x38;
-const BOOT_CODES: Record<BootDevice, number> = { floppy: 1, disk: 2, cdrom: 3 };
+const BOOT_CODES: Record<BootDevice, number> = { floppy: 1, disk: 2, cdrom: 3, network: 4 };
 
 export interface FirmwareSettings {
   readonly shape: MachineShape;

@@ -8,6 +8,8 @@ import { VirtioPci } from '../devices/virtio/virtio-pci.js';
 import type { Cable } from '../machine/cable.js';
 import type { PciFunction } from '../machine/pci/pci-function.js';
 import { UserError } from '../machine/user-error.js';
+import { BootNetwork } from './boot-network.js';
+import { CardCable } from './card-cable.js';
 
 export const CARD_MODELS = ['virtio', 'e1000', 'pcnet', 'rtl8139', 'ne2k', 'ne2k-isa'] as const;
 export type CardModel = (typeof CARD_MODELS)[number];
@@ -22,30 +24,35 @@ export interface CardOptions {
 const MOST_CARDS = 36;
 const MOST_PAIRS = 8;
 
-/** Plugs in the network cards. `wake`: something came for the machine. */
+/** Plugs in the network cards. `wake`: something came for the machine. Gives them as the BIOS uses them. */
 export function plugCards(
   board: PcBoard,
   cards: readonly CardOptions[],
   cpus: number,
   wake: () => void,
-): void {
+): BootNetwork[] {
   if (cards.length > MOST_CARDS)
     throw new UserError(`--net: a machine has ${MOST_CARDS} cards at most, and ${cards.length} were given`);
   const places = [...NE2000_ISA_PLACES];
-  cards.forEach((card, n) => {
+  return cards.map((card, n) => {
     const name = `network card ${n + 1}`;
-    const plugged = { ...card, cable: waking(card.cable, wake) };
+    const cable = new CardCable(card.cable, wake);
+    const plugged = { ...card, cable };
+    let place: number | null = null;
     if (card.model === 'ne2k-isa') plugIsa(board, plugged, name, places.shift());
-    else plugPci(board, MODELS[card.model](board, plugged, { name, cpus }));
+    else place = plugPci(board, MODELS[card.model](board, plugged, { name, cpus }));
+    return new BootNetwork(n + 1, card.mac, place, cable, board.events.clock);
   });
 }
 
-function plugPci({ pci }: PcBoard, device: PciFunction): void {
+/** Gives device and function, as in a configuration address. */
+function plugPci({ pci }: PcBoard, device: PciFunction): number {
   const place = pci.freePlace;
   if (!place) throw new UserError('--net: all PCI slots are taken by drives and cards; give fewer');
   // With many cards, others go beside the first ones.
   if (place.function === 0) device.allowOthers();
   pci.plug(place.slot, place.function, device);
+  return (place.slot << 3) | place.function;
 }
 
 function plugIsa(
@@ -76,31 +83,3 @@ const MODELS: Record<
   ne2k: (_board, { mac, cable }) => new Ne2000Pci(mac, cable),
   e1000: ({ ram, events }, { mac, cable }, { name }) => new E1000(ram, events, mac, cable, name),
 };
-
-/** The same cable, which wakes a sleeping machine when something arrives. */
-function waking(cable: Cable, wake: () => void): Cable {
-  return {
-    get connected() {
-      return cable.connected;
-    },
-    plug: (station) =>
-      cable.plug({
-        get abilities() {
-          return station.abilities;
-        },
-        receive(frame) {
-          const taken = station.receive(frame);
-          wake();
-          return taken;
-        },
-        flushed: () => station.flushed?.(),
-        connectionChanged() {
-          station.connectionChanged?.();
-          wake();
-        },
-      }),
-    send: (frame) => cable.send(frame),
-    flush: () => cable.flush(),
-    room: () => cable.room(),
-  };
-}

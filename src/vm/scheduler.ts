@@ -98,6 +98,15 @@ export class Scheduler {
     this.threads?.go();
   }
 
+  /** When the host gets its next chance to bring input, host milliseconds. */
+  private breath = 0;
+
+  /** The guest waits for something from outside without halting: the host gets its chance soon. */
+  breatheSoon(): void {
+    this.breath = 0;
+    this.interruptTurn();
+  }
+
   /** An event was armed that may be due before the turn ends. */
   private interruptTurn(): void {
     this.running?.requestExit();
@@ -106,7 +115,7 @@ export class Scheduler {
 
   async run(): Promise<SchedulerEnd> {
     this.stopping = false;
-    let breath = this.host.milliseconds() + BREATH_MS;
+    this.breath = this.host.milliseconds() + BREATH_MS;
     while (!this.stopping) {
       if (this.paused) await this.rest();
       const started = this.time();
@@ -121,9 +130,9 @@ export class Scheduler {
       if (this.stopping) break;
       if (wait > 0) await this.wait(wait, false);
       else if (ran === null) await this.idle();
-      if (this.host.milliseconds() >= breath) {
+      if (this.host.milliseconds() >= this.breath) {
         await this.host.breathe();
-        breath = this.host.milliseconds() + BREATH_MS;
+        this.breath = this.host.milliseconds() + BREATH_MS;
       }
     }
     return { reason: 'stopped' };

@@ -24,6 +24,7 @@ import { ramLayout } from '../machine/memory-map.js';
 import { enterKernel, setMemoryTypes } from './boot-cpu.js';
 import { countingBoard } from './counting-board.js';
 import { CpuCap } from './cpu-cap.js';
+import type { BootNetwork } from './boot-network.js';
 import { biosDrive, type ImageDrive } from './image-drive.js';
 import {
   firmwareConfiguration,
@@ -122,6 +123,7 @@ export class VirtualMachine {
   private ended: MachineEnd | null = null;
   private resetAsked = false;
   private readonly drives: readonly ImageDrive[];
+  private readonly networks: readonly BootNetwork[];
   private readonly bios: Bios;
   private readonly flash: NorFlash | null = null;
   /** What a reset brings back. */
@@ -205,7 +207,7 @@ export class VirtualMachine {
       },
     });
     plugDrives(board, this.drives, cpus);
-    plugCards(board, options.cards ?? [], cpus, () => this.scheduler.wake());
+    this.networks = plugCards(board, options.cards ?? [], cpus, () => this.scheduler.wake());
     for (const drive of this.drives) {
       drive.onTrouble = (message) => this.trouble(message);
       drive.onFailure = (message) => options.onFailure?.(message);
@@ -238,6 +240,8 @@ export class VirtualMachine {
       mmio: board.mmio,
       clock: events.clock,
       drives: this.drives.map(biosDrive),
+      networks: this.networks,
+      rest: () => this.scheduler.breatheSoon(),
       bootOrder,
       bootMenu,
       videoMemory: engine.windows[DISPLAY_WINDOW]!,

@@ -15,6 +15,7 @@ import { Keyboard } from './keyboard.js';
 import type { BiosMachine } from './machine.js';
 import { PciConfig } from './pci-config.js';
 import { pciService } from './pci-service.js';
+import { Pxe } from './pxe/pxe.js';
 import { realModeState } from './real-mode.js';
 import {
   AGAIN,
@@ -23,6 +24,8 @@ import {
   EVENT_PORT,
   EVENT_TICK,
   interruptVectors,
+  PXE_CALL,
+  PXENV_CALL,
   ROM_SEGMENT,
   SERVICE_PORT,
   STACK_PORT,
@@ -50,6 +53,7 @@ const WRITE_COMMAND_BYTE = 0x60;
 /** Interrupts of the keyboard, translated to set 1, mouse off. */
 const COMMAND_BYTE = 0x65;
 const SCAN_ON = 0xf4;
+const PXE_INSTALLATION_CHECK = 0x5650;
 
 export class Bios implements PortDevice {
   private readonly rom: Rom;
@@ -61,6 +65,7 @@ export class Bios implements PortDevice {
   private readonly clock: ClockService;
   private readonly boot: Boot;
   private readonly pci: PciConfig;
+  private readonly pxe: Pxe;
   private stackSegment = 0;
   private outcome: Outcome = DONE;
   private scanCode = 0;
@@ -74,7 +79,9 @@ export class Bios implements PortDevice {
     this.disks = new Disks(machine, this.rom);
     this.system = new SystemService(machine, this.rom);
     this.clock = new ClockService(machine.ram, new Cmos(machine.ports));
-    this.boot = new Boot(machine, this.disks, this.keyboard, (text) => this.say(text));
+    this.pxe = new Pxe(machine.ram, this.rom, this.pci, () => machine.rest());
+    const { rom, disks, keyboard, pxe } = this;
+    this.boot = new Boot(machine, { rom, disks, keyboard, pxe }, (text) => this.say(text));
     machine.ports.map(STACK_PORT, PORTS, this, 2);
   }
 
@@ -99,6 +106,7 @@ export class Bios implements PortDevice {
     this.disks.reset();
     this.system.reset();
     this.clock.reset();
+    this.pxe.reset();
     this.boot.reset();
     this.outcome = DONE;
     this.video.setMode(VIDEO_MODE, false);
@@ -180,8 +188,13 @@ export class Bios implements PortDevice {
         return this.boot.call(frame);
       case 0x1a:
         if (frame.ah === 0xb1) pciService(frame, this.pci);
+        else if (frame.ax === PXE_INSTALLATION_CHECK && this.pxe.announce(frame)) return DONE;
         else if (!this.clock.call(frame)) frame.unsupported();
         return DONE;
+      case PXE_CALL:
+        return this.pxe.callByStack(frame);
+      case PXENV_CALL:
+        return this.pxe.callByRegisters(frame);
       default:
         return DONE;
     }

@@ -1,10 +1,13 @@
 /** INT 19h and 18h: which drive the system starts from, and the menu that asks (BIOS Boot Specification 1.01). */
+import type { Progress } from '../../machine/progress.js';
 import type { Disks } from './disks.js';
 import { bootImage } from './el-torito.js';
 import type { Frame } from './frame.js';
 import type { Keyboard } from './keyboard.js';
-import { DriveError, type BiosDrive, type BiosMachine } from './machine.js';
-import { AGAIN, DONE, type Outcome } from './rom.js';
+import { DriveError, type BiosDrive, type BiosLease, type BiosMachine, type BiosNetwork } from './machine.js';
+import type { Pxe } from './pxe/pxe.js';
+import { PXE_BASE, PXE_SEGMENT, PXENV_OFFSET } from './pxe/structures.js';
+import { AGAIN, DONE, ROM_SEGMENT, SPIN, type Outcome, type Rom } from './rom.js';
 
 const BOOT_SECTOR = 0x7c00;
 const SIGNATURE = 0xaa55;
@@ -13,25 +16,45 @@ const SECTOR = 512;
 const F12 = 0x8600;
 const ESCAPE = 0x1b;
 
+const TFTP_PORT = 69;
+const TFTP_BLOCK = 1428;
+/** What a program from the network may have: up to PXE's structures. */
+const MOST_PROGRAM = PXE_BASE - BOOT_SECTOR;
+
+/** A program that the network gave. */
+interface NetworkProgram {
+  readonly lease: BiosLease;
+  readonly bytes: Uint8Array;
+}
+
 type State = 'start' | 'menu' | 'stopped';
 
 export class Boot {
   private state: State = 'start';
   /** What has been tried since the machine started. */
   private next = 0;
-  private candidates: BiosDrive[] = [];
+  private candidates: (BiosDrive | BiosNetwork)[] = [];
+  /** What is being got from the network. */
+  private work: Progress<NetworkProgram | null> | null = null;
+  private readonly disks: Disks;
+  private readonly keyboard: Keyboard;
 
   constructor(
     private readonly machine: BiosMachine,
-    private readonly disks: Disks,
-    private readonly keyboard: Keyboard,
+    private readonly parts: { rom: Rom; disks: Disks; keyboard: Keyboard; pxe: Pxe },
     private readonly say: (text: string) => void,
-  ) {}
+  ) {
+    this.disks = parts.disks;
+    this.keyboard = parts.keyboard;
+  }
 
   reset(): void {
-    const { drives, bootOrder } = this.machine;
-    this.candidates = bootOrder.flatMap((kind) => drives.filter((drive) => drive.kind === kind));
+    const { drives, networks, bootOrder } = this.machine;
+    const all = [...drives, ...networks];
+    for (const network of networks) network.reset();
+    this.candidates = bootOrder.flatMap((kind) => all.filter((one) => one.kind === kind));
     this.next = 0;
+    this.work = null;
     this.state = 'start';
   }
 
@@ -45,14 +68,18 @@ export class Boot {
     this.state = 'start';
     while (this.next < this.candidates.length) {
       const drive = this.candidates[this.next]!;
-      const outcome = this.tryDrive(frame, drive);
+      const outcome = drive.kind === 'network' ? this.tryNetwork(frame, drive) : this.tryDrive(frame, drive);
+      if (outcome === 'wait' && this.work) {
+        this.machine.rest();
+        return SPIN;
+      }
       if (outcome === 'wait') return AGAIN;
       this.next++;
       if (outcome === 'started') return DONE;
     }
     this.state = 'stopped';
     this.say(
-      this.candidates.length === 0
+      this.candidates.every(({ kind }) => kind === 'network')
         ? 'There is no drive to start from: give the machine one with --disk, --cdrom or --floppy.\r\n'
         : 'Nothing was found to start from.\r\n',
     );
@@ -114,6 +141,54 @@ export class Boot {
     const number = this.disks.startFrom(drive, image);
     this.enter(frame, drive, content.subarray(0, bytes), image.segment, number);
     return 'started';
+  }
+
+  private tryNetwork(frame: Frame, network: BiosNetwork): 'started' | 'wait' | 'no' {
+    this.work ??= this.getProgram(network);
+    const step = this.work.next();
+    if (!step.done) return 'wait';
+    this.work = null;
+    if (!step.value) {
+      network.close();
+      return 'no';
+    }
+    const { lease, bytes } = step.value;
+    this.parts.pxe.install(network, lease);
+    this.machine.ram.write(BOOT_SECTOR, bytes);
+    frame.ax = frame.cx = frame.dx = frame.si = frame.di = frame.bp = 0;
+    frame.ds = 0;
+    frame.es = PXE_SEGMENT;
+    frame.bx = PXENV_OFFSET;
+    frame.returnTo(ROM_SEGMENT, this.parts.rom.offset('pxeStart'));
+    return 'started';
+  }
+
+  private *getProgram(network: BiosNetwork): Progress<NetworkProgram | null> {
+    const refuse = (why: string): null => {
+      this.say(`${network.name}: ${why}.\r\n`);
+      return null;
+    };
+    if (!network.connected) return refuse('the cable is pulled');
+    const lease = yield* network.lease();
+    if (typeof lease === 'string') return refuse(lease);
+    const { address, server, file } = lease;
+    if (file === '')
+      return refuse(`the network gives the address ${address.join('.')}, and nothing to start from`);
+    this.say(`Starting from ${network.name}: ${file} from ${server.join('.')} ...\r\n\r\n`);
+    const download = yield* network.download({ server, file, port: TFTP_PORT, block: TFTP_BLOCK });
+    if (typeof download === 'string') return refuse(`${file}: ${download}`);
+    const program = new Uint8Array(MOST_PROGRAM);
+    let length = 0;
+    for (let bytes = yield* download.next(); bytes !== null; bytes = yield* download.next()) {
+      if (typeof bytes === 'string') return refuse(`${file}: ${bytes}`);
+      if (length + bytes.length > MOST_PROGRAM) {
+        download.close();
+        return refuse(`${file} is longer than the ${MOST_PROGRAM} bytes that there is room for`);
+      }
+      program.set(bytes, length);
+      length += bytes.length;
+    }
+    return { lease, bytes: program.subarray(0, length) };
   }
 
   private refuse(drive: BiosDrive, why: string): 'no' {

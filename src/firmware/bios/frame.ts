@@ -174,6 +174,11 @@ export class Frame {
     this.w16(ES, value);
   }
 
+  /** The nth word that was on the stack before the service was called. */
+  pushed(n: number): number {
+    return this.r16(FLAGS + 2 + 2 * n);
+  }
+
   /** Where the service returns to. */
   returnTo(segment: number, offset: number): void {
     this.w16(CS, segment);

@@ -2,6 +2,7 @@
  * The ROM at F0000-FFFFF. Its code is little more than doors: a service pushes the caller's registers and asks the program that
  * runs the machine, which does the work on the stack's copy (frame.ts), through ports that no device of a PC has.
  */
+import { PXE_OFFSET, PXE_SEGMENT } from './pxe/structures.js';
 import { RomCode } from './rom-code.js';
 
 export const ROM_SEGMENT = 0xf000;
@@ -20,6 +21,10 @@ export type Outcome = typeof DONE | typeof AGAIN | typeof SPIN;
 
 export const EVENT_TICK = 8;
 export const EVENT_KEY = 9;
+
+/** Doors that no interrupt leads to: calls of PXE, by its two structures. */
+export const PXE_CALL = 0x100;
+export const PXENV_CALL = 0x101;
 
 /** Vectors that are services. */
 const SERVICES = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a];
@@ -45,6 +50,10 @@ const POP_ES = 0x07;
 const PUSHAD = [0x66, 0x60];
 const POPAD = [0x66, 0x61];
 const IRET = 0xcf;
+const PUSHF = 0x9c;
+const PUSH_CS = 0x0e;
+const CALL_NEAR = 0xe8;
+const RETF = 0xcb;
 const STI = 0xfb;
 const CLI = 0xfa;
 const HLT = 0xf4;
@@ -108,7 +117,24 @@ export function systemRom(font: Uint8Array): Rom {
   // Stack below the boot sector, then INT 19h.
   code.put(0x31, 0xc0, 0x8e, 0xd0, 0xbc, 0x00, 0x7c, STI, ...int(0x19), ...int(0x18));
   code.label('stop').put(STI, HLT).short('stop', JMP_SHORT);
-  services(code, SERVICES);
+  services(code, [...SERVICES, PXE_CALL, PXENV_CALL]);
+  // A far call goes through a door as an interrupt does.
+  for (const [name, door] of [
+    ['pxeEntry', PXE_CALL],
+    ['pxenvEntry', PXENV_CALL],
+  ] as const)
+    code
+      .label(name)
+      .put(PUSHF, CLI, PUSH_CS)
+      .near(`int${door.toString(16)}`, CALL_NEAR)
+      .put(RETF);
+  // A program from the network: a far call, with PXE's structure behind the address to return to.
+  code.label('pxeStart').put(0x31, 0xd2, 0x8e, 0xd2, 0xbc, 0x00, 0x7c);
+  code.put(0x68).u16(PXE_SEGMENT).put(0x68).u16(PXE_OFFSET);
+  code
+    .put(0x9a)
+    .u16(0x7c00, 0)
+    .put(...int(0x18));
   code
     .label('int8')
     .put(

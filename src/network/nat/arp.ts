@@ -3,10 +3,17 @@ import { BROADCAST, put16, TYPE_ARP, TYPE_IPV4, u16 } from '../ethernet.js';
 import type { IpAddress } from '../ip-address.js';
 import type { Link } from './link.js';
 
-const ARP_BYTES = 28;
+export const ARP_BYTES = 28;
 const HARDWARE_ETHERNET = 1;
-const REQUEST = 1;
-const REPLY = 2;
+export const ARP_REQUEST = 1;
+export const ARP_REPLY = 2;
+
+/** Whether this is ARP for IPv4 on Ethernet. */
+export function isArp(bytes: Uint8Array): boolean {
+  if (bytes.length < ARP_BYTES || u16(bytes, 0) !== HARDWARE_ETHERNET || u16(bytes, 2) !== TYPE_IPV4)
+    return false;
+  return bytes[4] === 6 && bytes[5] === 4;
+}
 
 /** `isOwn`: whether the NAT answers for an address; `isNear`: whether it lies in the NAT's network. */
 export function receiveArp(
@@ -15,22 +22,21 @@ export function receiveArp(
   isOwn: (address: IpAddress) => boolean,
   isNear: (address: IpAddress) => boolean,
 ): void {
-  if (bytes.length < ARP_BYTES || u16(bytes, 0) !== HARDWARE_ETHERNET || u16(bytes, 2) !== TYPE_IPV4) return;
-  if (bytes[4] !== 6 || bytes[5] !== 4) return;
+  if (!isArp(bytes)) return;
   const senderMac = bytes.subarray(8, 14);
   const sender = bytes.subarray(14, 18);
   const target = bytes.subarray(24, 28);
   if (isOwn(sender)) return;
   if (isNear(sender)) link.learn(sender, senderMac);
-  if (u16(bytes, 6) === REQUEST && isOwn(target))
-    link.sendPayload(senderMac, TYPE_ARP, packet(REPLY, link.mac, target, senderMac, sender));
+  if (u16(bytes, 6) === ARP_REQUEST && isOwn(target))
+    link.sendPayload(senderMac, TYPE_ARP, arpPacket(ARP_REPLY, link.mac, target, senderMac, sender));
 }
 
 export function askArp(link: Link, own: IpAddress, wanted: IpAddress): void {
-  link.sendPayload(BROADCAST, TYPE_ARP, packet(REQUEST, link.mac, own, new Uint8Array(6), wanted));
+  link.sendPayload(BROADCAST, TYPE_ARP, arpPacket(ARP_REQUEST, link.mac, own, new Uint8Array(6), wanted));
 }
 
-function packet(
+export function arpPacket(
   operation: number,
   senderMac: Uint8Array,
   sender: IpAddress,

@@ -2,40 +2,40 @@
 import { addressAt, u32 } from '../ethernet.js';
 import { inPrefix, ipText, sameBytes, type IpAddress, type Prefix } from '../ip-address.js';
 
-const FIXED_BYTES = 236;
-const COOKIE = 0x63825363;
-const OPTIONS = FIXED_BYTES + 4;
+export const FIXED_BYTES = 236;
+export const COOKIE = 0x63825363;
+export const OPTIONS = FIXED_BYTES + 4;
 /** Clients take at least so much (RFC 2131, 2). */
 const LEAST_BYTES = 300;
 
-const BOOT_REQUEST = 1;
-const BOOT_REPLY = 2;
+export const BOOT_REQUEST = 1;
+export const BOOT_REPLY = 2;
 
-const OPTION_SUBNET_MASK = 1;
-const OPTION_ROUTER = 3;
+export const OPTION_SUBNET_MASK = 1;
+export const OPTION_ROUTER = 3;
 const OPTION_DNS = 6;
 const OPTION_HOST_NAME = 12;
 const OPTION_DOMAIN = 15;
 const OPTION_BROADCAST = 28;
-const OPTION_REQUESTED = 50;
+export const OPTION_REQUESTED = 50;
 const OPTION_LEASE_TIME = 51;
 const OPTION_OVERLOAD = 52;
-const OPTION_TYPE = 53;
-const OPTION_SERVER = 54;
+export const OPTION_TYPE = 53;
+export const OPTION_SERVER = 54;
 const OPTION_MESSAGE = 56;
 const OPTION_RENEWAL = 58;
 const OPTION_REBINDING = 59;
-const OPTION_TFTP_SERVER = 66;
-const OPTION_BOOT_FILE = 67;
+export const OPTION_TFTP_SERVER = 66;
+export const OPTION_BOOT_FILE = 67;
 const OPTION_SEARCH = 119;
-const OPTION_END = 255;
+export const OPTION_END = 255;
 
-const DISCOVER = 1;
-const OFFER = 2;
-const REQUEST = 3;
+export const DISCOVER = 1;
+export const OFFER = 2;
+export const REQUEST = 3;
 const DECLINE = 4;
-const ACK = 5;
-const NAK = 6;
+export const ACK = 5;
+export const NAK = 6;
 const RELEASE = 7;
 const INFORM = 8;
 
@@ -251,7 +251,7 @@ export function hostName(bytes: Uint8Array): string {
   return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text) ? text : '';
 }
 
-function readOptions(message: Uint8Array): Map<number, Uint8Array> {
+export function readOptions(message: Uint8Array): Map<number, Uint8Array> {
   const options = new Map<number, Uint8Array>();
   const area = (start: number, end: number): void => {
     for (let at = start; at < end;) {

@@ -37,6 +37,7 @@ export class Link {
   private readonly neighbours = new Map<string, Uint8Array>();
   private readonly unsent = new Map<string, (() => void)[]>();
   private nextId = 1;
+  private flushWanted = false;
   /** Asks on the link for an address that is not known. */
   ask: (address: IpAddress) => void = () => {};
 
@@ -44,6 +45,17 @@ export class Link {
     private readonly cable: Cable,
     readonly mac: Uint8Array,
   ) {}
+
+  /** Sends a frame; what goes out of one cause is flushed together, when that is done. */
+  private put(frame: Frame): void {
+    this.cable.send(frame);
+    if (this.flushWanted) return;
+    this.flushWanted = true;
+    queueMicrotask(() => {
+      this.flushWanted = false;
+      this.cable.flush();
+    });
+  }
 
   learn(address: IpAddress, mac: Uint8Array): void {
     if (isGroup(mac)) return;
@@ -84,7 +96,7 @@ export class Link {
   }
 
   sendFrame(frame: Frame): void {
-    this.cable.send(frame);
+    this.put(frame);
   }
 
   /** Sends an Ethernet frame of this type. */
@@ -92,7 +104,7 @@ export class Link {
     const bytes = new Uint8Array(ETHERNET_BYTES + payload.length);
     this.putEthernet(bytes, to, type);
     bytes.set(payload, ETHERNET_BYTES);
-    this.cable.send(Frame.of(bytes));
+    this.put(Frame.of(bytes));
   }
 
   private putEthernet(bytes: Uint8Array, to: Uint8Array, type: number): void {
@@ -143,7 +155,7 @@ export class Link {
         start + checksumOffset,
         checksumOf(source, destination, protocol, header, payload, transportBytes),
       );
-    this.cable.send(new Frame([bytes, ...payload], offload));
+    this.put(new Frame([bytes, ...payload], offload));
   }
 
   private putHeaders(
@@ -195,7 +207,7 @@ export class Link {
           flags,
           ttl: hopLimit,
         });
-        this.cable.send(new Frame([bytes, piece]));
+        this.put(new Frame([bytes, piece]));
       } else {
         const bytes = new Uint8Array(ETHERNET_BYTES + IPV6_BYTES + FRAGMENT_HEADER);
         this.putHeaders(bytes, to, source, destination, FRAGMENT, FRAGMENT_HEADER + piece.length, hopLimit);
@@ -203,7 +215,7 @@ export class Link {
         bytes[start] = protocol;
         put16(bytes, start + 2, at | (more ? 1 : 0));
         put16(bytes, start + 6, id);
-        this.cable.send(new Frame([bytes, piece]));
+        this.put(new Frame([bytes, piece]));
       }
     }
   }

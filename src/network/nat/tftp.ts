@@ -2,12 +2,12 @@
 import { put16, u16 } from '../ethernet.js';
 import type { Timers } from '../timers.js';
 
-const READ = 1;
-const WRITE = 2;
-const DATA = 3;
-const ACK = 4;
-const ERROR = 5;
-const OPTIONS = 6;
+export const TFTP_READ = 1;
+const TFTP_WRITE = 2;
+export const TFTP_DATA = 3;
+export const TFTP_ACK = 4;
+export const TFTP_ERROR = 5;
+export const TFTP_OPTIONS = 6;
 
 const NOT_FOUND = 1;
 const ACCESS = 2;
@@ -46,25 +46,25 @@ export class TftpServer {
   receive(key: string, packet: Uint8Array, send: (bytes: Uint8Array) => void): void {
     if (packet.length < 4) return;
     switch (u16(packet, 0)) {
-      case READ:
+      case TFTP_READ:
         return this.begin(key, packet, send);
-      case WRITE:
-        return send(error(ACCESS, 'files can only be read'));
-      case ACK:
+      case TFTP_WRITE:
+        return send(tftpError(ACCESS, 'files can only be read'));
+      case TFTP_ACK:
         return this.acknowledged(key, u16(packet, 2), send);
-      case ERROR:
+      case TFTP_ERROR:
         return this.end(key);
       default:
-        return send(error(ILLEGAL, 'not an operation of TFTP'));
+        return send(tftpError(ILLEGAL, 'not an operation of TFTP'));
     }
   }
 
   private begin(key: string, packet: Uint8Array, send: (bytes: Uint8Array) => void): void {
     this.end(key);
     const [name, , ...options] = new TextDecoder().decode(packet.subarray(2)).split('\0');
-    if (name === undefined || name === '') return send(error(ILLEGAL, 'no file is named'));
+    if (name === undefined || name === '') return send(tftpError(ILLEGAL, 'no file is named'));
     const file = this.files.read(name);
-    if (!file) return send(error(NOT_FOUND, `there is no ${name}`));
+    if (!file) return send(tftpError(NOT_FOUND, `there is no ${name}`));
     if (this.transfers.size >= MOST_TRANSFERS) this.end(this.transfers.keys().next().value!);
     let block = BLOCK;
     const accepted: string[] = [];
@@ -86,7 +86,7 @@ export class TftpServer {
     this.transfers.set(key, transfer);
     if (accepted.length > 0) {
       const text = new TextEncoder().encode(accepted.join('\0') + '\0');
-      this.send(key, transfer, Uint8Array.of(0, OPTIONS, ...text), send);
+      this.send(key, transfer, Uint8Array.of(0, TFTP_OPTIONS, ...text), send);
     } else this.sendBlock(key, transfer, 1, send);
   }
 
@@ -108,7 +108,7 @@ export class TftpServer {
     const { file, block } = transfer;
     const data = file.subarray((number - 1) * block, number * block);
     const packet = new Uint8Array(4 + data.length);
-    put16(packet, 0, DATA);
+    put16(packet, 0, TFTP_DATA);
     put16(packet, 2, number & 0xffff);
     packet.set(data, 4);
     transfer.number = number;
@@ -140,6 +140,6 @@ export class TftpServer {
   }
 }
 
-function error(code: number, message: string): Uint8Array {
-  return Uint8Array.of(0, ERROR, 0, code, ...new TextEncoder().encode(message), 0);
+export function tftpError(code: number, message: string): Uint8Array {
+  return Uint8Array.of(0, TFTP_ERROR, 0, code, ...new TextEncoder().encode(message), 0);
 }

@@ -1,0 +1,56 @@
+import type { Cable, Station } from '../machine/cable.js';
+import type { Frame } from '../machine/frame.js';
+
+/**
+ * The cable of a card, which wakes a sleeping machine when something arrives, and to which the firmware listens while it starts
+ * a system from the network: it needs no driver for the card then.
+ */
+export class CardCable implements Cable {
+  private listener: ((frame: Frame) => void) | null = null;
+
+  constructor(
+    private readonly cable: Cable,
+    private readonly wake: () => void,
+  ) {}
+
+  get connected(): boolean {
+    return this.cable.connected;
+  }
+
+  plug(station: Station): void {
+    const { cable, wake } = this;
+    const hear = (frame: Frame): void => this.listener?.(frame);
+    cable.plug({
+      get abilities() {
+        return station.abilities;
+      },
+      receive(frame) {
+        const taken = station.receive(frame);
+        // A frame that finds no room comes again.
+        if (taken) hear(frame);
+        wake();
+        return taken;
+      },
+      flushed: () => station.flushed?.(),
+      connectionChanged() {
+        station.connectionChanged?.();
+        wake();
+      },
+    });
+  }
+
+  send(frame: Frame): void {
+    this.cable.send(frame);
+  }
+  flush(): void {
+    this.cable.flush();
+  }
+  room(): void {
+    this.cable.room();
+  }
+
+  /** All that arrives is told to `listener`, too; null: no more. */
+  listen(listener: ((frame: Frame) => void) | null): void {
+    this.listener = listener;
+  }
+}
