@@ -28,6 +28,7 @@ import { Nvme } from './storage/nvme.js';
 import { ScsiCdrom } from './storage/scsi-cdrom.js';
 import { ScsiDisk } from './storage/scsi-disk.js';
 import { E1000 } from './network/e1000.js';
+import { E1000e } from './network/e1000e.js';
 import { Ne2000Isa } from './network/ne2000.js';
 import { PcNet } from './network/pcnet.js';
 import { Rtl8139 } from './network/rtl8139.js';
@@ -192,15 +193,21 @@ class HostileCable implements Cable {
 
 const MAC = Uint8Array.of(0x52, 0x56, 0, 1, 2, 3);
 
+// Rings are where memory is, most of the time, and receiver and transmitter are on.
+const RINGS = [0x2800, 0x2808, 0x2810, 0x2818, 0x3800, 0x3808, 0x3810, 0x3818, 0x3818, 0x100, 0x400, 0x5000];
 test('e1000', () => {
   const cable = new HostileCable();
-  // Rings are where memory is, most of the time, and receiver and transmitter are on.
-  const rings = [
-    0x2800, 0x2808, 0x2810, 0x2818, 0x3800, 0x3808, 0x3810, 0x3818, 0x3818, 0x100, 0x400, 0x5000,
-  ];
   attack(
     ({ ram }) => new E1000(ram, new TestTime().events, MAC, cable, 'card'),
-    [...rings, 0, 0x10, 0x20, 0xc0, 0xc4, 0xd0],
+    [...RINGS, 0, 0x10, 0x20, 0xc0, 0xc4, 0xd0],
+    cable.each,
+  );
+});
+test('e1000e', () => {
+  const cable = new HostileCable();
+  attack(
+    ({ ram }) => new E1000e(ram, new TestTime().events, MAC, cable, 'card'),
+    [...RINGS, 0x3900, 0x3908, 0x3918, 0x5008, 0x5008, 0x2170, 0xdc, 0xe4, 0xe8, 0xc0, 0xd0, 0x18],
     cable.each,
   );
 });

@@ -1,5 +1,6 @@
 import type { PcBoard } from '../devices/pc-board.js';
 import { E1000 } from '../devices/network/e1000.js';
+import { E1000e } from '../devices/network/e1000e.js';
 import { NE2000_ISA_PLACES, Ne2000Isa, Ne2000Pci } from '../devices/network/ne2000.js';
 import { PcNet } from '../devices/network/pcnet.js';
 import { Rtl8139 } from '../devices/network/rtl8139.js';
@@ -11,7 +12,7 @@ import { UserError } from '../machine/user-error.js';
 import { BootNetwork } from './boot-network.js';
 import { CardCable } from './card-cable.js';
 
-export const CARD_MODELS = ['virtio', 'e1000', 'pcnet', 'rtl8139', 'ne2k', 'ne2k-isa'] as const;
+export const CARD_MODELS = ['virtio', 'e1000', 'e1000e', 'pcnet', 'rtl8139', 'ne2k', 'ne2k-isa'] as const;
 export type CardModel = (typeof CARD_MODELS)[number];
 
 /** A network card, and the cable that it is plugged into. */
@@ -81,5 +82,6 @@ const MODELS: Record<
   pcnet: ({ ram }, { mac, cable }) => new PcNet(ram, mac, cable),
   rtl8139: ({ ram }, { mac, cable }) => new Rtl8139(ram, mac, cable),
   ne2k: (_board, { mac, cable }) => new Ne2000Pci(mac, cable),
+  e1000e: ({ ram, events }, { mac, cable }, { name }) => new E1000e(ram, events, mac, cable, name),
   e1000: ({ ram, events }, { mac, cable }, { name }) => new E1000(ram, events, mac, cable, name),
 };

@@ -1,6 +1,7 @@
-/** The transceiver of an 82540EM (88E1011; IEEE 802.3, 22.2.4): as linked at 1000 Mb/s, full duplex, as soon as there is a cable. */
+/** The transceivers of Intel's gigabit controllers (88E1011 and its like; IEEE 802.3, 22.2.4): as linked at 1000 Mb/s, full duplex, as soon as there is a cable. */
 const CONTROL = 0;
 const STATUS = 1;
+const IDENTIFIER = 2;
 const PARTNER = 5;
 const GIGABIT_STATUS = 10;
 const SPECIFIC_STATUS = 17;
@@ -14,8 +15,6 @@ const SPECIFIC_LINK = 0x0400;
 const AFTER_RESET: readonly (readonly [register: number, value: number])[] = [
   [CONTROL, 0x1140],
   [STATUS, 0x7949],
-  [2, 0x0141],
-  [3, 0x0c20],
   [4, 0x0de1],
   [6, 0x0007],
   [9, 0x0e00],
@@ -23,18 +22,33 @@ const AFTER_RESET: readonly (readonly [register: number, value: number])[] = [
   [16, 0x0360],
   [20, 0x0d60],
 ];
-const READ_ONLY = new Set([STATUS, 2, 3, PARTNER, 6, GIGABIT_STATUS, 15, SPECIFIC_STATUS]);
+const READ_ONLY = new Set([
+  STATUS,
+  IDENTIFIER,
+  IDENTIFIER + 1,
+  PARTNER,
+  6,
+  GIGABIT_STATUS,
+  15,
+  SPECIFIC_STATUS,
+]);
 
 export class E1000Phy {
   private readonly registers = new Uint16Array(32);
 
-  constructor(private readonly linked: () => boolean) {
+  /** `identifier`: of 32 bits (22.2.4.3.1). */
+  constructor(
+    private readonly linked: () => boolean,
+    private readonly identifier: number,
+  ) {
     this.reset();
   }
 
   reset(): void {
     this.registers.fill(0);
     for (const [register, value] of AFTER_RESET) this.registers[register] = value;
+    this.registers[IDENTIFIER] = this.identifier >>> 16;
+    this.registers[IDENTIFIER + 1] = this.identifier;
   }
 
   read(register: number): number {
