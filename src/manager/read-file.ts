@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { plainBytes } from '../host/node/plain-bytes.js';
 import { UserError } from '../machine/user-error.js';
 
 /** A file that the user named; what is wrong with it is said with the option that named it. */
@@ -6,7 +7,7 @@ export function readNamedFile(option: string, path: string): Uint8Array {
   try {
     if (statSync(path).isDirectory())
       throw new UserError(`${option} ${path}: this is a directory; name a file`);
-    return readFileSync(path);
+    return plainBytes(readFileSync(path));
   } catch (error) {
     if (error instanceof UserError) throw error;
     const { code } = error as NodeJS.ErrnoException;

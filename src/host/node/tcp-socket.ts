@@ -7,6 +7,7 @@ import type {
   TcpEvents,
   TcpFailure,
 } from '../../network/host-network.js';
+import { plainBytes } from './plain-bytes.js';
 
 const CONNECT_TIMEOUT_MS = 75_000;
 const BACKLOG = 128;
@@ -43,7 +44,7 @@ class NodeTcp implements HostTcp {
   listenTo(events: TcpEvents): void {
     this.events = events;
     const { socket } = this;
-    socket.on('data', (bytes: Buffer) => events.data(bytes));
+    socket.on('data', (bytes: Buffer) => events.data(plainBytes(bytes)));
     socket.on('end', () => events.ended());
     socket.on('drain', () => events.drained());
     socket.on('close', () => {

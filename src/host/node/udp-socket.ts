@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { Endpoint, HostUdp, UdpEvents } from '../../network/host-network.js';
+import { plainBytes } from './plain-bytes.js';
 import { listenTrouble } from './tcp-socket.js';
 
 /** What may wait to be sent, bytes. */
@@ -37,7 +38,7 @@ class NodeUdp implements HostUdp {
   ) {
     if (bound) this.state = 'free';
     socket.on('message', (bytes, { address, port }) =>
-      events.message(bytes, { address: address.split('%')[0]!, port }),
+      events.message(plainBytes(bytes), { address: address.split('%')[0]!, port }),
     );
     socket.on('error', (error: NodeJS.ErrnoException) => this.failed(error));
   }

@@ -37,9 +37,10 @@ export class Egress<Sender> {
   private readonly bucket: TokenBucket | null;
   dropped = 0;
 
-  /** `deliver`: false when the station has no room. */
+  /** `deliver`: false when the station has no room. `flush`: what was kept was delivered, for now. */
   constructor(
     private readonly deliver: (frame: Frame) => boolean,
+    private readonly flush: () => void,
     private readonly weightOf: (sender: Sender) => number,
     private readonly timers: Timers,
     rate: Rate | null,
@@ -106,11 +107,13 @@ export class Egress<Sender> {
     // A station may say that it has room while it gets a frame.
     if (this.draining) return;
     this.draining = true;
+    const before = this.waiting;
     try {
       while (this.waiting > 0 && !this.blocked && this.sendOne(this.turns[0]!));
     } finally {
       this.draining = false;
     }
+    if (this.waiting < before) this.flush();
     if (this.waiting > 0) this.arm();
   }
 

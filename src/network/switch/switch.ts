@@ -130,6 +130,7 @@ export class SwitchPort implements Cable {
     this.uplink = uplink;
     this.out = new Egress(
       (frame) => this.pass(frame),
+      () => this.flushed(),
       (sender) => sender.weight,
       owner.timers,
       rateOut ?? null,
@@ -137,6 +138,7 @@ export class SwitchPort implements Cable {
     this.in = rateIn
       ? new Egress(
           (frame) => this.enter(frame),
+          () => this.flush(),
           () => 1,
           owner.timers,
           rateIn,
