@@ -104,8 +104,11 @@ async function throughNat(peer, card) {
 }
 
 async function betweenGuests(peer) {
-  const serve = 'ifconfig eth0 192.168.9.1; for n in 1 2 3 4; do iperf3 -s -1; done; sleep 4';
-  const ask = `ifconfig eth0 192.168.9.2; sleep 5; ${client('192.168.9.1', 5201)}`;
+  // There is no DHCP server: who looks for one would take the address away again. The server ends when the client has gone.
+  const own = (address) => `killall udhcpc; ifconfig eth0 ${address}`;
+  const gone = 'sleep 20; while ping -c 2 -W 2 192.168.9.2 >/dev/null; do sleep 1; done';
+  const serve = `${own('192.168.9.1')}; (iperf3 -s >/dev/null &); ${gone}`;
+  const ask = `${own('192.168.9.2')}; sleep 5; ${client('192.168.9.1', 5201)}`;
   let outputs;
   if (peer === 'Vivarium')
     outputs = await Promise.all([
