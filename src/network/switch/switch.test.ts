@@ -252,3 +252,19 @@ test('weights are kept', () => {
   const unit = bytes.reduce((a, b) => a + b) / 7;
   [1, 2, 4].forEach((weight, n) => assert.ok(Math.abs(bytes[n]! / (weight * unit) - 1) < 0.05, `${bytes}`));
 });
+
+test('what waited for its turn is flushed when it has left', () => {
+  const timers = new TestTimers();
+  const wire = new Switch(timers);
+  const rate = { bitsPerSecond: 8e6, burstBytes: 3000, framesPerSecond: Infinity };
+  const port = wire.addPort({ name: 'limited', rateOut: rate });
+  // As who answers only when all has come.
+  let [got, answered] = [0, 0];
+  port.plug({ abilities: NO_OFFLOAD, receive: () => ++got > 0, flushed: () => void (answered = got) });
+  const sender = new Recorder(wire, { name: 'sender' });
+  for (let n = 0; n < 10; n++) sender.port.send(frame(ALL, 1, { bytes: 1000 }));
+  sender.port.flush();
+  assert.ok(got < 10);
+  timers.advance(50);
+  assert.deepEqual([got, answered], [10, 10]);
+});
