@@ -31,7 +31,6 @@ export interface HostTcp {
   /** No `data` until `resume`. */
   pause(): void;
   resume(): void;
-  readonly peer: Endpoint;
 }
 
 export interface HostUdp {

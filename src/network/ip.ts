@@ -1,5 +1,5 @@
 /** IPv4 (RFC 791) and IPv6 (RFC 8200) headers. */
-import { finish, sum } from '../machine/checksum.js';
+import { finish, pseudoHeader, sum } from '../machine/checksum.js';
 import {
   ETHERNET_BYTES,
   put16,
@@ -149,4 +149,18 @@ export function putIpv6(
   bytes[at + 7] = hopLimit;
   bytes.set(source, at + 8);
   bytes.set(destination, at + 24);
+}
+
+/** Whether the checksum of a transport packet is right, or there is none. */
+export function checksumValid(
+  source: Uint8Array,
+  destination: Uint8Array,
+  protocol: number,
+  bytes: Uint8Array,
+): boolean {
+  const at = CHECKSUM_AT[protocol];
+  if (at === undefined || bytes.length < at + 2) return at === undefined;
+  if (protocol === PROTOCOL_UDP && source.length === 4 && u16(bytes, at) === 0) return true;
+  const before = protocol === PROTOCOL_ICMP ? 0 : pseudoHeader(source, destination, protocol, bytes.length);
+  return finish(sum(bytes, 0, bytes.length, before)) === 0;
 }

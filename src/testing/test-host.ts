@@ -42,7 +42,6 @@ export class TestHost implements HostNetwork {
       reset: () => void (connection.reset = true),
       pause: () => {},
       resume: () => {},
-      peer: { address: '127.0.0.1', port: 1 },
     };
   }
   listen(): Promise<Listener> {

@@ -26,43 +26,10 @@ begin:  xor     %ax, %ax
         hlt
 loadfail: .asciz "FAIL load\n"
 
-say:    lodsb
-        test    %al, %al
-        jz      1f
-        outb    %al, $0xe9
-        jmp     say
-1:      ret
-
-# Carry clear and zero set: ok. SI: name.
-check:  pushf
-        push    %ax
-        push    %si
-        mov     $fail, %si
-        jc      1f
-        jnz     1f
-        mov     $ok, %si
-1:      call    say
-        pop     %si
-        call    say
-        mov     $line, %si
-        call    say
-        pop     %ax
-        popf
-        ret
-ok:     .asciz "ok "
-fail:   .asciz "FAIL "
-line:   .asciz "\n"
+#include "check.S"
 drive:  .byte   0
         .org    510
         .byte   0x55, 0xaa
-
-        .macro  named name
-        .pushsection .rodata
-9:      .asciz  "\name"
-        .popsection
-        mov     $9b, %si
-        call    check
-        .endm
 
         .section .main, "ax"
         .globl  main

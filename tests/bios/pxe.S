@@ -4,40 +4,7 @@
         .text
         .globl  _start
 _start: jmp     begin
-say:    lodsb
-        test    %al, %al
-        jz      1f
-        outb    %al, $0xe9
-        jmp     say
-1:      ret
-
-# Carry clear and zero set: ok. SI: name.
-check:  pushf
-        push    %ax
-        push    %si
-        mov     $fail, %si
-        jc      1f
-        jnz     1f
-        mov     $ok, %si
-1:      call    say
-        pop     %si
-        call    say
-        mov     $line, %si
-        call    say
-        pop     %ax
-        popf
-        ret
-ok:     .asciz "ok "
-fail:   .asciz "FAIL "
-line:   .asciz "\n"
-
-        .macro  named name
-        .pushsection .rodata
-9:      .asciz  "\name"
-        .popsection
-        mov     $9b, %si
-        call    check
-        .endm
+#include "check.S"
 
 # Calls function AX with the block at DI, by !PXE. AX and the block's status: both must say the same. Zero set: success.
 pxe:    push    %ds

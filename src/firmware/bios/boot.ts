@@ -4,7 +4,15 @@ import type { Disks } from './disks.js';
 import { bootImage } from './el-torito.js';
 import type { Frame } from './frame.js';
 import type { Keyboard } from './keyboard.js';
-import { DriveError, type BiosDrive, type BiosLease, type BiosMachine, type BiosNetwork } from './machine.js';
+import {
+  DriveError,
+  TFTP_BLOCK,
+  TFTP_PORT,
+  type BiosDrive,
+  type BiosLease,
+  type BiosMachine,
+  type BiosNetwork,
+} from './machine.js';
 import type { Pxe } from './pxe/pxe.js';
 import { PXE_BASE, PXE_SEGMENT, PXENV_OFFSET } from './pxe/structures.js';
 import { AGAIN, DONE, ROM_SEGMENT, SPIN, type Outcome, type Rom } from './rom.js';
@@ -16,8 +24,6 @@ const SECTOR = 512;
 const F12 = 0x8600;
 const ESCAPE = 0x1b;
 
-const TFTP_PORT = 69;
-const TFTP_BLOCK = 1428;
 /** What a program from the network may have: up to PXE's structures. */
 const MOST_PROGRAM = PXE_BASE - BOOT_SECTOR;
 
@@ -36,17 +42,12 @@ export class Boot {
   private candidates: (BiosDrive | BiosNetwork)[] = [];
   /** What is being got from the network. */
   private work: Progress<NetworkProgram | null> | null = null;
-  private readonly disks: Disks;
-  private readonly keyboard: Keyboard;
 
   constructor(
     private readonly machine: BiosMachine,
     private readonly parts: { rom: Rom; disks: Disks; keyboard: Keyboard; pxe: Pxe },
     private readonly say: (text: string) => void,
-  ) {
-    this.disks = parts.disks;
-    this.keyboard = parts.keyboard;
-  }
+  ) {}
 
   reset(): void {
     const { drives, networks, bootOrder } = this.machine;
@@ -61,7 +62,7 @@ export class Boot {
   /** INT 19h: starts from the next drive that has something to start; also INT 18h, when one has given up. */
   call(frame: Frame): Outcome {
     if (this.state === 'start') {
-      if (this.machine.bootMenu || this.keyboard.peek() === F12) this.openMenu();
+      if (this.machine.bootMenu || this.parts.keyboard.peek() === F12) this.openMenu();
     }
     if (this.state === 'menu' && !this.choose()) return AGAIN;
     if (this.state === 'stopped') return AGAIN;
@@ -88,7 +89,7 @@ export class Boot {
 
   private openMenu(): void {
     this.state = 'menu';
-    while (this.keyboard.take() !== 0);
+    while (this.parts.keyboard.take() !== 0);
     this.say('Start from:\r\n\r\n');
     this.candidates.forEach(({ name }, n) => this.say(`  ${n + 1}. ${name}\r\n`));
     this.say('\r\nPress a number; Esc or Enter starts from the first.\r\n\r\n');
@@ -96,7 +97,7 @@ export class Boot {
 
   /** true: the menu was answered. */
   private choose(): boolean {
-    for (let key = this.keyboard.take(); key !== 0; key = this.keyboard.take()) {
+    for (let key = this.parts.keyboard.take(); key !== 0; key = this.parts.keyboard.take()) {
       const code = key & 0xff;
       const index = code === ESCAPE || code === 0x0d ? 0 : code - 0x31;
       const chosen = this.candidates[index];
@@ -125,7 +126,7 @@ export class Boot {
     // Boot sectors of old floppies have no signature; but code they begin with.
     const code = drive.kind === 'floppy' && (sector[0] === 0xeb || sector[0] === 0xe9 || sector[0] === 0xfa);
     if (signature !== SIGNATURE && !code) return this.refuse(drive, 'has no boot sector');
-    this.enter(frame, drive, sector.subarray(0, SECTOR), BOOT_SECTOR >> 4, this.disks.numberOf(drive));
+    this.enter(frame, drive, sector.subarray(0, SECTOR), BOOT_SECTOR >> 4, this.parts.disks.numberOf(drive));
     return 'started';
   }
 
@@ -138,7 +139,7 @@ export class Boot {
     const sectors = Math.min(Math.ceil(bytes / drive.sectorBytes), drive.sectors - image.start);
     const content = sectors > 0 ? drive.read(image.start, sectors) : new Uint8Array();
     if (!content) return 'wait';
-    const number = this.disks.startFrom(drive, image);
+    const number = this.parts.disks.startFrom(drive, image);
     this.enter(frame, drive, content.subarray(0, bytes), image.segment, number);
     return 'started';
   }

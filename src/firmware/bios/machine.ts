@@ -21,6 +21,10 @@ export interface BiosDrive {
   eject?(): void;
 }
 
+/** What of TFTP is usual: the server's port, and the longest block that needs no fragments. */
+export const TFTP_PORT = 69;
+export const TFTP_BLOCK = 1428;
+
 export interface UdpMessage {
   /** Of the other one. */
   readonly address: Uint8Array;

@@ -56,9 +56,6 @@ class NodeTcp implements HostTcp {
   get waiting(): number {
     return this.socket.writableLength;
   }
-  get peer(): Endpoint {
-    return { address: this.socket.remoteAddress ?? '', port: this.socket.remotePort ?? 0 };
-  }
   write(bytes: Uint8Array): boolean {
     const { socket } = this;
     if (socket.writable) socket.write(bytes);

@@ -1,11 +1,11 @@
 /** IPv4, ARP and UDP for firmware that starts from the network: little, and never waiting by itself. */
 import { pseudoHeader, finish, sum } from '../../machine/checksum.js';
 import { BROADCAST, put16, TYPE_ARP, TYPE_IPV4, u16, u32 } from '../ethernet.js';
-import { IPV4_BYTES, ipLayout, PROTOCOL_UDP, putIpv4 } from '../ip.js';
+import { checksumValid, IPV4_BYTES, ipLayout, PROTOCOL_UDP, putIpv4 } from '../ip.js';
 import { ipText, sameBytes, type IpAddress } from '../ip-address.js';
 import { ARP_BYTES, ARP_REPLY, ARP_REQUEST, arpPacket, isArp } from '../nat/arp.js';
 import { Reassembly } from '../nat/reassembly.js';
-import { parseUdp, UDP_BYTES, type Datagram } from '../nat/udp.js';
+import { parseUdp, UDP_BYTES, udpBytes, type Datagram } from '../nat/udp.js';
 
 const ETHERNET_BYTES = 14;
 const MTU = 1500;
@@ -49,15 +49,12 @@ export class UdpHost {
     datagram: Pick<Datagram, 'destination' | 'sourcePort' | 'destinationPort' | 'payload'>,
     router = this.router,
   ): void {
-    const { destination, sourcePort, destinationPort, payload } = datagram;
+    const { destination, payload } = datagram;
     const length = UDP_BYTES + payload.length;
     if (length > MTU - IPV4_BYTES) return;
     const packet = new Uint8Array(IPV4_BYTES + length);
     putIpv4(packet, 0, this.address, destination, PROTOCOL_UDP, length, { id: ++this.number & 0xffff });
-    put16(packet, IPV4_BYTES, sourcePort);
-    put16(packet, IPV4_BYTES + 2, destinationPort);
-    put16(packet, IPV4_BYTES + 4, length);
-    packet.set(payload, IPV4_BYTES + UDP_BYTES);
+    packet.set(udpBytes(datagram), IPV4_BYTES);
     const pseudo = pseudoHeader(this.address, destination, PROTOCOL_UDP, length);
     put16(packet, IPV4_BYTES + 6, finish(sum(packet, IPV4_BYTES, packet.length, pseudo)) || 0xffff);
     if (sameBytes(destination, ALL)) return this.sendFrame(BROADCAST, TYPE_IPV4, packet);
@@ -139,7 +136,9 @@ export class UdpHost {
     }
     if (protocol !== PROTOCOL_UDP) return;
     const datagram = parseUdp(source, destination, bytes);
-    if (datagram && isRight(datagram, bytes)) this.onDatagram(datagram);
+    if (!datagram) return;
+    const whole = bytes.subarray(0, UDP_BYTES + datagram.payload.length);
+    if (checksumValid(source, destination, PROTOCOL_UDP, whole)) this.onDatagram(datagram);
   }
 
   private isBroadcast(address: IpAddress): boolean {
@@ -147,20 +146,7 @@ export class UdpHost {
   }
 }
 
-/** Whether the checksum is right, or there is none (RFC 768). */
-function isRight({ source, destination, payload }: Datagram, bytes: Uint8Array): boolean {
-  if (u16(bytes, 6) === 0) return true;
-  const length = UDP_BYTES + payload.length;
-  const pseudo = pseudoHeader(source, destination, PROTOCOL_UDP, length);
-  return finish(sum(bytes, 0, length, pseudo)) === 0;
-}
-
-export function ethernetFrame(
-  to: Uint8Array,
-  from: Uint8Array,
-  type: number,
-  payload: Uint8Array,
-): Uint8Array {
+function ethernetFrame(to: Uint8Array, from: Uint8Array, type: number, payload: Uint8Array): Uint8Array {
   const frame = new Uint8Array(ETHERNET_BYTES + payload.length);
   frame.set(to);
   frame.set(from, 6);

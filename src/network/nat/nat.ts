@@ -4,12 +4,12 @@
  */
 import type { Cable, Station } from '../../machine/cable.js';
 import { Frame } from '../../machine/frame.js';
-import { finish, pseudoHeader, sum } from '../../machine/checksum.js';
+import { finish, sum } from '../../machine/checksum.js';
 import { DnsForwarder } from '../dns/forwarder.js';
 import { ETHERNET_BYTES, TYPE_ARP, u16 } from '../ethernet.js';
 import type { Endpoint, HostNetwork, ListenPlace } from '../host-network.js';
 import {
-  CHECKSUM_AT,
+  checksumValid,
   etherType,
   ipLayout,
   PROTOCOL_ICMP,
@@ -30,7 +30,7 @@ import { Policy, type PolicyOptions, type Rule } from './policy.js';
 import { Reassembly } from './reassembly.js';
 import { TcpFlows, type GuestSocket, type Route } from './tcp-flows.js';
 import { TftpServer, type TftpFiles } from './tftp.js';
-import { parseUdp, reply, type Datagram } from './udp.js';
+import { parseUdp, reply, udpBytes, type Datagram } from './udp.js';
 import { ForwardedUdp, hostAddress, UdpFlows } from './udp-flows.js';
 
 /** A port of the host's that leads to one of a guest's; null: the machine's that asks for it. */
@@ -477,30 +477,6 @@ export class Nat implements Station {
     view.setUint32(at + 4, next >>> 0);
     complain(this.link, v4 ? this.gateway4 : this.gateway6, guest, complaint, packet);
   }
-}
-
-function udpBytes({ sourcePort, destinationPort, payload }: Datagram): Uint8Array {
-  const bytes = new Uint8Array(8 + payload.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, sourcePort);
-  view.setUint16(2, destinationPort);
-  view.setUint16(4, bytes.length);
-  bytes.set(payload, 8);
-  return bytes;
-}
-
-/** Whether the checksum of a transport packet is right, or there is none. */
-function checksumValid(
-  source: IpAddress,
-  destination: IpAddress,
-  protocol: number,
-  bytes: Uint8Array,
-): boolean {
-  const at = CHECKSUM_AT[protocol];
-  if (at === undefined || bytes.length < at + 2) return at === undefined;
-  if (protocol === PROTOCOL_UDP && source.length === 4 && u16(bytes, at) === 0) return true;
-  const before = protocol === PROTOCOL_ICMP ? 0 : pseudoHeader(source, destination, protocol, bytes.length);
-  return finish(sum(bytes, 0, bytes.length, before)) === 0;
 }
 
 function isGlobalIpv6(text: string): boolean {

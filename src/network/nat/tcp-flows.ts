@@ -57,10 +57,6 @@ export class TcpFlows {
     private readonly onUnreachable: (source: IpAddress, destination: IpAddress, segment: Segment) => void,
   ) {}
 
-  get count(): number {
-    return this.flows.size;
-  }
-
   /** A segment from `source` to `destination`; its header and options lie in `head` from `at` on. */
   receive(
     source: IpAddress,
@@ -196,7 +192,6 @@ export class TcpFlows {
     // As if it were the host's.
     flow.host = {
       waiting: 0,
-      peer: { address: '', port: 0 },
       write: (bytes) => {
         socket.onData(bytes);
         return true;

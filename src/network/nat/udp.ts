@@ -23,15 +23,28 @@ export function parseUdp(source: IpAddress, destination: IpAddress, bytes: Uint8
   return { source, destination, sourcePort: u16(bytes, 0), destinationPort: u16(bytes, 2), payload };
 }
 
-export function sendUdp(
-  link: Link,
-  { source, destination, sourcePort, destinationPort, payload }: Datagram,
-): void {
+/** The header, with checksum 0. */
+function udpHeader({ sourcePort, destinationPort, payload }: UdpPayload): Uint8Array {
   const header = new Uint8Array(UDP_BYTES);
   put16(header, 0, sourcePort);
   put16(header, 2, destinationPort);
   put16(header, 4, UDP_BYTES + payload.length);
-  link.send(source, destination, PROTOCOL_UDP, header, [payload]);
+  return header;
+}
+
+type UdpPayload = Pick<Datagram, 'sourcePort' | 'destinationPort' | 'payload'>;
+
+/** Header and payload in one piece. */
+export function udpBytes(datagram: UdpPayload): Uint8Array {
+  const bytes = new Uint8Array(UDP_BYTES + datagram.payload.length);
+  bytes.set(udpHeader(datagram));
+  bytes.set(datagram.payload, UDP_BYTES);
+  return bytes;
+}
+
+export function sendUdp(link: Link, datagram: Datagram): void {
+  const { source, destination, payload } = datagram;
+  link.send(source, destination, PROTOCOL_UDP, udpHeader(datagram), [payload]);
 }
 
 /** The answer to a datagram. */

@@ -6,7 +6,7 @@ import type { GuestRam } from '../../../machine/guest-ram.js';
 import type { Progress } from '../../../machine/progress.js';
 import * as B from '../bda.js';
 import type { Frame } from '../frame.js';
-import type { BiosDownload, BiosLease, BiosNetwork } from '../machine.js';
+import { TFTP_BLOCK, TFTP_PORT, type BiosDownload, type BiosLease, type BiosNetwork } from '../machine.js';
 import type { PciConfig } from '../pci-config.js';
 import { DONE, ROM_SEGMENT, SPIN, type Outcome, type Rom } from '../rom.js';
 import { EBDA } from '../../boot/memory-map.js';
@@ -23,7 +23,6 @@ const ACKNOWLEDGED_AT = 0x900;
 const MESSAGE_BYTES = 0x300;
 const NAME_BYTES = 128;
 const INSTALLED = 0x564e;
-const TFTP_PORT = 69;
 
 // Packets of GET_CACHED_INFO
 const CACHED_DISCOVER = 1;
@@ -248,7 +247,7 @@ export class Pxe {
       server: block.bytes(138, 4),
       file: block.text(2, NAME_BYTES),
       port: block.port(152) || TFTP_PORT,
-      block: 1428,
+      block: TFTP_BLOCK,
     };
     const [most, to] = [block.u32(130), block.u32(134)];
     const download = yield* card.download(source);
@@ -271,7 +270,7 @@ export class Pxe {
       server: block.bytes(2, 4),
       file: block.text(10, NAME_BYTES),
       port: TFTP_PORT,
-      block: 1428,
+      block: TFTP_BLOCK,
     };
     const download = yield* card.download(source);
     if (typeof download === 'string') return S.TFTP_CANNOT_OPEN;
