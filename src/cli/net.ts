@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs';
 import { Command } from 'commander';
-import { hubDirectory, serveHub } from '../manager/networks/hub.js';
+import { serveHub } from '../manager/networks/hub.js';
 import { hubStatus } from '../manager/networks/hub-status.js';
+import { placeNames } from '../manager/places.js';
 
 export function netCommand(): Command {
   const command = new Command('net').description('networks that machines of several processes share');
@@ -9,11 +9,8 @@ export function netCommand(): Command {
     .command('list')
     .description('networks that run now, and who is in them')
     .action(async () => {
-      const names = readdirSync(hubDirectory())
-        .filter((file) => file.endsWith('.net'))
-        .map((file) => file.slice(0, -4));
       let any = false;
-      for (const name of names) {
+      for (const name of placeNames('net')) {
         const status = await hubStatus(name);
         if (!status) continue;
         any = true;

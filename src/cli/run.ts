@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { Command } from 'commander';
 import { UserError } from '../machine/user-error.js';
 import {
@@ -6,6 +7,7 @@ import {
   parseCpus,
   parseEngine,
   parseHeat,
+  parseMachineName,
   parseMemory,
   parseNodes,
   parseSeed,
@@ -27,6 +29,7 @@ import { runMachine } from '../manager/run.js';
 import { progressDisplay } from './progress.js';
 
 interface RunOptions {
+  name?: string;
   kernel?: string;
   initrd?: string;
   append?: string;
@@ -88,6 +91,7 @@ export function runCommand(): Command {
     .option('--boot <settings>', 'order=cdan (disk, CD, floppy, network), menu=on asks')
     .option('--bios <file>', 'firmware instead of our own: SeaBIOS, or OVMF ,vars=FILE with its variables')
     .option('--display <kind>', 'screen: none, text, vnc=HOST:PORT or png=FILE', 'none')
+    .option('--name <name>', 'what viv list and viv control call the machine (default: pc1, pc2, ...)')
     .option('--memory <size>', 'memory of the machine', '512M')
     .option('--cpus <n>', 'virtual CPUs; 32,sockets=2,cores=8,threads=2 says how they are grouped', '1')
     .option('--numa <nodes>', 'nodes that CPUs and memory are divided into', '1')
@@ -157,6 +161,7 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
       '--display text and --serial stdio both want this terminal: give --serial file:PATH or none',
     );
   const settings = {
+    name: options.name === undefined ? null : parseMachineName(options.name),
     memoryBytes: parseMemory(options.memory),
     topology,
     nodes: parseNodes(options.numa, topology),
@@ -181,7 +186,13 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
       throw new UserError(
         'nothing to boot: name a demo guest (viv run debian), or give --disk, --cdrom, --floppy, --kernel FILE, or --net to start from the network',
       );
-    return runMachine({ ...settings, kernel: options.kernel ?? null, initrd, append: options.append ?? '' });
+    return runMachine({
+      ...settings,
+      title: basename(options.kernel ?? drives.find(({ path }) => path !== '')?.path ?? 'from the network'),
+      kernel: options.kernel ?? null,
+      initrd,
+      append: options.append ?? '',
+    });
   }
   if (!(guest in GUESTS))
     throw new UserError(
@@ -200,6 +211,7 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
   const append = [files.append, screen, options.append ?? ''].filter(Boolean).join(' ');
   return runMachine({
     ...settings,
+    title: guest,
     kernel: files.kernel,
     initrd: [files.initrd, ...(files.modules === null ? [] : [files.modules]), ...initrd],
     append,

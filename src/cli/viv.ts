@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../machine/user-error.js';
+import { controlCommand, listCommand } from './control.js';
 import { mediaCommand } from './media.js';
 import { netCommand } from './net.js';
 import { runCommand } from './run.js';
@@ -27,9 +28,12 @@ Examples:
   viv run --kernel vmlinuz --initrd initrd.img --append "console=ttyS0"
   viv run --cdrom installer.iso --disk disk.qcow2 --display text
   viv run debian --net internal,name=lab          on a network with others
+  viv control insert pc1 cdrom drivers.iso        change a machine that runs
   viv media create disk.qcow2 --size 20G          an empty disk`,
   );
 program.addCommand(runCommand());
+program.addCommand(listCommand());
+program.addCommand(controlCommand());
 program.addCommand(mediaCommand());
 program.addCommand(netCommand());
 

@@ -29,6 +29,15 @@ export class Pacing implements SchedulerHost {
     this.awake = null;
   }
 
+  async poll(nanoseconds: number, found: () => boolean): Promise<boolean> {
+    const until = performance.now() + nanoseconds / NS_PER_MS;
+    let woken = false;
+    this.awake = () => (woken = true);
+    while (!woken && !found() && performance.now() < until) await this.breathe();
+    this.awake = null;
+    return woken || found();
+  }
+
   wake(): void {
     this.awake?.();
   }

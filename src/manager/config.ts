@@ -8,6 +8,10 @@ export type SerialChoice = { kind: 'stdio' } | { kind: 'none' } | { kind: 'file'
 
 /** A machine to run, as `viv run` takes it. */
 export interface MachineConfig {
+  /** What other commands call it; null: a free name. */
+  readonly name: string | null;
+  /** In a few words, what runs, for lists. */
+  readonly title: string;
   /** null: the BIOS starts a system from a drive. */
   readonly kernel: string | null;
   readonly drives: readonly DriveChoice[];
@@ -97,6 +101,12 @@ export function parseNodes(text: string, { cpus, sockets, cores }: CpuTopology):
       `--numa ${text}: not a number of nodes from 1 to ${most}, which is what ${cpus} CPUs can be divided into (by ${sockets > 1 ? 'sockets' : 'cores'})`,
     );
   return nodes;
+}
+
+export function parseMachineName(text: string): string {
+  if (!/^[\w.-]{1,40}$/.test(text))
+    throw new UserError(`--name ${text}: not a name: use up to 40 letters, digits, dots and dashes`);
+  return text;
 }
 
 export function parseEngine(text: string): EngineChoice {

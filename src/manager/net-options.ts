@@ -20,6 +20,8 @@ export interface NatChoice {
 }
 
 export interface NetChoice {
+  /** As the user wrote it. */
+  readonly text: string;
   readonly kind: NetKind;
   readonly card: CardModel;
   /** null: one is made up. */
@@ -112,6 +114,7 @@ export function parseNet(text: string): NetChoice {
   const settings = new Settings(text, lists);
   const { one } = settings;
   return {
+    text,
     kind,
     card: choose('--net', 'card', one('card'), CARD_MODELS, 'virtio'),
     mac: parseCardMac(one('mac')),

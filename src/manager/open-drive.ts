@@ -30,6 +30,12 @@ function folderCd(path: string): DiskImage {
   return withImageErrors(`--cdrom ${path}`, () => new FolderCd(readFolder('--cdrom', path), basename(path)));
 }
 
+/** What the user calls a drive: cdrom, cdrom2, ... among those of its kind. */
+export function driveName(drives: readonly ImageDrive[], drive: ImageDrive): string {
+  const index = drives.filter(({ kind }) => kind === drive.kind).indexOf(drive);
+  return index === 0 ? drive.kind : `${drive.kind}${index + 1}`;
+}
+
 /** `index`: which of its kind it is, from 0. */
 export function openDrive(choice: DriveChoice, index: number): ImageDrive {
   const { kind, path, bus } = choice;

@@ -11,6 +11,7 @@ import { debugExitStatus } from '../devices/debug/debug-exit.js';
 import { UserError } from '../machine/user-error.js';
 import { VirtualMachine, type BootFiles, type MachineEnd } from '../vm/virtual-machine.js';
 import type { MachineConfig } from './config.js';
+import { serveControl, takeName } from './control/serve-control.js';
 import { PngDisplay } from './displays/png-display.js';
 import { TextDisplay } from './displays/text-display.js';
 import { VncDisplay } from './displays/vnc-display.js';
@@ -19,7 +20,7 @@ import type { DisplayChoice } from './drive-options.js';
 import type { ImageDrive } from '../vm/image-drive.js';
 import { openDrive } from './open-drive.js';
 import { openFirmware } from './open-firmware.js';
-import { openNetworks, type OpenNetworks } from './networks/open-networks.js';
+import { cardOptions, openNetworks, type NetworkedCard } from './networks/open-networks.js';
 import { readNamedFile } from './read-file.js';
 
 /** Exit statuses beside those of the guest (docs/command.md). */
@@ -56,7 +57,9 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   const counts = { disk: 0, cdrom: 0, floppy: 0 };
   const drives: ImageDrive[] = [];
   let firmware: ReturnType<typeof openFirmware> | null = null;
-  let networks: OpenNetworks | null = null;
+  let cards: NetworkedCard[] = [];
+  let endControl: (() => void) | null = null;
+  const place = takeName(config.name);
   const entropy =
     config.clock === 'virtual'
       ? repeatableEntropy(config.seed)
@@ -64,7 +67,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
   try {
     if (config.bios !== null) firmware = openFirmware(config.bios);
     for (const choice of config.drives) drives.push(openDrive(choice, counts[choice.kind]++));
-    networks = await openNetworks(config.nets, entropy);
+    cards = await openNetworks(config.nets, entropy);
     machine = new VirtualMachine({
       memoryBytes: config.memoryBytes,
       topology: config.topology,
@@ -85,7 +88,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       serial: { write: (byte) => serial?.write(byte) },
       debugConsole: { write: (byte) => void process.stderr.write(Uint8Array.of(byte)) },
       drives,
-      cards: networks.cards,
+      cards: cards.map(cardOptions),
       ...(firmware ? { firmware: firmware.firmware } : {}),
       bootOrder: config.boot.order,
       bootMenu: config.boot.menu,
@@ -97,13 +100,14 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     });
     const running = machine;
     display = await openDisplay(config.display, running);
-    const keys = config.display.kind === 'text' ? new Typist((code, down) => running.key(code, down)) : null;
-    typist = keys;
-    const console = openConsole(keys ? { kind: 'stdio' } : config.serial);
+    const keyboard = new Typist((code, down) => running.key(code, down));
+    typist = keyboard;
+    const screen = config.display.kind === 'text';
+    const console = openConsole(screen ? { kind: 'stdio' } : config.serial);
     ui = console;
-    serial = keys ? openConsole(config.serial) : console;
+    serial = screen ? openConsole(config.serial) : console;
     console.onInput((bytes) => {
-      if (keys) keys.type(typedKeys(new TextDecoder('latin1').decode(bytes)));
+      if (screen) keyboard.type(typedKeys(new TextDecoder('latin1').decode(bytes)));
       else running.receiveSerial(bytes);
     });
     console.onQuit(() => running.end({ kind: 'quit' }));
@@ -113,6 +117,13 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       process.stderr.write(
         running.paused ? '\r\nviv: paused; Ctrl-A p lets it go on\r\n' : '\r\nviv: goes on\r\n',
       );
+    });
+    endControl = await serveControl(place, {
+      machine,
+      title: title(config),
+      drives,
+      cards,
+      typist: keyboard,
     });
     if (config.topology.cpus > 1) sayMode(config.topology.cpus, machine.mode);
     if (config.kernel === null) machine.bootFromDrives();
@@ -127,10 +138,16 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     machine?.close();
     for (const drive of drives) drive.close();
     firmware?.close();
-    networks?.close();
+    for (const card of cards) card.network.close();
+    endControl?.();
+    place.leave();
     clearTimeout(timer);
     closeAll();
   }
+}
+
+function title({ title, topology: { cpus }, memoryBytes }: MachineConfig): string {
+  return `${title}: ${cpus} CPU${cpus > 1 ? 's' : ''}, ${memoryBytes / 2 ** 20} MiB, process ${process.pid}`;
 }
 
 async function openDisplay(

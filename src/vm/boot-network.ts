@@ -33,7 +33,7 @@ export class BootNetwork implements BiosNetwork {
     number: number,
     readonly mac: Uint8Array,
     readonly place: number | null,
-    private readonly cable: CardCable,
+    readonly cable: CardCable,
     clock: Clock,
   ) {
     this.name = `network card ${number} (${macText(mac)})`;

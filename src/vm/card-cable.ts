@@ -6,10 +6,11 @@ import type { Frame } from '../machine/frame.js';
  * a system from the network: it needs no driver for the card then.
  */
 export class CardCable implements Cable {
+  private station: Station | null = null;
   private listener: ((frame: Frame) => void) | null = null;
 
   constructor(
-    private readonly cable: Cable,
+    private cable: Cable,
     private readonly wake: () => void,
   ) {}
 
@@ -18,9 +19,9 @@ export class CardCable implements Cable {
   }
 
   plug(station: Station): void {
-    const { cable, wake } = this;
+    const { wake } = this;
     const hear = (frame: Frame): void => this.listener?.(frame);
-    cable.plug({
+    this.station = {
       get abilities() {
         return station.abilities;
       },
@@ -36,7 +37,17 @@ export class CardCable implements Cable {
         station.connectionChanged?.();
         wake();
       },
-    });
+    };
+    this.cable.plug(this.station);
+  }
+
+  /** Another cable is plugged into the card, which notices. */
+  replug(cable: Cable): void {
+    const { station } = this;
+    this.cable = cable;
+    if (!station) return;
+    cable.plug(station);
+    station.connectionChanged?.();
   }
 
   send(frame: Frame): void {

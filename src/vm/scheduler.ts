@@ -7,12 +7,14 @@ import type { EventQueue } from '../machine/events.js';
 import type { CpuCap } from './cpu-cap.js';
 import type { Threads } from './threads.js';
 import { RunQueue } from './run-queue.js';
-import { BRIEF_NS, PAUSES, POLL_NS, Turns } from './turns.js';
+import { PAUSES, Turns } from './turns.js';
 
 /** Instructions of one CPU's turn with virtual time, where nothing ends it earlier. */
 const VIRTUAL_TURN = 100_000;
 /** How often the host gets a chance to bring input, in host milliseconds. */
-const BREATH_MS = 8;
+const BREATH_MS = 2;
+/** After a wait shorter than this, in nanoseconds, the next one begins with looking out for as long (`brief`). */
+const LOOKOUT_NS = 1_000_000;
 
 export interface SchedulerHost {
   /** Milliseconds, for pacing only. */
@@ -23,6 +25,8 @@ export interface SchedulerHost {
   breathe(): Promise<void>;
   /** Resolves after so many nanoseconds (Infinity: never by itself), or when `wake` is called. */
   sleep(nanoseconds: number): Promise<void>;
+  /** Looks for so many nanoseconds, without rest, until `wake` is called or `found` is true; says whether one was. */
+  poll(nanoseconds: number, found: () => boolean): Promise<boolean>;
   wake(): void;
 }
 
@@ -212,12 +216,16 @@ export class Scheduler {
   /** So many nanoseconds, or until another thread asks, or with `forWork` has a CPU to run. */
   private async wait(nanoseconds: number, forWork: boolean): Promise<void> {
     const { threads } = this;
+    const found = (): boolean => threads !== null && (threads.asked || (forWork && this.queue.waits));
     const since = this.clock.now();
+    // Time that is spent looking counts as the machine's own.
+    if (this.brief && forWork && this.cap.percent === 0) {
+      if (await this.host.poll(Math.min(nanoseconds, LOOKOUT_NS), found)) return;
+    }
     if (threads) {
-      if (this.brief && forWork && this.poll(since + Math.min(nanoseconds, POLL_NS))) return;
       threads.home = HOME_SLEEPS;
       // Who asks, or makes a CPU able to run, from now on wakes this thread.
-      if (threads.asked || (forWork && this.queue.waits)) {
+      if (found()) {
         threads.home = 0;
         return;
       }
@@ -226,17 +234,11 @@ export class Scheduler {
     const due = next === undefined ? Infinity : Math.max(next - this.clock.now(), 0);
     await this.host.sleep(Math.min(nanoseconds, due));
     if (threads) threads.home = 0;
-    this.brief = this.clock.now() - since < BRIEF_NS;
+    this.brief = this.clock.now() - since < LOOKOUT_NS;
   }
-  /** The last wait was short: the next one may be, too. */
+  /**
+   * The last wait was short: the next one may be, too, and sleeping and waking takes longer than many a wait (as KVM's halt
+   * polling, Documentation/virt/kvm/halt-polling.rst).
+   */
   private brief = false;
-
-  /** Looks for work until a moment: sleeping and waking takes longer than many a wait. True: there is some. */
-  private poll(until: number): boolean {
-    const { threads, queue, clock } = this;
-    do {
-      if (threads!.asked || queue.waits) return true;
-    } while (clock.now() < until);
-    return false;
-  }
 }

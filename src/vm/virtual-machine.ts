@@ -17,6 +17,7 @@ import { BOOT_ORDER, type BootDevice } from '../firmware/bios/machine.js';
 import { bootKernel } from '../firmware/boot/boot-kernel.js';
 import { bootMemory, type BootFile } from '../firmware/boot/boot-request.js';
 import { firmwareTables, type MachineShape } from '../firmware/tables/firmware-tables.js';
+import type { Cable } from '../machine/cable.js';
 import { RealClock, VirtualClock } from '../machine/clock.js';
 import { EventQueue } from '../machine/events.js';
 import { GuestRam } from '../machine/guest-ram.js';
@@ -194,10 +195,7 @@ export class VirtualMachine {
       debugConsole: (byte) => options.debugConsole.write(byte),
       ...(options.debugExit ? { debugExit: (value: number) => this.end({ kind: 'debug-exit', value }) } : {}),
       powerOff: () => this.end({ kind: 'power-off' }),
-      reset: () => {
-        this.resetAsked = true;
-        this.scheduler.stop();
-      },
+      reset: () => this.reset(),
       a20: (enabled) => this.engine.setA20(enabled),
       ide: idePlaces(this.drives),
       floppies: floppyPlaces(this.drives),
@@ -347,6 +345,23 @@ export class VirtualMachine {
   key(code: string, down: boolean): void {
     this.board.keyboard.keyboard.key(code, down);
     this.scheduler.wake();
+  }
+
+  /** Plugs another cable into a card, by its number from 0. */
+  replug(card: number, cable: Cable): void {
+    this.networks[card]!.cable.replug(cable);
+  }
+
+  /** The user presses the power button: systems that know ACPI shut down. */
+  pressPowerButton(): void {
+    this.board.powerManagement.pressPowerButton();
+    this.scheduler.wake();
+  }
+
+  /** As the reset button does. */
+  reset(): void {
+    this.resetAsked = true;
+    this.scheduler.stop();
   }
 
   /** The mouse moved so far, and its buttons (1 left, 2 right, 4 middle) are so. */

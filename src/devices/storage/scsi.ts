@@ -73,7 +73,12 @@ export abstract class ScsiTarget {
   reset(): void {
     this.attention = POWERED_ON;
     this.lastSense = NO_SENSE;
-    this.prevented = false;
+    this.prevent(false);
+  }
+
+  private prevent(prevented: boolean): void {
+    this.prevented = prevented;
+    this.drive.lock(prevented);
   }
 
   protected abstract readonly deviceType: number;
@@ -129,7 +134,7 @@ export abstract class ScsiTarget {
       case 0x5a:
         return this.modeSense(block, 8, be16(block, 7));
       case 0x1e:
-        this.prevented = this.removable && (block[4]! & 1) !== 0;
+        this.prevent(this.removable && (block[4]! & 1) !== 0);
         return END;
       case 0x1b:
         return this.startStop(block[4]!);

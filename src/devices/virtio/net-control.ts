@@ -7,6 +7,7 @@ import type { Virtqueue } from './virtqueue.js';
 const CLASS_RX = 0;
 const CLASS_MAC = 1;
 const CLASS_VLAN = 2;
+const CLASS_ANNOUNCE = 3;
 const CLASS_MQ = 4;
 const CLASS_GUEST_OFFLOADS = 5;
 const MAC_TABLE = 0;
@@ -46,6 +47,12 @@ const key = (bytes: Uint8Array, at = 0): number =>
 
 const BROADCAST = 2 ** 48 - 1;
 
+export interface NetControlEvents {
+  macChanged(mac: Uint8Array): void;
+  /** The driver has told its neighbours where it is. */
+  announced(): void;
+}
+
 interface Saved {
   version: 1;
   filters: NetFilters;
@@ -72,7 +79,7 @@ export class NetControl {
     private readonly ram: GuestRam,
     private readonly firstMac: Uint8Array,
     private readonly pairs: number,
-    private readonly macChanged: (mac: Uint8Array) => void,
+    private readonly told: NetControlEvents,
   ) {
     this.reset();
   }
@@ -138,6 +145,10 @@ export class NetControl {
         else if (number === VLAN_REMOVE) this.vlans.delete(id);
         return number === VLAN_ADD || number === VLAN_REMOVE;
       }
+      case CLASS_ANNOUNCE:
+        if (number !== 0) return false;
+        this.told.announced();
+        return true;
       case CLASS_MQ: {
         const pairs = data.length < 2 ? 0 : data[0]! | (data[1]! << 8);
         if (number !== 0 || pairs < 1 || pairs > this.pairs) return false;
@@ -156,7 +167,7 @@ export class NetControl {
   setMac(data: Uint8Array): boolean {
     if (data.length < 6) return false;
     this.mac = key(data);
-    this.macChanged(data.slice(0, 6));
+    this.told.macChanged(data.slice(0, 6));
     return true;
   }
 

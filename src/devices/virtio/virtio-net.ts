@@ -31,6 +31,7 @@ const F_CTRL_VQ = 17;
 const F_CTRL_RX = 18;
 const F_CTRL_VLAN = 19;
 const F_CTRL_RX_EXTRA = 20;
+const F_GUEST_ANNOUNCE = 21;
 const F_MQ = 22;
 const F_CTRL_MAC_ADDR = 23;
 const F_CTRL_GUEST_OFFLOADS = 2;
@@ -40,6 +41,7 @@ const CONFIG_STATUS = 6;
 const CONFIG_MAX_PAIRS = 8;
 const CONFIG_BYTES = 10;
 const STATUS_LINK_UP = 1;
+const STATUS_ANNOUNCE = 2;
 
 // Header of frames (5.1.6)
 const HEADER_FLAGS = 0;
@@ -110,13 +112,17 @@ export class VirtioNet implements VirtioDevice, Station {
       F_CTRL_RX,
       F_CTRL_VLAN,
       F_CTRL_RX_EXTRA,
+      F_GUEST_ANNOUNCE,
       F_CTRL_MAC_ADDR,
       ...(pairs > 1 ? [F_MQ] : []),
     ];
     const sizes: number[] = [];
     for (let pair = 0; pair < pairs; pair++) sizes.push(QUEUE_SIZE, QUEUE_SIZE);
     this.queueSizes = [...sizes, CONTROL_QUEUE_SIZE];
-    this.control = new NetControl(ram, mac, pairs, (address) => this.config.set(address));
+    this.control = new NetControl(ram, mac, pairs, {
+      macChanged: (address) => this.config.set(address),
+      announced: () => (this.config[CONFIG_STATUS]! &= ~STATUS_ANNOUNCE),
+    });
     this.config[CONFIG_MAX_PAIRS] = pairs;
     this.reset();
     cable.plug(this);
@@ -138,7 +144,10 @@ export class VirtioNet implements VirtioDevice, Station {
   }
 
   connectionChanged(): void {
-    this.config[CONFIG_STATUS] = this.cable.connected ? STATUS_LINK_UP : 0;
+    const { connected } = this.cable;
+    this.config[CONFIG_STATUS] = connected ? STATUS_LINK_UP : 0;
+    // Who is at the other end now learns from the guest where it is (5.1.6.5.4).
+    if (connected && this.negotiated(F_GUEST_ANNOUNCE)) this.config[CONFIG_STATUS]! |= STATUS_ANNOUNCE;
     if (this.negotiated(F_STATUS)) this.configChanged?.();
   }
 

@@ -1,8 +1,6 @@
-import { renameSync, writeFileSync } from 'node:fs';
-import { encode } from 'fast-png';
 import { picture } from '../../devices/display/picture.js';
 import type { Vga } from '../../devices/display/vga.js';
-import { UserError } from '../../machine/user-error.js';
+import { writePicture } from './screenshot.js';
 
 const EVERY_MS = 1000;
 
@@ -21,17 +19,11 @@ export class PngDisplay {
   }
 
   private write(): void {
-    const { width, height, pixels } = picture(this.vga, this.now());
+    const shown = picture(this.vga, this.now());
+    const { pixels } = shown;
     if (pixels.length === this.last.length && pixels.every((pixel, n) => pixel === this.last[n])) return;
     this.last = pixels;
-    const bytes = encode({ width, height, data: new Uint8Array(pixels.buffer), channels: 4, depth: 8 });
-    try {
-      // Whoever looks sees a whole picture.
-      writeFileSync(`${this.path}.new`, bytes);
-      renameSync(`${this.path}.new`, this.path);
-    } catch (error) {
-      throw new UserError(`--display png=${this.path} cannot be written: ${(error as Error).message}`);
-    }
+    writePicture('--display png', shown, this.path);
   }
 
   close(): void {

@@ -1,55 +1,21 @@
 /** A switch in a process of its own, which machines in other processes share, and with it a router. */
-import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
-import { lockFile } from '../../host/node/file-lock.js';
 import { nodeTimers } from '../../host/node/network.js';
 import { listen } from '../../host/node/tcp-socket.js';
 import { UserError } from '../../machine/user-error.js';
 import type { HostTcp, TcpEvents } from '../../network/host-network.js';
 import { readHello } from '../../network/links/hub-protocol.js';
-import { RecordReader, RecordWriter } from '../../network/links/records.js';
+import { RecordReader } from '../../network/links/records.js';
 import { StreamLink } from '../../network/links/stream-link.js';
 import type { Nat } from '../../network/nat/nat.js';
 import { Switch, type SwitchPort } from '../../network/switch/switch.js';
-import { writeWhole } from '../guests/cache-directory.js';
+import { jsonRecord, sendRecord } from '../ask-place.js';
 import { parseForward, parseNet } from '../net-options.js';
+import { TakenPlace } from '../places.js';
 import { addNat } from './nat-network.js';
 
 /** Without machines it ends after so long. */
 const LINGER_MS = 3000;
 const MOST_RECORD = 2 ** 17;
-
-/** Where the sockets of this user's networks are. */
-export function hubDirectory(): string {
-  const directory = join(process.env['XDG_RUNTIME_DIR'] || tmpdir(), `vivarium-${userInfo().uid}`);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const { uid, mode } = statSync(directory);
-  if (uid !== userInfo().uid)
-    throw new UserError(`${directory} belongs to another user: remove it, or set XDG_RUNTIME_DIR`);
-  if (mode & 0o077) chmodSync(directory, 0o700);
-  return directory;
-}
-
-/** Where a switch is, and what it wants to hear: only who may read the file knows that. TCP has more room than UNIX sockets. */
-export interface HubPlace {
-  readonly port: number;
-  readonly token: string;
-}
-
-export function hubFile(name: string): string {
-  return join(hubDirectory(), `${name}.net`);
-}
-
-/** null: no switch has said where it is. */
-export function readHubPlace(name: string): HubPlace | null {
-  try {
-    return JSON.parse(readFileSync(hubFile(name), 'utf8')) as HubPlace;
-  } catch {
-    return null;
-  }
-}
 
 export interface HubStatus {
   readonly settings: string;
@@ -58,19 +24,15 @@ export interface HubStatus {
 
 /** `settings`: kind of network and its settings, as `--net` takes them. Resolves when the last machine has left. */
 export async function serveHub(name: string, settings: string): Promise<void> {
-  const path = hubFile(name);
-  const lock = `${path}-lock`;
-  if (!existsSync(lock)) writeFileSync(lock, '');
-  const unlock = lockFile('the network', lock);
-  const token = randomBytes(24).toString('hex');
-  const hub = new Hub(settings, token);
+  const place = TakenPlace.take('net', name);
+  if (!place) throw new UserError(`the network ${name} runs already`);
+  const hub = new Hub(settings, place.token);
   const listener = await listen({ address: '127.0.0.1', port: 0 }, (socket) => hub.accept(socket));
-  await writeWhole(path, JSON.stringify({ port: listener.port, token } satisfies HubPlace), 0o600);
+  await place.tell(listener.port);
   await hub.ended;
-  unlinkSync(path);
+  place.leave();
   listener.close();
   hub.close();
-  unlock();
 }
 
 interface Member {
@@ -137,7 +99,7 @@ class Hub {
     }
     if (hello.status || hello.settings !== this.settings) {
       const error = `it runs with other settings (${this.settings}); use the same, or end its machines first`;
-      this.answer(socket, hello.status ? this.status : { error });
+      sendRecord(socket, jsonRecord(hello.status ? this.status : { error }));
       socket.end();
       return null;
     }
@@ -147,11 +109,11 @@ class Hub {
     clearTimeout(this.timer);
     void this.openForwards(hello.forwards, hello.mac, member.closers).then(
       () => {
-        this.answer(socket, {});
+        sendRecord(socket, jsonRecord({}));
         member.events = member.link.join(socket);
       },
       (error: Error) => {
-        this.answer(socket, { error: error.message });
+        sendRecord(socket, jsonRecord({ error: error.message }));
         socket.end();
       },
     );
@@ -184,12 +146,6 @@ class Hub {
       dropped: port.dropped,
     }));
     return { settings: this.settings, ports };
-  }
-
-  private answer(socket: HostTcp, answer: object): void {
-    const writer = new RecordWriter();
-    writer.add([new TextEncoder().encode(JSON.stringify(answer))]);
-    writer.flush((bytes) => socket.write(bytes));
   }
 
   close(): void {

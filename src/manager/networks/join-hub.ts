@@ -7,9 +7,10 @@ import { UserError } from '../../machine/user-error.js';
 import type { Cable } from '../../machine/cable.js';
 import type { HostTcp } from '../../network/host-network.js';
 import { writeHello, type PortWish } from '../../network/links/hub-protocol.js';
-import { RecordReader, RecordWriter } from '../../network/links/records.js';
+import { RecordReader } from '../../network/links/records.js';
 import { StreamLink } from '../../network/links/stream-link.js';
-import { readHubPlace } from './hub.js';
+import { sendRecord } from '../ask-place.js';
+import { readPlace } from '../places.js';
 
 const START_MS = 10_000;
 const RETRY_MS = 30;
@@ -61,7 +62,7 @@ export class HubMember {
   private tryOnce(): Promise<{ error?: string } | null> {
     return new Promise((resolve) => {
       let events: ReturnType<StreamLink['join']> | null = null;
-      const place = readHubPlace(this.network);
+      const place = readPlace('net', this.network);
       if (!place) return resolve(null);
       const first = new RecordReader(MOST_RECORD, (record, marked) => {
         if (events) {
@@ -78,11 +79,7 @@ export class HubMember {
       const socket: HostTcp = connect(
         { address: '127.0.0.1', port: place.port },
         {
-          connected: () => {
-            const writer = new RecordWriter();
-            writer.add([writeHello({ ...this.wish, token: place.token })]);
-            writer.flush((bytes) => socket.write(bytes));
-          },
+          connected: () => sendRecord(socket, writeHello({ ...this.wish, token: place.token })),
           data: (bytes) => {
             first.push(bytes);
             this.link.arrived();

@@ -1,110 +1,71 @@
-import { nodeNetwork, nodeTimers } from '../../host/node/network.js';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Macvtap } from '../../host/node/macvtap.js';
-import { UserError } from '../../machine/user-error.js';
 import { parseMac } from '../../network/ethernet.js';
-import { DatagramLink } from '../../network/links/datagram-link.js';
-import { Switch, type SwitchPort } from '../../network/switch/switch.js';
-import type { CardOptions } from '../../vm/plug-cards.js';
+import type { Cable } from '../../machine/cable.js';
+import type { CardModel, CardOptions } from '../../vm/plug-cards.js';
 import type { NetChoice } from '../net-options.js';
-import { capture } from './capture.js';
-import { HubMember } from './join-hub.js';
-import { addNat } from './nat-network.js';
-import { connectSocket, listenSocket } from './socket-network.js';
+import { CardNetwork } from './card-network.js';
 
 const MAC_PREFIX = [0x52, 0x56, 0x00];
+/** For so long a guest sees no link when its card moves: Linux looks once a second (net/core/link_watch.c). */
+const UNPLUGGED_MS = 1200;
 
-export interface OpenNetworks {
-  readonly cards: readonly CardOptions[];
-  close(): void;
+/** A card of the machine, and the network that it is on now. */
+export class NetworkedCard {
+  readonly model: CardModel;
+
+  private constructor(
+    readonly mac: Uint8Array,
+    public network: CardNetwork,
+  ) {
+    this.model = network.choice.card;
+  }
+
+  static async open(choice: NetChoice, random: (target: Uint8Array) => void): Promise<NetworkedCard> {
+    const mac = choice.mac ?? usualMac(choice, random);
+    return new NetworkedCard(mac, await CardNetwork.open(choice, mac));
+  }
+
+  /**
+   * Leaves its network for another one; `plug` puts the new cable into the card. When that cannot be had it goes back, and a
+   * UserError says why.
+   */
+  async move(choice: NetChoice, plug: (cable: Cable) => void): Promise<void> {
+    const before = this.network.choice;
+    // Both may want the same port of the host's.
+    this.network.close();
+    try {
+      this.network = await CardNetwork.open(choice, this.mac);
+    } catch (error) {
+      this.network = await CardNetwork.open(before, this.mac);
+      throw error;
+    } finally {
+      await sleep(UNPLUGGED_MS);
+      plug(this.network.port);
+    }
+  }
 }
 
 /** `random`: fills an array, for addresses of cards. A UserError says what is wrong. */
 export async function openNetworks(
   choices: readonly NetChoice[],
   random: (target: Uint8Array) => void,
-): Promise<OpenNetworks> {
-  const closers: (() => void)[] = [];
-  const close = (): void => closers.forEach((act) => act());
-  const cards: CardOptions[] = [];
+): Promise<NetworkedCard[]> {
+  const cards: NetworkedCard[] = [];
   try {
-    for (const choice of choices) cards.push(await openNetwork(choice, random, closers));
+    for (const choice of choices) cards.push(await NetworkedCard.open(choice, random));
   } catch (error) {
-    close();
+    for (const card of cards) card.network.close();
     throw error;
   }
-  return { cards, close };
+  return cards;
 }
 
-/** Networks that several processes share have their switch elsewhere, where the rules for this port hold. */
-const SHARED: readonly NetChoice['kind'][] = ['natnetwork', 'internal', 'hostonly'];
-
-async function openNetwork(
-  choice: NetChoice,
-  random: (target: Uint8Array) => void,
-  closers: (() => void)[],
-): Promise<CardOptions> {
-  const mac = choice.mac ?? usualMac(choice, random);
-  const wire = new Switch(nodeTimers());
-  const { vlan, promiscuous, weight, guard, rateIn, rateOut } = choice;
-  const rules = {
-    vlan,
-    promiscuous,
-    weight,
-    ...(guard ? { guard: { mac, addresses: null } } : {}),
-    ...(rateIn ? { rateIn } : {}),
-    ...(rateOut ? { rateOut } : {}),
-  };
-  const port = wire.addPort({ name: 'guest', ...(SHARED.includes(choice.kind) ? {} : rules) });
-  if (!choice.connected || choice.kind === 'none') port.setConnected(false);
-  if (choice.capture !== null) closers.push(capture(port, choice.capture));
-  closers.push(await attach(choice, mac, wire, () => wire.addPort({ name: choice.kind, vlan })));
-  return { model: choice.card, mac, cable: port };
-}
-
-/** Puts what the machine is to be connected to on its switch; gives what takes it away. */
-async function attach(
-  choice: NetChoice,
-  mac: Uint8Array,
-  wire: Switch,
-  uplink: () => SwitchPort,
-): Promise<() => void> {
-  switch (choice.kind) {
-    case 'none':
-      return () => {};
-    case 'nat': {
-      const nat = addNat(wire, choice.nat!, choice.uplink);
-      for (const forward of choice.forwards)
-        await nat.forward(forward, mac).catch((error: Error) => {
-          throw new UserError(`--net nat: a port cannot be forwarded: ${error.message}`);
-        });
-      return () => nat.close();
-    }
-    case 'natnetwork':
-    case 'internal':
-    case 'hostonly': {
-      const settings = `${choice.kind}${choice.settings}`;
-      const { name, forwardTexts: forwards, vlan, promiscuous, weight, guard, rateIn, rateOut } = choice;
-      const who = `viv ${process.pid}`;
-      const wish = { name: who, mac, vlan, promiscuous, weight, guard, rateIn, rateOut, forwards, settings };
-      const member = await HubMember.join(name, wish, uplink());
-      return () => member.leave();
-    }
-    case 'socket':
-      return choice.connect ? connectSocket(choice.connect, uplink()) : listenSocket(choice.listen!, uplink);
-    case 'udp': {
-      const link = await DatagramLink.open(uplink(), nodeNetwork(), choice.local!, choice.remote!).catch(
-        (error: Error) => {
-          throw new UserError(`--net udp: ${error.message}`);
-        },
-      );
-      return () => link.close();
-    }
-    case 'bridged': {
-      const tap = Macvtap.open(`--net bridged,device=${choice.device}`, choice.device, uplink());
-      return () => tap.close();
-    }
-  }
-}
+export const cardOptions = ({ model, mac, network }: NetworkedCard): CardOptions => ({
+  model,
+  mac,
+  cable: network.port,
+});
 
 function usualMac(choice: NetChoice, random: (target: Uint8Array) => void): Uint8Array {
   // Behind a macvtap interface, only its own address gets frames.
