@@ -91,7 +91,7 @@ const roundTrip = (output) => {
 };
 
 const client = (address, port) =>
-  `sleep 4; for n in 1 2; do iperf3 -c ${address} -p ${port} -t ${SECONDS} -f m; iperf3 -c ${address} -p ${port} -t ${SECONDS} -f m -R; done; ping -c 40 -A ${address}`;
+  `sleep 4; for n in 1 2; do iperf3 -c ${address} -p ${port} -t ${SECONDS} -f m; iperf3 -c ${address} -p ${port} -t ${SECONDS} -f m -R; done; ping -c 400 -A ${address}`;
 
 async function throughNat(peer, card) {
   const command = client('10.0.2.2', PORT);

@@ -4,3 +4,5 @@ import { inside } from './network/namespaces.js';
 import { withFolder } from './viv.js';
 
 test('guests bear load', () => withFolder(async (folder) => inside(folder, 'load.js', 1800)));
+
+test('apt-get fetches from many servers', () => withFolder(async (folder) => inside(folder, 'apt.js', 320)));

@@ -13,20 +13,23 @@ export class Pacing implements SchedulerHost {
     return performance.now();
   }
 
-  async sleep(nanoseconds: number): Promise<void> {
+  async sleep(nanoseconds: number): Promise<boolean> {
     // Timers count whole milliseconds: a shorter rest is given to other work of this thread.
-    if (nanoseconds < NS_PER_MS / 2) return this.breathe();
-    await new Promise<void>((resolve) => {
-      // Without a deadline only `wake` ends it; in Node the interval keeps the process alive meanwhile.
-      const day = 24 * 3600 * 1000;
-      const timer = setTimeout(done, Math.min(nanoseconds / NS_PER_MS, day));
-      function done(): void {
+    if (nanoseconds < NS_PER_MS / 2) {
+      await this.breathe();
+      return false;
+    }
+    // Without a deadline only `wake` ends it; in Node the interval keeps the process alive meanwhile.
+    const day = 24 * 3600 * 1000;
+    const woken = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), Math.min(nanoseconds / NS_PER_MS, day));
+      this.awake = () => {
         clearTimeout(timer);
-        resolve();
-      }
-      this.awake = done;
+        resolve(true);
+      };
     });
     this.awake = null;
+    return woken;
   }
 
   async poll(nanoseconds: number, found: () => boolean): Promise<boolean> {

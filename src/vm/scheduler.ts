@@ -13,8 +13,8 @@ import { PAUSES, Turns } from './turns.js';
 const VIRTUAL_TURN = 100_000;
 /** How often the host gets a chance to bring input, in host milliseconds. */
 const BREATH_MS = 2;
-/** After a wait shorter than this, in nanoseconds, the next one begins with looking out for as long (`brief`). */
-const LOOKOUT_NS = 1_000_000;
+/** After an answer that came sooner than this, in nanoseconds, the next wait begins with looking out for as long (`brief`). */
+const LOOKOUT_NS = 2_000_000;
 
 export interface SchedulerHost {
   /** Milliseconds, for pacing only. */
@@ -23,8 +23,8 @@ export interface SchedulerHost {
   cpuTime?(): number;
   /** Lets other work of this thread run. */
   breathe(): Promise<void>;
-  /** Resolves after so many nanoseconds (Infinity: never by itself), or when `wake` is called. */
-  sleep(nanoseconds: number): Promise<void>;
+  /** Resolves after so many nanoseconds (Infinity: never by itself), or to true when `wake` is called. */
+  sleep(nanoseconds: number): Promise<boolean>;
   /** Looks for so many nanoseconds, without rest, until `wake` is called or `found` is true; says whether one was. */
   poll(nanoseconds: number, found: () => boolean): Promise<boolean>;
   wake(): void;
@@ -221,6 +221,7 @@ export class Scheduler {
     // Time that is spent looking counts as the machine's own.
     if (this.brief && forWork && this.cap.percent === 0) {
       if (await this.host.poll(Math.min(nanoseconds, LOOKOUT_NS), found)) return;
+      this.brief = false;
     }
     if (threads) {
       threads.home = HOME_SLEEPS;
@@ -232,12 +233,12 @@ export class Scheduler {
     }
     const next = this.virtual ? undefined : this.events.next();
     const due = next === undefined ? Infinity : Math.max(next - this.clock.now(), 0);
-    await this.host.sleep(Math.min(nanoseconds, due));
+    const woken = await this.host.sleep(Math.min(nanoseconds, due));
     if (threads) threads.home = 0;
-    this.brief = this.clock.now() - since < LOOKOUT_NS;
+    this.brief = woken && this.clock.now() - since < LOOKOUT_NS;
   }
   /**
-   * The last wait was short: the next one may be, too, and sleeping and waking takes longer than many a wait (as KVM's halt
+   * Something came soon from outside: it may again, and sleeping and waking takes longer than many a wait (as KVM's halt
    * polling, Documentation/virt/kvm/halt-polling.rst).
    */
   private brief = false;

@@ -65,11 +65,13 @@ export class DnsForwarder {
     if (servers.length === 0 || this.running >= MOST_QUERIES)
       return answer(response(message, end, RCODE_SERVFAIL));
     this.running++;
-    new Lookup(this.host, this.timers, message.slice(), servers, stream, (found) => {
+    // The guest may use its buffer again before the answer is there.
+    const kept = message.slice();
+    new Lookup(this.host, this.timers, kept, servers, stream, (found) => {
       this.running--;
       if (found)
         for (const { seconds, data } of readAddresses(found)) this.rules.resolved(name, data, seconds);
-      answer(found ?? response(message.slice(), end, RCODE_SERVFAIL));
+      answer(found ?? response(kept, end, RCODE_SERVFAIL));
     }).start();
   }
 

@@ -125,11 +125,11 @@ export class Link {
     payload: readonly Uint8Array[],
     { segmentBytes = 0, hopLimit = 64 }: SendOptions = {},
   ): void {
-    const to = this.macOf(destination);
-    if (!to) {
+    const mac = this.macOf(destination);
+    if (!mac) {
       const kept = payload.map((part) => part.slice());
-      const again = (): void =>
-        this.send(source, destination, protocol, header, kept, { segmentBytes, hopLimit });
+      const [from, to] = [source.slice(), destination.slice()];
+      const again = (): void => this.send(from, to, protocol, header, kept, { segmentBytes, hopLimit });
       return this.sendLater(destination, again);
     }
     let payloadBytes = 0;
@@ -137,9 +137,9 @@ export class Link {
     const ipBytes = source.length === 4 ? IPV4_BYTES : IPV6_BYTES;
     const transportBytes = header.length + payloadBytes;
     if (protocol !== PROTOCOL_TCP && ipBytes + transportBytes > MTU)
-      return this.sendFragments(source, destination, protocol, header, payload, to, hopLimit);
+      return this.sendFragments(source, destination, protocol, header, payload, mac, hopLimit);
     const bytes = new Uint8Array(ETHERNET_BYTES + ipBytes + header.length);
-    this.putHeaders(bytes, to, source, destination, protocol, transportBytes, hopLimit);
+    this.putHeaders(bytes, mac, source, destination, protocol, transportBytes, hopLimit);
     const start = ETHERNET_BYTES + ipBytes;
     bytes.set(header, start);
     const checksumOffset = CHECKSUM_AT[protocol]!;

@@ -300,6 +300,9 @@ test('names are asked of the resolver that the host has at that moment', () => {
   timers.advance(4500);
   const [failed] = guest.take();
   assert.equal(failed!.payload[8 + 3]! & 15, 2);
+  // It is the answer to this query, whatever the guest did with its buffer since.
+  assert.equal(u16(failed!.payload, 8), 7);
+  assert.deepEqual(failed!.payload.subarray(8 + 12), query('a.example').subarray(12));
   // Without any server at all, at once.
   host.servers = [];
   guest.udp(GUEST, 4000, RESOLVER, 53, query('a.example'));
