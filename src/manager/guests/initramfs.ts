@@ -53,10 +53,15 @@ if [ -d /sys/class/net/eth0 ]; then
 fi
 cd /root
 
+# Linux 6.1.192 breaks virtio devices when it ends, and its virtio_net then waits without end for what was being sent.
+leave() {
+  for card in /sys/class/net/eth*; do [ -d $card ] && ifconfig \${card##*/} down; done
+  "$1" -f
+}
 # busybox's poweroff, halt and reboot ask process 1 by these signals.
-trap 'poweroff -f' USR2
-trap 'halt -f' USR1
-trap 'reboot -f' TERM
+trap 'leave poweroff' USR2
+trap 'leave halt' USR1
+trap 'leave reboot' TERM
 
 console=/dev/console
 [ -c /dev/ttyS0 ] && console=/dev/ttyS0
@@ -81,7 +86,7 @@ else
 Welcome to Vivarium: $(uname -srm), busybox. Type poweroff to end." >$console
   session
 fi
-poweroff -f
+leave poweroff
 `;
 
 /** What busybox's DHCP client calls with what it was given. */
