@@ -25,6 +25,8 @@ export interface ReceiveRing {
   readonly style: DescriptorStyle;
   /** Bytes of the buffers of a descriptor. */
   readonly buffers: readonly number[];
+  /** Bytes that a descriptor takes in all. */
+  readonly frameBytes: number;
 }
 
 export function descriptorBytes(style: DescriptorStyle): number {
@@ -39,11 +41,6 @@ export interface Received {
   readonly checked: boolean;
   /** A VLAN tag that was taken out, or null. */
   readonly tag: number | null;
-}
-
-/** How many descriptors a frame of so many bytes takes. */
-export function descriptorsFor(ring: ReceiveRing, total: number): number {
-  return Math.ceil(total / ring.buffers.reduce((sum, bytes) => sum + bytes, 0));
 }
 
 /** Puts a frame into the descriptors from `head` on, which has to be free; gives the next head. */

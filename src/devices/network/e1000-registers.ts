@@ -44,7 +44,6 @@ export const TORL = 0x40c0;
 export const TOTL = 0x40c8;
 export const TPR = 0x40d0;
 export const TPT = 0x40d4;
-export const RXCSUM = 0x5000;
 export const RFCTL = 0x5008;
 export const MTA = 0x5200;
 export const RAL0 = 0x5400;
@@ -115,7 +114,5 @@ export const RCTL_DTYP_SPLIT = 1;
 export const RFCTL_EXTEN = 0x8000;
 // TCTL
 export const TCTL_EN = 0x02;
-// RXCSUM
-export const RXCSUM_TUOFL = 0x200;
 // RAH
 export const RAH_VALID = 0x80000000;

@@ -57,6 +57,11 @@ export class E1000 extends IntelNic {
     super.resetCard();
   }
 
+  protected override raise(causes: number): void {
+    // The line is up for these, or will be when it may.
+    if ((this.get(R.ICR) & causes) !== causes) super.raise(causes);
+  }
+
   /** The line follows what is unmasked; after an interrupt the next one waits as long as ITR says (13.4.18). */
   protected updateInterrupts(): void {
     const wanted = (this.get(R.ICR) & this.get(R.IMS)) !== 0;

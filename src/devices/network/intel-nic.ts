@@ -4,7 +4,7 @@
  */
 import type { Cable, Station } from '../../machine/cable.js';
 import type { EventQueue } from '../../machine/events.js';
-import type { Frame, OffloadAbilities } from '../../machine/frame.js';
+import { NO_OFFLOAD, type Frame } from '../../machine/frame.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import type { MmioDevice } from '../../machine/mmio-bus.js';
 import type { PortBarDevice } from '../../machine/pci/pci-bar.js';
@@ -13,7 +13,6 @@ import type { AccessSize } from '../../machine/port-bus.js';
 import { E1000Phy } from './e1000-phy.js';
 import {
   descriptorBytes,
-  descriptorsFor,
   isTagged,
   store,
   wants,
@@ -105,6 +104,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
 
   protected resetCard(): void {
     this.registers.fill(0);
+    this.receiving = undefined;
     this.phy.reset();
     for (const transmitter of this.transmitters) transmitter.reset();
     this.full = false;
@@ -161,6 +161,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
   }
 
   protected writeRegister(offset: number, value: number): void {
+    if (offset !== R.RDT) this.receiving = undefined;
     switch (offset) {
       case R.CTRL:
         if (value & R.CTRL_RST) return this.resetCard();
@@ -263,10 +264,8 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
 
   // ---- receiving
 
-  get abilities(): OffloadAbilities {
-    const checksum = (this.get(R.RXCSUM) & R.RXCSUM_TUOFL) !== 0;
-    return { checksum, tcp4: false, tcp6: false, udp: false };
-  }
+  /** The guest may pass on what it gets: all checksums are made. */
+  readonly abilities = NO_OFFLOAD;
 
   protected get descriptorStyle(): DescriptorStyle {
     return 'legacy';
@@ -279,10 +278,13 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     return [(2048 >> shift) * (rctl & R.RCTL_BSEX && shift > 0 ? 16 : 1)];
   }
 
-  private get receiveRing(): ReceiveRing | null {
+  /** As the registers say; looked up anew when one was written. */
+  private receiving: ReceiveRing | null | undefined;
+
+  private receiveRing(): ReceiveRing | null {
     const { descriptorStyle: style, buffers } = this;
     const ring = this.ring(R.RDBAL, descriptorBytes(style));
-    return ring && { ...ring, style, buffers };
+    return ring && { ...ring, style, buffers, frameBytes: buffers.reduce((sum, bytes) => sum + bytes, 0) };
   }
 
   private makeRoom(): void {
@@ -299,7 +301,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     if (frame.length > (rctl & R.RCTL_LPE ? MOST_LONG_FRAME : MOST_SHORT_FRAME)) return true;
     const head = frame.head(18);
     if (!wants(head, this.registerReader)) return true;
-    const ring = this.receiveRing;
+    const ring = (this.receiving ??= this.receiveRing());
     if (!ring) return true;
     const tag =
       head.length >= 18 && this.get(R.CTRL) & R.CTRL_VME && isTagged(head)
@@ -308,15 +310,14 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     const parts = (tag === null ? frame : frame.untagged()).parts;
     const bytes = Math.max(LEAST_BYTES, frame.length - (tag === null ? 0 : TAG_BYTES));
     const total = bytes + (rctl & R.RCTL_SECRC ? 0 : CRC_BYTES);
-    const wanted = descriptorsFor(ring, total);
+    const wanted = Math.ceil(total / ring.frameBytes);
     const first = this.get(R.RDH);
     const free = (this.get(R.RDT) - first + ring.count) % ring.count;
     if (free < wanted || first >= ring.count) {
       this.full = true;
       return false;
     }
-    const checked = frame.checked || frame.offload !== null;
-    this.set(R.RDH, store(this.ram, ring, first, { parts, total, checked, tag }));
+    this.set(R.RDH, store(this.ram, ring, first, { parts, total, checked: frame.checked, tag }));
     this.count(R.GPRC);
     this.count(R.TPR);
     this.count(R.GORCL, bytes);
@@ -344,6 +345,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
   override load(state: SavedNic): void {
     super.load(state);
     this.registers.set(state.registers);
+    this.receiving = undefined;
     this.phy.load(state.phy);
     this.transmitters.forEach((transmitter, queue) => transmitter.load(state.transmit[queue]!));
     this.ioAddress = state.ioAddress;
