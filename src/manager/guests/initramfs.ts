@@ -69,8 +69,9 @@ case "$(cat /proc/cmdline)" in *console=tty0*) console=/dev/tty1 ;; esac
 
 # setsid and cttyhack give the shell a controlling terminal, so that Ctrl-C and job control work.
 # It runs in the background because process 1 must hear signals at once.
+# When a session's leader ends, what its terminal has not sent is lost (tty_vhangup): stty waits until it is.
 session() {
-  setsid cttyhack sh "$@" <$console >$console 2>&1 &
+  setsid cttyhack sh -c 'sh "$@"; status=$?; stty echo; exit $status' sh "$@" <$console >$console 2>&1 &
   wait $!
 }
 
