@@ -92,6 +92,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       ...(firmware ? { firmware: firmware.firmware } : {}),
       bootOrder: config.boot.order,
       bootMenu: config.boot.menu,
+      onPaused: (paused) => cards.forEach((card) => card.setPaused(paused)),
       onFailure: (message) => process.stderr.write(`\r\nviv: ${message}; the guest was told of an error\r\n`),
       onTrouble: (message) =>
         process.stderr.write(

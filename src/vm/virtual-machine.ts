@@ -74,6 +74,8 @@ export interface VirtualMachineOptions {
   readonly firmware?: PackagedFirmware;
   /** Something of the host's keeps a drive from going on; the machine rests until `resume`. */
   readonly onTrouble?: (message: string) => void;
+  /** The machine stands still from now on, or goes on. */
+  readonly onPaused?: (paused: boolean) => void;
   /** An image is broken where the guest asked: it got an error, and goes on. */
   readonly onFailure?: (message: string) => void;
 }
@@ -380,11 +382,13 @@ export class VirtualMachine {
 
   /** CPUs and clock stand still until `resume`. */
   pause(): void {
+    this.options.onPaused?.(true);
     this.scheduler.pause();
   }
   resume(): void {
     // What the host could not do is tried once more; if it cannot yet, the machine rests on.
     for (const drive of this.drives) if (!drive.retry()) return;
+    this.options.onPaused?.(false);
     this.scheduler.resume();
   }
   get paused(): boolean {

@@ -1,4 +1,5 @@
 import { nodeTimers } from '../../host/node/network.js';
+import { PausableTimers } from '../../network/pausable-timers.js';
 import { Switch, type SwitchPort } from '../../network/switch/switch.js';
 import type { NetChoice } from '../net-options.js';
 import { attach } from './attach.js';
@@ -13,12 +14,14 @@ export class CardNetwork {
     readonly choice: NetChoice,
     /** The card's end. */
     readonly port: SwitchPort,
+    private readonly timers: PausableTimers,
     private readonly detach: () => void,
   ) {}
 
   /** A UserError says what is wrong. */
   static async open(choice: NetChoice, mac: Uint8Array): Promise<CardNetwork> {
-    const wire = new Switch(nodeTimers());
+    const timers = new PausableTimers(nodeTimers());
+    const wire = new Switch(timers);
     const { vlan, promiscuous, weight, guard, rateIn, rateOut } = choice;
     const rules = {
       vlan,
@@ -31,7 +34,7 @@ export class CardNetwork {
     const port = wire.addPort({ name: 'guest', ...(SHARED.includes(choice.kind) ? {} : rules) });
     if (!choice.connected || choice.kind === 'none') port.setConnected(false);
     const detach = await attach(choice, mac, wire, () => wire.addPort({ name: choice.kind, vlan }));
-    const network = new CardNetwork(choice, port, detach);
+    const network = new CardNetwork(choice, port, timers, detach);
     try {
       network.capture(choice.capture);
     } catch (error) {
@@ -47,6 +50,12 @@ export class CardNetwork {
   capture(path: string | null): void {
     this.endCapture?.();
     this.endCapture = path === null ? null : capture(this.port, path);
+  }
+
+  /** While the machine stands still, so does what it is to answer in time. */
+  setPaused(paused: boolean): void {
+    if (paused) this.timers.pause();
+    else this.timers.resume();
   }
 
   /** The cable is pulled for good. */

@@ -1,5 +1,5 @@
 import { join, normalize } from 'node:path';
-import { nodeNetwork, nodeTimers } from '../../host/node/network.js';
+import { nodeNetwork } from '../../host/node/network.js';
 import { UserError } from '../../machine/user-error.js';
 import { parsePrefix } from '../../network/ip-address.js';
 import { Nat } from '../../network/nat/nat.js';
@@ -24,7 +24,7 @@ export function addNat(
     uplink: true,
     ...(uplink ? { rateIn: uplink, rateOut: uplink } : {}),
   });
-  return new Nat(port, nodeNetwork(), nodeTimers(), {
+  return new Nat(port, nodeNetwork(), wire.timers, {
     subnet,
     prefix6: parsePrefix(`${PREFIX6}${number}::/64`)!,
     policy,

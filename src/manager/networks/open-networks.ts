@@ -13,6 +13,7 @@ const UNPLUGGED_MS = 1200;
 /** A card of the machine, and the network that it is on now. */
 export class NetworkedCard {
   readonly model: CardModel;
+  private paused = false;
 
   private constructor(
     readonly mac: Uint8Array,
@@ -24,6 +25,11 @@ export class NetworkedCard {
   static async open(choice: NetChoice, random: (target: Uint8Array) => void): Promise<NetworkedCard> {
     const mac = choice.mac ?? usualMac(choice, random);
     return new NetworkedCard(mac, await CardNetwork.open(choice, mac));
+  }
+
+  setPaused(paused: boolean): void {
+    this.paused = paused;
+    this.network.setPaused(paused);
   }
 
   /**
@@ -40,6 +46,7 @@ export class NetworkedCard {
       this.network = await CardNetwork.open(before, this.mac);
       throw error;
     } finally {
+      this.network.setPaused(this.paused);
       await sleep(UNPLUGGED_MS);
       plug(this.network.port);
     }

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TestTimers } from '../testing/test-timers.js';
+import { PausableTimers } from './pausable-timers.js';
+
+test('while time stands still nothing is due, and what is left is waited for afterwards', () => {
+  const host = new TestTimers();
+  const timers = new PausableTimers(host);
+  const called: string[] = [];
+  host.advance(1000);
+  timers.after(100, () => called.push('first'));
+  const cancel = timers.after(150, () => called.push('cancelled'));
+  host.advance(60);
+  timers.pause();
+  timers.pause();
+  const stopped = timers.now();
+  timers.after(10, () => called.push('set meanwhile'));
+  host.advance(5000);
+  assert.equal(timers.now(), stopped);
+  assert.deepEqual(called, []);
+  cancel();
+  timers.resume();
+  timers.resume();
+  assert.equal(timers.now(), stopped);
+  host.advance(10);
+  assert.deepEqual(called, ['set meanwhile']);
+  host.advance(29);
+  assert.deepEqual(called, ['set meanwhile']);
+  host.advance(1);
+  assert.deepEqual(called, ['set meanwhile', 'first']);
+  host.advance(1000);
+  assert.equal(called.length, 2);
+  assert.equal(timers.now(), stopped + 1040);
+  assert.equal(host.count, 0);
+});
