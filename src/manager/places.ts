@@ -1,7 +1,9 @@
 /** Where running parts of this user's machines are found by other processes: files that tell a port of the loopback interface. */
 import { randomBytes } from 'node:crypto';
 import {
+  accessSync,
   chmodSync,
+  constants,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -24,14 +26,26 @@ export interface Place {
 /** A network's switch, or the control of a machine. */
 export type PlaceKind = 'net' | 'machine';
 
+/** XDG_RUNTIME_DIR, unless it is not there or not the user's, as after su. */
 function directory(): string {
-  const path = join(process.env['XDG_RUNTIME_DIR'] || tmpdir(), `vivarium-${userInfo().uid}`);
+  const name = `vivarium-${userInfo().uid}`;
+  const wanted = process.env['XDG_RUNTIME_DIR'];
+  const path = wanted && isUsable(wanted) ? join(wanted, name) : join(tmpdir(), name);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const { uid, mode } = statSync(path);
   if (uid !== userInfo().uid)
     throw new UserError(`${path} belongs to another user: remove it, or set XDG_RUNTIME_DIR`);
   if (mode & 0o077) chmodSync(path, 0o700);
   return path;
+}
+
+function isUsable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return statSync(folder).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 const fileOf = (kind: PlaceKind, name: string): string => join(directory(), `${name}.${kind}`);

@@ -64,7 +64,8 @@ function serveOne(socket: HostTcp, token: string, controlled: Controlled): TcpEv
 
 function readRequest(record: Uint8Array): ControlRequest | null {
   try {
-    return JSON.parse(new TextDecoder().decode(record)) as ControlRequest;
+    const request = JSON.parse(new TextDecoder().decode(record)) as ControlRequest;
+    return Array.isArray(request.arguments) ? request : null;
   } catch {
     return null;
   }
@@ -78,7 +79,7 @@ async function perform(controlled: Controlled, request: ControlRequest): Promise
     const text = await action.act(controlled, request);
     return text === undefined ? {} : { text };
   } catch (error) {
-    if (error instanceof UserError) return { error: error.message };
-    throw error;
+    // Whatever goes wrong here, the machine goes on.
+    return { error: error instanceof UserError ? error.message : String(error) };
   }
 }
