@@ -61,9 +61,9 @@ test('discs, floppies and cables change while a machine runs', { timeout: 150_00
       'C=/sys/class/net/eth0/carrier',
       'mkdir -p /mnt; until mount -t iso9660 -r /dev/sr0 /mnt 2>/dev/null; do sleep 0.3; done; cat /mnt/hello; echo mounted',
       'until grep -q 0 $C; do sleep 0.2; done; umount /mnt; echo pulled',
+      'until grep -q 1 $C; do sleep 0.2; done; echo plugged',
       'until mount -t iso9660 -r /dev/sr0 /mnt 2>/dev/null && ls /mnt | grep second; do umount /mnt 2>/dev/null; sleep 0.3; done',
       'modprobe floppy; until dd if=/dev/fd0 bs=6 count=1 2>/dev/null | grep floppy; do sleep 0.3; done',
-      'until grep -q 1 $C; do sleep 0.2; done; echo plugged',
       'until udhcpc -n -q -t 2 -i eth0 2>&1 | grep 10.77.0; do sleep 0.3; done; echo moved',
       'until grep -q 0 $C; do sleep 0.2; done',
     ];
@@ -90,14 +90,14 @@ test('discs, floppies and cables change while a machine runs', { timeout: 150_00
     await control('eject', 'cdrom');
     assert.match(await control('status'), /cdrom: cdrom drive/);
     await control('insert', 'cdrom', disc);
+    await control('cable', '1', 'in');
+    await guest.says('plugged');
     await guest.says('second');
     await control('eject', 'cdrom', '--force');
     await control('insert', 'floppy', floppy);
     await guest.says('floppy');
 
     const capture = join(folder, 'card.pcap');
-    await control('cable', '1', 'in');
-    await guest.says('plugged');
     await refused(/--net antenna/, 'network', '1', 'antenna');
     await control('network', '1', `nat,subnet=10.77.0.0/24,capture=${capture}`);
     await guest.says('moved');
