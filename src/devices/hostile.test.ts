@@ -74,7 +74,7 @@ function drive(kind: Drive['kind']): Drive {
     discard: clear,
     zero: clear,
     flush: (done) => done(true),
-    lock: () => {},
+    locked: false,
     eject: () => {},
     onChange: () => {},
   };

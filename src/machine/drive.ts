@@ -18,8 +18,8 @@ export interface Drive {
   zero(position: number, length: number, done: Done): void;
   /** All that was written before is safe when it is done. */
   flush(done: Done): void;
-  /** The guest lets its user take the medium out, or not. */
-  lock(locked: boolean): void;
+  /** The guest does not want the medium to be taken out. */
+  locked: boolean;
   /** The guest opens the tray. */
   eject(): void;
   /** Told when a medium was put in or taken out. */

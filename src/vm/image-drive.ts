@@ -46,7 +46,6 @@ export class ImageDrive implements Drive {
   private label: string;
   private readonly waiting: Request[] = [];
   private changed = false;
-  /** The guest does not want the medium to be taken out. */
   locked = false;
 
   constructor(options: DriveOptions) {
@@ -83,9 +82,6 @@ export class ImageDrive implements Drive {
     this.label = name;
     this.changed = true;
     this.onChange();
-  }
-  lock(locked: boolean): void {
-    this.locked = locked;
   }
   takeChange(): boolean {
     const { changed } = this;

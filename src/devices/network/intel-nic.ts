@@ -104,7 +104,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
 
   protected resetCard(): void {
     this.registers.fill(0);
-    this.receiving = undefined;
+    this.receiving = null;
     this.phy.reset();
     for (const transmitter of this.transmitters) transmitter.reset();
     this.full = false;
@@ -161,7 +161,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
   }
 
   protected writeRegister(offset: number, value: number): void {
-    if (offset !== R.RDT) this.receiving = undefined;
+    if (offset !== R.RDT) this.receiving = null;
     switch (offset) {
       case R.CTRL:
         if (value & R.CTRL_RST) return this.resetCard();
@@ -278,8 +278,8 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     return [(2048 >> shift) * (rctl & R.RCTL_BSEX && shift > 0 ? 16 : 1)];
   }
 
-  /** As the registers say; looked up anew when one was written. */
-  private receiving: ReceiveRing | null | undefined;
+  /** As the registers say; null: to be looked up, as one was written. */
+  private receiving: ReceiveRing | null = null;
 
   private receiveRing(): ReceiveRing | null {
     const { descriptorStyle: style, buffers } = this;
@@ -345,7 +345,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
   override load(state: SavedNic): void {
     super.load(state);
     this.registers.set(state.registers);
-    this.receiving = undefined;
+    this.receiving = null;
     this.phy.load(state.phy);
     this.transmitters.forEach((transmitter, queue) => transmitter.load(state.transmit[queue]!));
     this.ioAddress = state.ioAddress;

@@ -205,7 +205,7 @@ export class ScsiCdrom extends ScsiTarget {
           0,
           0x71,
           0x60,
-          0x29 | (this.prevented ? 2 : 0),
+          0x29 | (this.drive.locked ? 2 : 0),
           0,
           5,
           0x80,

@@ -57,8 +57,6 @@ export abstract class ScsiTarget {
   /** What the next command has to hear first. */
   private attention: Sense | null = null;
   private lastSense: Sense = NO_SENSE;
-  /** The guest does not want the medium to be taken out. */
-  protected prevented = false;
 
   constructor(readonly drive: Drive) {
     drive.onChange = () => {
@@ -73,12 +71,7 @@ export abstract class ScsiTarget {
   reset(): void {
     this.attention = POWERED_ON;
     this.lastSense = NO_SENSE;
-    this.prevent(false);
-  }
-
-  private prevent(prevented: boolean): void {
-    this.prevented = prevented;
-    this.drive.lock(prevented);
+    this.drive.locked = false;
   }
 
   protected abstract readonly deviceType: number;
@@ -134,7 +127,7 @@ export abstract class ScsiTarget {
       case 0x5a:
         return this.modeSense(block, 8, be16(block, 7));
       case 0x1e:
-        this.prevent(this.removable && (block[4]! & 1) !== 0);
+        this.drive.locked = this.removable && (block[4]! & 1) !== 0;
         return END;
       case 0x1b:
         return this.startStop(block[4]!);
@@ -196,7 +189,7 @@ export abstract class ScsiTarget {
     const load = (operation & 2) !== 0;
     const start = (operation & 1) !== 0;
     if (!load || start || !this.removable) return END;
-    if (this.prevented) return check(PREVENTED);
+    if (this.drive.locked) return check(PREVENTED);
     this.drive.eject();
     return END;
   }

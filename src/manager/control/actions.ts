@@ -1,12 +1,13 @@
 /** What can be done with a machine while it runs, each as a word with arguments. */
 import { basename, resolve } from 'node:path';
+import { picture } from '../../devices/display/picture.js';
 import { keySequence } from '../../devices/input/scan-codes.js';
 import { typedKeys } from '../../devices/input/typed-keys.js';
 import { UserError } from '../../machine/user-error.js';
 import { macText } from '../../network/ethernet.js';
 import type { ImageDrive } from '../../vm/image-drive.js';
 import type { VirtualMachine } from '../../vm/virtual-machine.js';
-import { writeScreenshot } from '../displays/screenshot.js';
+import { writePicture } from '../displays/screenshot.js';
 import type { Typist } from '../displays/typist.js';
 import { parseCdrom, parseFloppy } from '../drive-options.js';
 import { parseNet } from '../net-options.js';
@@ -167,7 +168,7 @@ function captureCard({ cards }: Controlled, { arguments: [card, file], folder }:
 }
 
 function screenshot({ machine: { board } }: Controlled, { arguments: [file], folder }: Wish): void {
-  writeScreenshot('screenshot', board.vga!, board.events.clock.now(), resolve(folder, file!));
+  writePicture('screenshot', picture(board.vga!, board.events.clock.now()), resolve(folder, file!));
 }
 
 function type({ typist }: Controlled, { arguments: [text] }: Wish): void {

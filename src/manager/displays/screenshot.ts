@@ -1,14 +1,9 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { encode } from 'fast-png';
-import { picture, type Picture } from '../../devices/display/picture.js';
-import type { Vga } from '../../devices/display/vga.js';
+import type { Picture } from '../../devices/display/picture.js';
 import { UserError } from '../../machine/user-error.js';
 
-/** Writes what the screen shows at `now` (ns) as PNG. `option`: what a UserError names. */
-export function writeScreenshot(option: string, vga: Vga, now: number, path: string): void {
-  writePicture(option, picture(vga, now), path);
-}
-
+/** Writes what a screen shows as PNG. `option`: what a UserError names. */
 export function writePicture(option: string, { width, height, pixels }: Picture, path: string): void {
   const bytes = encode({ width, height, data: new Uint8Array(pixels.buffer), channels: 4, depth: 8 });
   try {
