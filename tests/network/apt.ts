@@ -5,11 +5,9 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { debianGuest } from '../../dist/manager/guests/debian.js';
-import { COMPLAINTS, viv } from '../viv.js';
-import { archive, type Content } from './programs.js';
+import { runGuest } from './guest.js';
+import type { Content } from './programs.js';
 
-const FOLDER = process.env['XDG_RUNTIME_DIR']!;
 const PORT = 8090;
 const MIRRORS = 24;
 const PACKAGES = 3000;
@@ -72,26 +70,13 @@ test('apt-get update from many servers at once', { timeout: 300_000 }, async () 
     '/etc/passwd': { text: 'root::0:0:root:/root:/bin/sh\n' },
   };
   const script = `
-for try in $(seq 50); do grep -q nameserver /etc/resolv.conf 2>/dev/null && break; sleep 0.1; done
 echo '10.0.2.2 ${names.join(' ')}' >>/etc/hosts
 time apt-get -q update && echo updated
 apt-cache stats | head -3
 rm -rf /var/lib/apt/lists/mirror*; apt-get -qq update && echo again
 `;
-  const guest = await debianGuest({ script, modules: 'network' });
-  const ended = await viv(
-    'run',
-    ...[
-      '--kernel',
-      guest.kernel,
-      '--initrd',
-      `${guest.initrd},${guest.modules!},${archive(FOLDER, 'apt', files)}`,
-    ],
-    ...['--append', `${guest.append} quiet`, '--net', 'nat,host=on', '--timeout', '280'],
-  );
+  const ended = await runGuest(script, 'nat,host=on', 280, files);
   server.close();
-  assert.equal(ended.status, 0, ended.output + ended.errors);
-  assert.doesNotMatch(ended.output, COMPLAINTS);
   assert.doesNotMatch(ended.output, /^(Err|[WE]):/m);
   assert.match(ended.output, /^updated/m);
   assert.match(ended.output, /^again/m);

@@ -6,9 +6,9 @@ import { createSocket } from 'node:dgram';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { debianGuest } from '../../dist/manager/guests/debian.js';
-import { COMPLAINTS, viv, type Ended } from '../viv.js';
-import { archive, loadProgram, type Content } from './programs.js';
+import type { Ended } from '../viv.js';
+import { runGuest } from './guest.js';
+import { loadProgram, type Content } from './programs.js';
 
 const FOLDER = process.env['XDG_RUNTIME_DIR']!;
 const GATEWAY6 = 'fd56:6976:6172:2::2';
@@ -17,30 +17,12 @@ const BLOCKS = 64;
 const COUNT = 10_000;
 
 const load = { '/bin/load': { from: loadProgram(FOLDER) } };
-let archives = 0;
-
-/** A guest that runs a script as soon as it has its addresses. */
-async function guest(
+const guest = (
   script: string,
   net: string,
   seconds: number,
   files: Record<string, Content> = load,
-): Promise<Ended> {
-  const wait = `
-for try in $(seq 50); do grep -q nameserver /etc/resolv.conf 2>/dev/null && break; sleep 0.1; done
-for try in $(seq 50); do ip -6 addr show dev eth0 | grep fd56 | grep -qv tentative && break; sleep 0.1; done
-`;
-  const made = await debianGuest({ script: wait + script, modules: 'network' });
-  const more = archive(FOLDER, `files-${archives++}`, files);
-  const ended = await viv(
-    'run',
-    ...['--kernel', made.kernel, '--initrd', `${made.initrd},${made.modules!},${more}`],
-    ...['--append', `${made.append} quiet`, '--net', net, '--timeout', String(seconds)],
-  );
-  assert.equal(ended.status, 0, ended.output + ended.errors);
-  assert.doesNotMatch(ended.output, COMPLAINTS);
-  return ended;
-}
+): Promise<Ended> => runGuest(script, net, seconds, files);
 
 const listen = (port: number, serve: (socket: Socket) => void): Promise<void> =>
   new Promise((resolve) => {
