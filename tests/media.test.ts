@@ -1,13 +1,14 @@
 /** Disk images beside QEMU's tool: what is written here reads the same there, and the other way. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createMedium } from '../dist/manager/media/create.js';
 import { openFile } from '../dist/manager/media/open-file.js';
 import { writeCopy } from '../dist/manager/media/convert.js';
+import { openMedium } from '../dist/manager/open-drive.js';
 import type { DiskImage } from '../dist/media/disk-image.js';
 import { sequence } from '../dist/testing/sequence.js';
 import type { Format } from '../dist/media/open-image.js';
@@ -165,3 +166,44 @@ test('vmdk: streams, flat and split images', () => {
     compareWithQemu(path, 'vmdk', own, kind);
   }
 });
+
+for (const kind of ['floppy', 'disk'] as const)
+  test(`a folder is a ${kind} with FAT, as dosfstools and mtools see it`, () => {
+    const source = join(folder, `fat-${kind}`);
+    const files = {
+      'README.TXT': 'hello',
+      'empty file': '',
+      'a long name, and longer.text': 'x'.repeat(5000),
+      'sub dir/deeper/ünï.bin': 'y'.repeat(100_000),
+      ...Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`sub dir/file number ${n}`, `${n}`])),
+    };
+    mkdirSync(join(source, 'sub dir/deeper'), { recursive: true });
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(source, name), content);
+    const image = openMedium({
+      kind,
+      path: source,
+      bus: 'ide',
+      format: null,
+      mode: 'normal',
+      anywhere: false,
+    });
+    const whole = new Uint8Array(image.bytes);
+    image.read(0, whole);
+    const start = kind === 'disk' ? 63 * 512 : 0;
+    const volume = join(folder, `${kind}.fat`);
+    writeFileSync(volume, whole.subarray(start));
+    execFileSync('fsck.fat', ['-n', volume]);
+    const copy = join(folder, `copy-${kind}`);
+    mkdirSync(copy);
+    const env = { ...process.env, LC_ALL: 'C.UTF-8' };
+    execFileSync('mcopy', ['-s', '-n', '-i', volume, '::*', copy], { env });
+    for (const [name, content] of Object.entries(files))
+      assert.equal(readFileSync(join(copy, name), 'utf8'), content, name);
+    // What is written is seen, and the folder stays as it was.
+    const at = whole.findIndex((_, n) => Buffer.from(whole.subarray(n, n + 5)).toString() === 'hello');
+    image.write(at - (at % 512), new Uint8Array(512).fill(65));
+    const sector = new Uint8Array(512);
+    image.read(at - (at % 512), sector);
+    assert.equal(sector[0], 65);
+    assert.equal(readFileSync(join(source, 'README.TXT'), 'utf8'), 'hello');
+  });

@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { readFolder } from '../host/node/folder.js';
+import { UserError } from '../machine/user-error.js';
 import type { DiskImage } from '../media/disk-image.js';
+import { FolderFat } from '../media/fat.js';
 import { FolderCd } from '../media/iso9660.js';
 import { MemoryOverlay } from '../media/overlay.js';
 import { WriteThrough } from '../media/write-through.js';
@@ -15,7 +17,7 @@ const TITLES = { disk: 'hard disk', cdrom: 'CD', floppy: 'floppy' };
 
 /** Opens what is in a drive. A UserError says what is wrong. */
 export function openMedium({ kind, path, format, mode, anywhere }: DriveChoice): DiskImage {
-  if (kind === 'cdrom' && isFolder(path)) return folderCd(path);
+  if (isFolder(path)) return folderMedium(kind, path, mode);
   const write = mode === 'normal' || mode === 'writethrough';
   const image = openFile({ option: `--${kind}`, path, format, write, anywhere });
   if (mode === 'writethrough') return new WriteThrough(image);
@@ -26,8 +28,18 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-function folderCd(path: string): DiskImage {
-  return withImageErrors(`--cdrom ${path}`, () => new FolderCd(readFolder('--cdrom', path), basename(path)));
+/** A folder as a medium. It is never written: what the guest writes on a disk of it is forgotten. */
+function folderMedium(kind: DriveChoice['kind'], path: string, mode: DriveChoice['mode']): DiskImage {
+  const option = `--${kind} ${path}`;
+  if (mode === 'writethrough')
+    throw new UserError(`${option}: mode=writethrough needs an image; a folder is never written`);
+  return withImageErrors(option, () => {
+    const folder = readFolder(`--${kind}`, path);
+    const label = basename(resolve(path));
+    if (kind === 'cdrom') return new FolderCd(folder, label);
+    const fat = new FolderFat(folder, label, kind);
+    return mode === 'readonly' ? fat : new MemoryOverlay(fat);
+  });
 }
 
 /** What the user calls a drive: cdrom, cdrom2, ... among those of its kind. */

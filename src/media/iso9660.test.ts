@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ImageError } from './disk-image.js';
-import { FolderCd, type FolderEntry } from './iso9660.js';
+import type { FolderEntry } from './folder.js';
+import { FolderCd } from './iso9660.js';
 
 const file = (name: string, content: string): FolderEntry => ({
   name,

@@ -2,7 +2,9 @@
  * A folder as a CD, made while it is read: ISO 9660 (ECMA-119) with Rock Ridge (IEEE P1282) for long names and modes, and Joliet for
  * systems of Microsoft. Only the directories are in memory.
  */
-import { ImageError, type DiskImage } from './disk-image.js';
+import { ImageError } from './disk-image.js';
+import type { FolderEntry } from './folder.js';
+import { PiecesImage } from './pieces-image.js';
 
 const SECTOR = 2048;
 const FIRST_DESCRIPTOR = 16;
@@ -10,17 +12,6 @@ const DIRECTORY = 2;
 const LONGEST_NAME = 100;
 const LONGEST_JOLIET = 64;
 const MOST_FILE = 0xffffffff;
-
-/** A file or folder of the host. */
-export interface FolderEntry {
-  readonly name: string;
-  /** Milliseconds since 1970. */
-  readonly modified: number;
-  /** Content; null: a folder. */
-  readonly file: { readonly size: number; read(position: number, target: Uint8Array): void } | null;
-  readonly executable: boolean;
-  readonly children: readonly FolderEntry[];
-}
 
 interface Node {
   entry: FolderEntry;
@@ -38,21 +29,13 @@ interface Node {
   number: number;
 }
 
-interface Piece {
-  position: number;
-  bytes?: Uint8Array;
-  file?: NonNullable<FolderEntry['file']>;
-  length: number;
-}
-
-export class FolderCd implements DiskImage {
+export class FolderCd extends PiecesImage {
   readonly format = 'iso';
-  readonly readOnly = true;
   readonly bytes: number;
-  private readonly pieces: Piece[] = [];
 
   /** `label`: name of the volume. */
   constructor(root: FolderEntry, label: string) {
+    super();
     const top = tree(root, null);
     const folders = breadthFirst(top);
     let next = FIRST_DESCRIPTOR + 3;
@@ -77,11 +60,10 @@ export class FolderCd implements DiskImage {
       const { file } = node.entry;
       if (!file) continue;
       node.sector = take(file.size);
-      if (file.size > 0) this.pieces.push({ position: node.sector * SECTOR, file, length: file.size });
+      this.put(node.sector * SECTOR, file);
     }
     this.bytes = next * SECTOR;
-    const put = (sector: number, bytes: Uint8Array): void =>
-      void this.pieces.push({ position: sector * SECTOR, bytes, length: bytes.length });
+    const put = (sector: number, bytes: Uint8Array): void => this.put(sector * SECTOR, bytes);
     put(FIRST_DESCRIPTOR, descriptor(top, label, next, tables[0]!, false));
     put(FIRST_DESCRIPTOR + 1, descriptor(top, label, next, tables[1]!, true));
     put(FIRST_DESCRIPTOR + 2, Uint8Array.of(255, ...ascii('CD001'), 1));
@@ -91,37 +73,8 @@ export class FolderCd implements DiskImage {
       for (const folder of folders)
         put(joliet ? folder.jolietSector : folder.isoSector, directory(folder, joliet));
     });
-    this.pieces.sort((a, b) => a.position - b.position);
+    this.sort();
   }
-
-  read(position: number, target: Uint8Array): void {
-    target.fill(0);
-    const end = position + target.length;
-    // The last piece that begins at or before the position.
-    let low = 0;
-    for (let high = this.pieces.length; low < high;) {
-      const middle = (low + high) >> 1;
-      if (this.pieces[middle]!.position <= position) low = middle + 1;
-      else high = middle;
-    }
-    for (let n = Math.max(0, low - 1); n < this.pieces.length && this.pieces[n]!.position < end; n++) {
-      const piece = this.pieces[n]!;
-      const from = Math.max(position, piece.position);
-      const to = Math.min(end, piece.position + piece.length);
-      if (from >= to) continue;
-      const part = target.subarray(from - position, to - position);
-      if (piece.bytes) part.set(piece.bytes.subarray(from - piece.position, to - piece.position));
-      else piece.file!.read(from - piece.position, part);
-    }
-  }
-
-  dataFrom(position: number): number {
-    return position;
-  }
-  write(): void {}
-  zero(): void {}
-  flush(): void {}
-  close(): void {}
 }
 
 const ascii = (text: string): number[] => [...text].map((letter) => letter.charCodeAt(0));

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { FolderEntry } from '../../media/iso9660.js';
+import type { FolderEntry } from '../../media/folder.js';
 import { UserError } from '../../machine/user-error.js';
 import { FileStorage } from './file-storage.js';
 
