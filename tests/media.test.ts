@@ -1,7 +1,7 @@
 /** Disk images beside QEMU's tool: what is written here reads the same there, and the other way. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -115,7 +115,7 @@ for (const format of ['qcow2', 'vdi', 'vmdk', 'vhd'] as const)
     if (format === 'qcow2' || format === 'vmdk') compareWithQemu(path, format, model, `top-${format}`);
     const whole = join(folder, `whole.${format}`);
     const source = open(path, false);
-    writeCopy(source, { path: whole, format, bytes: source.bytes, fixed: false }, () => {});
+    writeCopy(source, { path: whole, format, bytes: source.bytes }, () => {});
     source.close();
     compareWithQemu(whole, format, model, `whole-${format}`);
     for (const file of [base, path, whole]) rmSync(file);
@@ -165,6 +165,33 @@ test('vmdk: streams, flat and split images', () => {
     torture(path, own, 300, 17);
     compareWithQemu(path, 'vmdk', own, kind);
   }
+});
+
+test('vmdk: a stream made here is what QEMU reads, is read here, and is not written', () => {
+  const model = new Uint8Array(BYTES);
+  const next = sequence(21);
+  for (let n = 0; n < 40; n++) {
+    const at = 4096 * next(BYTES / 4096);
+    model.fill(1 + next(255), at, at + 300_000);
+  }
+  // A table of which nothing is there, and a last grain that is cut short.
+  model.fill(0, 2 ** 24, 2 ** 25);
+  model.fill(9, BYTES - 512);
+  const raw = join(folder, 'stream.raw');
+  writeFileSync(raw, model);
+  const path = join(folder, 'stream.vmdk');
+  const source = open(raw, false);
+  writeCopy(source, { path, format: 'vmdk', bytes: BYTES, variant: 'stream' }, () => {});
+  source.close();
+  compareWithQemu(path, 'vmdk', model, 'stream');
+  assert.match(qemuImg('info', path), /create type: streamOptimized/);
+  const image = open(path, false);
+  const read = new Uint8Array(BYTES);
+  image.read(0, read);
+  assert.ok(Buffer.from(read).equals(model));
+  assert.ok(image.readOnly);
+  image.close();
+  assert.ok(statSync(path).size < 2 ** 20, 'it is packed');
 });
 
 for (const kind of ['floppy', 'disk'] as const)

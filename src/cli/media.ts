@@ -40,6 +40,10 @@ interface CreateFlags {
   fixed?: boolean;
 }
 
+interface CopyFlags extends CreateFlags {
+  stream?: boolean;
+}
+
 export function mediaCommand(): Command {
   const media = new Command('media').description('disk images: make, look at, convert, check');
   media
@@ -82,7 +86,8 @@ export function mediaCommand(): Command {
       .option('--format <name>', FORMAT_HELP)
       .option('--size <size>', 'larger than it was')
       .option('--fixed', 'take all room at once (vdi, vhd, vhdx)')
-      .action((from: string, to: string, flags: CreateFlags) => convert(name, from, to, flags));
+      .option('--stream', 'packed, to be read only: for appliances (vmdk)')
+      .action((from: string, to: string, flags: CopyFlags) => convert(name, from, to, flags));
   media
     .command('resize <file> <size>')
     .description('let the guest see a larger disk (raw and qcow2; others by clone --size)')
@@ -112,7 +117,7 @@ Examples:
   return media;
 }
 
-function convert(name: 'convert' | 'clone', from: string, to: string, flags: CreateFlags): void {
+function convert(name: 'convert' | 'clone', from: string, to: string, flags: CopyFlags): void {
   const source = openFile({
     option: `media ${name}`,
     path: from,
@@ -128,7 +133,10 @@ function convert(name: 'convert' | 'clone', from: string, to: string, flags: Cre
     const bytes = flags.size === undefined ? source.bytes : parseSize(flags.size);
     if (bytes < source.bytes)
       throw new UserError(`--size ${flags.size}: is less than the ${source.bytes} bytes that ${from} has`);
-    writeCopy(source, { path: to, format, bytes, fixed: flags.fixed === true }, parts(`writing ${to}`));
+    if (flags.stream && (format !== 'vmdk' || flags.fixed))
+      throw new UserError('--stream: only images of the format vmdk are streams, and none is --fixed');
+    const variant = flags.stream ? 'stream' : flags.fixed ? 'fixed' : undefined;
+    writeCopy(source, { path: to, format, bytes, variant }, parts(`writing ${to}`));
   } finally {
     source.close();
   }
@@ -141,7 +149,7 @@ function rewrite(path: string, phase: string): void {
     const source = openFile({ option: 'media', path, format: null, write: false, anywhere: true });
     try {
       const format = formatFor(path, source.format);
-      writeCopy(source, { path, format, bytes: source.bytes, fixed: false }, parts(`${phase} ${path}`), true);
+      writeCopy(source, { path, format, bytes: source.bytes }, parts(`${phase} ${path}`), true);
     } finally {
       source.close();
     }

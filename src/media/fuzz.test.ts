@@ -10,7 +10,7 @@ import { MemoryStorage, type Storage } from './storage.js';
 import { createVdi } from './vdi.js';
 import { createVhd } from './vhd.js';
 import { createVhdx } from './vhdx.js';
-import { createVmdk } from './vmdk.js';
+import { createVmdk } from './vmdk-create.js';
 
 /** 100000 inputs a format: VIV_FUZZ_IMAGES=100000. */
 const INPUTS = Number(process.env['VIV_FUZZ_IMAGES'] ?? 1500);

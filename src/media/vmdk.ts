@@ -1,20 +1,20 @@
 /** VMware's format ("Virtual Disk Format 5.0"): a descriptor, and extents that are flat or sparse. */
 import { inflateSync } from 'fflate';
-import { alignUp, setU64le, text, u64le, viewOf } from './bytes.js';
+import { alignUp, text, u64le, viewOf } from './bytes.js';
 import { ImageError, type DiskImage } from './disk-image.js';
 import { PlainImage } from './raw.js';
 import { SparseImage, type Place } from './sparse-image.js';
 import type { Storage } from './storage.js';
 
 export const VMDK_MAGIC = 0x564d444b;
-const SECTOR = 512;
-const HEADER_BYTES = 512;
+export const SECTOR = 512;
+export const HEADER_BYTES = 512;
 const FLAG_ZERO_GRAINS = 1 << 2;
 const FLAG_COMPRESSED = 1 << 16;
 const KNOWN_FLAGS = 0x00030007;
 const MOST_DIRECTORY = 2 ** 20;
 const MOST_DESCRIPTOR = 0x10000;
-const DEFLATE = 1;
+export const DEFLATE = 1;
 const FOOTER_FROM_END = 1024;
 const MOST_PACKED = 2 ** 22;
 
@@ -288,77 +288,6 @@ export function openVmdk(
   });
   storage.close();
   return new ExtentsImage(parts);
-}
-
-const GRAIN_SECTORS = 128;
-const TABLE_ENTRIES = 512;
-const DESCRIPTOR_SECTORS = 20;
-
-export interface VmdkOptions {
-  bytes: number;
-  /** Name of the file itself, for its descriptor. */
-  name: string;
-  cid: number;
-  parent?: { name: string; cid: number };
-}
-
-/** A monolithic sparse image: header, descriptor, directory and tables twice, then grains. */
-export function createVmdk(storage: Storage, { bytes, name, cid, parent }: VmdkOptions): void {
-  const sectors = Math.ceil(bytes / SECTOR);
-  const grains = Math.ceil(sectors / GRAIN_SECTORS);
-  const tables = Math.ceil(grains / TABLE_ENTRIES);
-  const tableSectors = (TABLE_ENTRIES * 4) / SECTOR;
-  const directorySectors = Math.ceil((tables * 4) / SECTOR);
-  const redundantAt = 1 + DESCRIPTOR_SECTORS;
-  const copySectors = directorySectors + tables * tableSectors;
-  const directoryAt = redundantAt + copySectors;
-  const overhead = alignUp(directoryAt + copySectors, GRAIN_SECTORS);
-  const header = new Uint8Array(HEADER_BYTES);
-  const view = viewOf(header);
-  view.setUint32(0, VMDK_MAGIC, true);
-  view.setUint32(4, 1, true);
-  view.setUint32(8, 3, true);
-  setU64le(view, 12, sectors);
-  setU64le(view, 20, GRAIN_SECTORS);
-  setU64le(view, 28, 1);
-  setU64le(view, 36, DESCRIPTOR_SECTORS);
-  view.setUint32(44, TABLE_ENTRIES, true);
-  setU64le(view, 48, redundantAt);
-  setU64le(view, 56, directoryAt);
-  setU64le(view, 64, overhead);
-  header.set([0, 0x0a, 0x20, 0x0d, 0x0a], 72);
-  storage.write(0, header);
-  const id = (value: number): string => value.toString(16).padStart(8, '0');
-  const cylinders = Math.min(16383, Math.floor(sectors / (16 * 63)));
-  const lines = [
-    '# Disk DescriptorFile',
-    'version=1',
-    `CID=${id(cid)}`,
-    `parentCID=${id(parent?.cid ?? 0xffffffff)}`,
-    'createType="monolithicSparse"',
-    ...(parent ? [`parentFileNameHint="${parent.name}"`] : []),
-    '',
-    '# Extent description',
-    `RW ${sectors} SPARSE "${name}"`,
-    '',
-    '# The Disk Data Base',
-    '#DDB',
-    '',
-    'ddb.virtualHWVersion = "4"',
-    `ddb.geometry.cylinders = "${cylinders}"`,
-    'ddb.geometry.heads = "16"',
-    'ddb.geometry.sectors = "63"',
-    'ddb.adapterType = "ide"',
-    '',
-  ];
-  storage.write(SECTOR, new TextEncoder().encode(lines.join('\n')));
-  for (const at of [redundantAt, directoryAt]) {
-    const directory = new Uint8Array(directorySectors * SECTOR);
-    for (let n = 0; n < tables; n++)
-      viewOf(directory).setUint32(n * 4, at + directorySectors + n * tableSectors, true);
-    storage.write(at * SECTOR, directory);
-  }
-  storage.resize(overhead * SECTOR);
 }
 
 /** The content id of an image, which its children name. */

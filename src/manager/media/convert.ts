@@ -1,9 +1,12 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { FileStorage } from '../../host/node/file-storage.js';
 import { UserError } from '../../machine/user-error.js';
 import type { DiskImage } from '../../media/disk-image.js';
 import type { Format } from '../../media/open-image.js';
-import { makeImage, openMade } from './create.js';
+import type { Storage } from '../../media/storage.js';
+import { VmdkStream } from '../../media/vmdk-create.js';
+import { makeImage, newContentId, openMade } from './create.js';
 
 const PIECE = 2 ** 20;
 /** What is compared with zeros, so that the copy has no room for nothing. */
@@ -12,29 +15,27 @@ const GRAIN = 0x10000;
 /** Told how far it is, from 0 to 1. */
 export type OnPart = (part: number) => void;
 
+export interface CopyOptions {
+  readonly path: string;
+  readonly format: Format;
+  readonly bytes: number;
+  /** `fixed`: takes all room at once. `stream`: a packed VMDK, as appliances have them; it can only be read. */
+  readonly variant?: 'fixed' | 'stream' | undefined;
+}
+
 /**
  * Writes all that an image shows, also of those below it, as a new image. It is made under another name first: whatever interrupts it,
  * nothing is at `path` that was not there before.
  */
-export function writeCopy(
-  source: DiskImage,
-  { path, format, bytes, fixed }: { path: string; format: Format; bytes: number; fixed: boolean },
-  onPart: OnPart,
-  replace = false,
-): void {
+export function writeCopy(source: DiskImage, options: CopyOptions, onPart: OnPart, replace = false): void {
+  const { path } = options;
   if (!replace && existsSync(path)) throw new UserError(`${path}: exists already; it is left as it is`);
   const temporary = `${path}.viv-part`;
   rmSync(temporary, { force: true });
   const storage = FileStorage.open('media', temporary, 'create');
   try {
-    makeImage(storage, { format, bytes, fixed, below: null });
-    const target = openMade(storage, format, temporary);
-    try {
-      copy(source, target, onPart);
-      target.flush();
-    } finally {
-      target.close();
-    }
+    if (options.variant === 'stream') writeStream(source, storage, options, onPart);
+    else writeImage(source, storage, options, onPart);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -42,17 +43,55 @@ export function writeCopy(
   }
 }
 
-function copy(source: DiskImage, target: DiskImage, onPart: OnPart): void {
+function writeImage(
+  source: DiskImage,
+  storage: Storage,
+  { path, format, bytes, variant }: CopyOptions,
+  onPart: OnPart,
+): void {
+  makeImage(storage, { path, format, bytes, fixed: variant === 'fixed', below: null });
+  const target = openMade(storage, format, storage.name);
+  try {
+    copy(source, target.bytes, (at, grain) => target.write(at, grain), onPart);
+    target.flush();
+  } finally {
+    target.close();
+  }
+}
+
+function writeStream(
+  source: DiskImage,
+  storage: Storage,
+  { path, bytes }: CopyOptions,
+  onPart: OnPart,
+): void {
+  try {
+    const stream = new VmdkStream(storage, { bytes, name: basename(path), cid: newContentId() });
+    copy(source, bytes, (at, grain) => stream.write(at, grain), onPart);
+    stream.finish();
+    storage.flush();
+  } finally {
+    storage.close();
+  }
+}
+
+/** Hands on what is not zero, in pieces that begin at multiples of GRAIN. */
+function copy(
+  source: DiskImage,
+  bytes: number,
+  write: (at: number, grain: Uint8Array) => void,
+  onPart: OnPart,
+): void {
   const piece = new Uint8Array(PIECE);
-  const end = Math.min(source.bytes, target.bytes);
+  const end = Math.min(source.bytes, bytes);
   for (let at = source.dataFrom(0); at < end; at = source.dataFrom(at + PIECE)) {
     at -= at % GRAIN;
     onPart(at / end);
     const part = piece.subarray(0, Math.min(PIECE, end - at));
     source.read(at, part);
-    for (let grain = 0; grain < part.length; grain += GRAIN) {
-      const bytes = part.subarray(grain, grain + GRAIN);
-      if (!isZero(bytes)) target.write(at + grain, bytes);
+    for (let from = 0; from < part.length; from += GRAIN) {
+      const grain = part.subarray(from, from + GRAIN);
+      if (!isZero(grain)) write(at + from, grain);
     }
   }
   onPart(1);

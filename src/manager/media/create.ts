@@ -9,7 +9,8 @@ import type { Storage } from '../../media/storage.js';
 import { readVdiHeader, createVdi } from '../../media/vdi.js';
 import { createVhd, readVhdFooter } from '../../media/vhd.js';
 import { createVhdx } from '../../media/vhdx.js';
-import { createVmdk, vmdkContentId } from '../../media/vmdk.js';
+import { vmdkContentId } from '../../media/vmdk.js';
+import { createVmdk } from '../../media/vmdk-create.js';
 import { withImageErrors } from './image-errors.js';
 import { nodeNeighbours } from './node-neighbours.js';
 import { openFile } from './open-file.js';
@@ -57,7 +58,7 @@ export function createMedium({ path, format, bytes, backing, fixed }: CreateOpti
     throw new UserError(`${path}: give its --size, or the --backing image that it begins as`);
   const storage = FileStorage.open('media create', path, 'create');
   try {
-    makeImage(storage, { format, bytes: size, fixed: fixed === true, below });
+    makeImage(storage, { path, format, bytes: size, fixed: fixed === true, below });
     storage.flush();
   } finally {
     storage.close();
@@ -103,10 +104,21 @@ function hexBytes(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, 'hex'));
 }
 
-export function makeImage(
-  storage: Storage,
-  { format, bytes, fixed, below }: { format: Format; bytes: number; fixed: boolean; below: Below | null },
-): void {
+/** What tells a VMDK from what it is when its content has changed. */
+export function newContentId(): number {
+  return randomInt(1, 0xfffffffe);
+}
+
+interface NewImage {
+  /** What it will be called: some formats hold their own name. */
+  path: string;
+  format: Format;
+  bytes: number;
+  fixed: boolean;
+  below: Below | null;
+}
+
+export function makeImage(storage: Storage, { path, format, bytes, fixed, below }: NewImage): void {
   const id = (): Uint8Array => Uint8Array.from(randomBytes(16));
   switch (format) {
     case 'raw':
@@ -129,8 +141,8 @@ export function makeImage(
     case 'vmdk':
       return createVmdk(storage, {
         bytes,
-        name: basename(storage.name),
-        cid: randomInt(1, 0xfffffffe),
+        name: basename(path),
+        cid: newContentId(),
         ...(below ? { parent: { name: below.name, cid: below.cid } } : {}),
       });
     case 'vhdx':
