@@ -10,6 +10,7 @@ import { openFile } from '../dist/manager/media/open-file.js';
 import { writeCopy } from '../dist/manager/media/convert.js';
 import { openMedium } from '../dist/manager/open-drive.js';
 import type { DiskImage } from '../dist/media/disk-image.js';
+import { makeDmg } from '../dist/testing/dmg.js';
 import { sequence } from '../dist/testing/sequence.js';
 import type { Format } from '../dist/media/open-image.js';
 
@@ -192,6 +193,30 @@ test('vmdk: a stream made here is what QEMU reads, is read here, and is not writ
   assert.ok(image.readOnly);
   image.close();
   assert.ok(statSync(path).size < 2 ** 20, 'it is packed');
+});
+
+test('dmg: read as QEMU reads it', () => {
+  const model = new Uint8Array(4 * 2 ** 20 + 512 * 5);
+  const next = sequence(3);
+  for (let n = 0; n < 12; n++) {
+    const at = 512 * next(model.length / 512);
+    model.fill(1 + next(255), at, at + 512 * next(400));
+  }
+  const path = join(folder, 'apple.dmg');
+  writeFileSync(path, makeDmg(model));
+  const raw = join(folder, 'apple.raw');
+  writeFileSync(raw, model);
+  qemuImg('compare', '-f', 'dmg', '-F', 'raw', path, raw);
+  const image = open(path, false);
+  assert.equal(image.format, 'dmg');
+  assert.equal(image.bytes, model.length);
+  const read = new Uint8Array(model.length);
+  for (let at = 0; at < read.length; at += 5120) image.read(at, read.subarray(at, at + 5120));
+  assert.ok(Buffer.from(read).equals(model));
+  const copy = join(folder, 'apple.qcow2');
+  writeCopy(image, { path: copy, format: 'qcow2', bytes: image.bytes }, () => {});
+  image.close();
+  compareWithQemu(copy, 'qcow2', model, 'apple');
 });
 
 for (const kind of ['floppy', 'disk'] as const)

@@ -3,7 +3,7 @@ import { FileStorage } from '../host/node/file-storage.js';
 import { lockFile } from '../host/node/file-lock.js';
 import { UserError } from '../machine/user-error.js';
 import { sizeText } from '../firmware/boot/memory-map.js';
-import { detectFormat, type Format } from '../media/open-image.js';
+import { detectFormat, type AnyFormat } from '../media/open-image.js';
 import { checkQcow2 } from '../media/qcow2-check.js';
 import { growQcow2 } from '../media/qcow2-resize.js';
 import type { Storage } from '../media/storage.js';
@@ -163,7 +163,7 @@ function withLockedFile(
   option: string,
   path: string,
   mode: 'read' | 'write',
-  act: (storage: Storage, format: Format) => void,
+  act: (storage: Storage, format: AnyFormat) => void,
 ): void {
   const unlock = lockFile(option, path);
   try {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkQcow2 } from './qcow2-check.js';
 import { ImageError } from './disk-image.js';
+import { makeDmg } from '../testing/dmg.js';
 import { sequence } from '../testing/sequence.js';
-import { openImage, type Format, type Neighbours } from './open-image.js';
+import { openImage, type AnyFormat, type Neighbours } from './open-image.js';
 import { createQcow2 } from './qcow2.js';
 import { MemoryStorage, type Storage } from './storage.js';
 import { createVdi } from './vdi.js';
@@ -28,12 +29,13 @@ const alone: Neighbours = {
 };
 
 const id = new Uint8Array(16).fill(7);
-const MAKERS: Record<Exclude<Format, 'raw'>, (storage: Storage) => void> = {
+const MAKERS: Record<Exclude<AnyFormat, 'raw'>, (storage: Storage) => void> = {
   qcow2: (storage) => createQcow2(storage, { bytes: BYTES }),
   vdi: (storage) => createVdi(storage, { bytes: BYTES, uuid: id }),
   vmdk: (storage) => createVmdk(storage, { bytes: BYTES, name: 'fuzz.vmdk', cid: 1 }),
   vhd: (storage) => createVhd(storage, { bytes: BYTES, uuid: id, seconds: 0 }),
   vhdx: (storage) => createVhdx(storage, { bytes: BYTES, ids: [id, id, id] }),
+  dmg: (storage) => storage.write(0, makeDmg(new Uint8Array(BYTES).map((_, at) => (at >> 16) % 4))),
 };
 
 /** A file of which only some places are there; writes are kept beside it. */
@@ -76,7 +78,7 @@ for (const format of Object.keys(MAKERS) as (keyof typeof MAKERS)[])
     const whole = new MemoryStorage('fuzz');
     MAKERS[format](whole);
     const image = openImage(whole, format, alone);
-    for (let n = 0; n < 6; n++) image.write(n * 500_000, new Uint8Array(3000).fill(n + 1));
+    for (let n = 0; n < 6 && !image.readOnly; n++) image.write(n * 500_000, new Uint8Array(3000).fill(n + 1));
     image.flush();
     const bytes = new Uint8Array(whole.size);
     whole.read(0, bytes);

@@ -1,5 +1,6 @@
 import { viewOf } from './bytes.js';
 import { ImageError, type DiskImage } from './disk-image.js';
+import { DMG_TRAILER, DmgImage } from './dmg.js';
 import { Qcow2Image, QCOW2_MAGIC, readQcow2Header } from './qcow2.js';
 import { RawImage } from './raw.js';
 import type { Storage } from './storage.js';
@@ -8,8 +9,12 @@ import { VdiImage, readVdiHeader, VDI_SIGNATURE, VDI_SIGNATURE_AT } from './vdi.
 import { openVmdk, readDescriptor, VMDK_MAGIC } from './vmdk.js';
 import { VHDX_SIGNATURE, VhdxImage } from './vhdx.js';
 
+/** Those that images are made in. */
 export const FORMATS = ['raw', 'qcow2', 'vdi', 'vmdk', 'vhd', 'vhdx'] as const;
 export type Format = (typeof FORMATS)[number];
+/** With those that are only read. */
+const ALL_FORMATS = [...FORMATS, 'dmg'] as const;
+export type AnyFormat = (typeof ALL_FORMATS)[number];
 
 /** Opens files that an image names: beside it, by a relative or absolute name. */
 export interface Neighbours {
@@ -24,7 +29,7 @@ export interface Neighbours {
 const MOST_CHAIN = 64;
 
 /** What the file begins with says what it is; whatever is nothing else is raw. */
-export function detectFormat(storage: Storage): Format {
+export function detectFormat(storage: Storage): AnyFormat {
   const start = new Uint8Array(512);
   storage.read(0, start);
   const view = viewOf(start);
@@ -35,16 +40,18 @@ export function detectFormat(storage: Storage): Format {
   if (text === VHD_COOKIE) return 'vhd';
   if (text === VHDX_SIGNATURE) return 'vhdx';
   if (/^# Disk DescriptorFile/i.test(String.fromCharCode(...start.subarray(0, 64)))) return 'vmdk';
-  // A fixed VHD has its mark at the end alone.
-  const end = new Uint8Array(8);
-  if (storage.size >= 1024) storage.read(storage.size - 512, end);
-  return String.fromCharCode(...end) === VHD_COOKIE ? 'vhd' : 'raw';
+  // A fixed VHD has its mark at the end alone, and so has a DMG.
+  const bytes = new Uint8Array(8);
+  if (storage.size >= 1024) storage.read(storage.size - 512, bytes);
+  const end = String.fromCharCode(...bytes);
+  if (end === VHD_COOKIE) return 'vhd';
+  return end.startsWith(DMG_TRAILER) ? 'dmg' : 'raw';
 }
 
 /** The name of the image below, with its format where that is said; null: there is none. */
 export function belowOf(
   storage: Storage,
-  format: Format,
+  format: AnyFormat,
 ): { name: string; format: string | null } | { uuid: string } | null {
   switch (format) {
     case 'qcow2': {
@@ -68,9 +75,9 @@ export function belowOf(
   }
 }
 
-function knownFormat(name: string): Format {
-  const known = FORMATS.find((format) => format === name);
-  if (!known) throw new ImageError(`there is no format "${name}"; known are ${FORMATS.join(', ')}`);
+function knownFormat(name: string): AnyFormat {
+  const known = ALL_FORMATS.find((format) => format === name);
+  if (!known) throw new ImageError(`there is no format "${name}"; known are ${ALL_FORMATS.join(', ')}`);
   return known;
 }
 
@@ -96,7 +103,7 @@ export function openImage(
 
 function openBelow(
   storage: Storage,
-  format: Format,
+  format: AnyFormat,
   neighbours: Neighbours,
   above: readonly string[],
 ): DiskImage | null {
@@ -113,7 +120,7 @@ function openBelow(
 
 function openOne(
   storage: Storage,
-  format: Format,
+  format: AnyFormat,
   below: DiskImage | null,
   neighbours: Neighbours,
 ): DiskImage {
@@ -130,5 +137,7 @@ function openOne(
       return openVmdk(storage, below, (name) => neighbours.openPart(name, storage.name));
     case 'vhdx':
       return new VhdxImage(storage, below);
+    case 'dmg':
+      return new DmgImage(storage);
   }
 }

@@ -3,7 +3,7 @@ import { basename, relative, dirname, resolve } from 'node:path';
 import { FileStorage } from '../../host/node/file-storage.js';
 import { UserError } from '../../machine/user-error.js';
 import type { DiskImage } from '../../media/disk-image.js';
-import { detectFormat, FORMATS, openImage, type Format } from '../../media/open-image.js';
+import { detectFormat, FORMATS, openImage, type AnyFormat, type Format } from '../../media/open-image.js';
 import { createQcow2 } from '../../media/qcow2.js';
 import type { Storage } from '../../media/storage.js';
 import { readVdiHeader, createVdi } from '../../media/vdi.js';
@@ -68,7 +68,7 @@ export function createMedium({ path, format, bytes, backing, fixed }: CreateOpti
 interface Below {
   /** As the new image names it. */
   name: string;
-  format: Format;
+  format: AnyFormat;
   bytes: number;
   uuid: Uint8Array;
   cid: number;

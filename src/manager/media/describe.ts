@@ -1,14 +1,14 @@
 import { statSync } from 'node:fs';
 import { FileStorage } from '../../host/node/file-storage.js';
 import { UserError } from '../../machine/user-error.js';
-import { belowOf, detectFormat, type Format } from '../../media/open-image.js';
+import { belowOf, detectFormat, type AnyFormat } from '../../media/open-image.js';
 import { withImageErrors } from './image-errors.js';
 import { nodeNeighbours } from './node-neighbours.js';
 import { openFile } from './open-file.js';
 
 export interface MediumDescription {
   path: string;
-  format: Format;
+  format: AnyFormat;
   /** What the guest sees, and what the file takes of the host's disk, in bytes. */
   bytes: number;
   fileBytes: number;
