@@ -43,7 +43,7 @@ for (const engine of ['interpret', 'translate', 'reference'])
         lines.filter((line) => line.startsWith('FAIL')),
         [],
       );
-      assert.equal(lines.length, 34, errors);
+      assert.equal(lines.length, 45, errors);
       assert.equal(status, 0x21);
     }));
 
@@ -128,7 +128,8 @@ test('what cannot be started from is said on the screen', () =>
 test('mistakes in the options of drives are said before anything starts', async () => {
   const cases: [args: string[], says: RegExp][] = [
     [['--disk', '/nowhere/disk.img'], /--disk \/nowhere\/disk\.img: there is no such file/],
-    [['--disk', '/etc'], /is a folder/],
+    [['--disk', '/etc,mode=writethrough'], /a folder is never written/],
+    [['--floppy', '/usr/bin'], /a floppy has room for 2863 KiB/],
     [['--disk', 'x,bus=usb'], /bus=usb is not known; choose from ide, ahci/],
     [['--disk', 'x,speed=9'], /there is no setting "speed"/],
     [['--boot', 'order=zz', '--disk', 'x'], /order=zz/],

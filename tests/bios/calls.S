@@ -333,10 +333,204 @@ main:   int     $0x12
         cmp     $0x1e61, %ax
         named   "a key"
 
+        # Power management: it is there, connected once, on the mains, idle until the next interrupt.
+        mov     $0x5300, %ax
+        xor     %bx, %bx
+        int     $0x15
+        jc      3f
+        cmp     $0x504d, %bx
+3:      named   "APM"
+        mov     $0x530a, %ax
+        mov     $1, %bx
+        int     $0x15
+        cmc
+        jc      3f
+        cmp     $0x03, %ah
+3:      named   "APM: not connected"
+        mov     $0x5301, %ax
+        xor     %bx, %bx
+        int     $0x15
+        jc      3f
+        mov     $0x5305, %ax
+        int     $0x15
+        jc      3f
+        mov     $0x530a, %ax
+        mov     $1, %bx
+        int     $0x15
+        jc      3f
+        cmp     $1, %bh
+3:      named   "APM: power"
+
+        # A byte gets its bit after a tenth of a second.
+        movb    $0, buffer
+        mov     $0x8300, %ax
+        mov     $0x0001, %cx
+        mov     $0x86a0, %dx
+        mov     $buffer, %bx
+        int     $0x15
+        jc      3f
+        cmpb    $0, buffer
+        jne     3f
+        mov     $10, %cx
+2:      hlt
+        testb   $0x80, buffer
+        loopz   2b
+        cmpb    $0x80, buffer
+3:      named   "event wait"
+
+        # The mouse: reset, a driver, and a movement that it is asked for.
+        mov     $0xc205, %ax
+        mov     $3, %bh
+        int     $0x15
+        jc      3f
+        mov     $0xc201, %ax
+        int     $0x15
+        jc      3f
+        cmp     $0x00aa, %bx
+3:      named   "mouse: reset"
+        mov     $0xc207, %ax
+        xor     %bx, %bx
+        int     $0x15
+        mov     $0xc200, %ax
+        mov     $1, %bh
+        int     $0x15
+        cmc
+        jc      3f
+        cmp     $5, %ah
+3:      named   "mouse: no driver"
+        mov     $0xc207, %ax
+        mov     $moved, %bx
+        int     $0x15
+        jc      3f
+        mov     $0xc202, %ax
+        mov     $4, %bh
+        int     $0x15
+        jc      3f
+        mov     $0xc200, %ax
+        mov     $1, %bh
+        int     $0x15
+        jc      3f
+        mov     $0xc206, %ax
+        mov     $0, %bh
+        int     $0x15
+        jc      3f
+        and     $0x20, %bl
+        cmp     $0x20, %bl
+        jne     3f
+        cmp     $80, %dl
+3:      named   "mouse: enabled"
+        # "Read data": acknowledged, then a packet.
+        cli
+        mov     $0xd4, %al
+        out     %al, $0x64
+        mov     $0xeb, %al
+        out     %al, $0x60
+        in      $0x60, %al
+        sti
+        mov     $10, %cx
+2:      hlt
+        cmpw    $0, calls
+        loopz   2b
+        cmpw    $0x0008, status
+        jne     3f
+        cmpw    $1, calls
+3:      named   "mouse: its driver is called"
+
+        # Tables: the sum of each is zero.
+        mov     $0xf000, %ax
+        mov     %ax, %fs
+        xor     %si, %si
+1:      cmpl    $0x52495024, %fs:(%si)
+        je      2f
+        add     $16, %si
+        jnz     1b
+        stc
+        jmp     3f
+2:      mov     %fs:6(%si), %cx
+        call    sum
+3:      named   "$PIR"
+        xor     %si, %si
+1:      cmpl    $0x506e5024, %fs:(%si)
+        je      2f
+        add     $16, %si
+        jnz     1b
+        stc
+        jmp     3f
+2:      movzbw  %fs:5(%si), %cx
+        push    %si
+        call    sum
+        pop     %si
+        jnz     3f
+        lcall   *%fs:13(%si)
+        cmp     $0x82, %ax
+3:      named   "$PnP"
+
+        # To protected mode and back.
+        mov     $descriptors, %si
+        mov     $0x2820, %bx
+        mov     $0x89, %ah
+        int     $0x15
+        jc      2f
+        str     %ax
+        mov     %cs, %ax
+        cmp     $0x30, %ax
+        jne     2f
+        mov     %ds, %ax
+        cmp     $0x18, %ax
+        jne     2f
+        # What is above the first megabyte can be reached.
+        movl    $0x5ca1ab1e, %es:(0x10)
+2:      mov     %cr0, %eax
+        and     $~1, %eax
+        mov     %eax, %cr0
+        ljmp    $0, $1f
+1:      mov     $0, %ax
+        mov     %ax, %ds
+        mov     %ax, %ss
+        mov     $0xffff, %ax
+        mov     %ax, %es
+        lidt    vectors
+        cmpl    $0x5ca1ab1e, %es:0x20
+        clc
+        named   "to protected mode"
+
         mov     $0x10, %eax
         mov     $0xf4, %dx
         out     %eax, %dx
         hlt
+
+# Called with 0, Y, X and status behind the address to return to.
+moved:  push    %bp
+        mov     %sp, %bp
+        push    %ax
+        mov     12(%bp), %ax
+        mov     %ax, %cs:status
+        incw    %cs:calls
+        pop     %ax
+        pop     %bp
+        lret
+calls:  .word   0
+status: .word   0
+
+# The sum of CX bytes from FS:SI on; zero is set if it is 0.
+sum:    xor     %al, %al
+1:      add     %fs:(%si), %al
+        inc     %si
+        loop    1b
+        test    %al, %al
+        ret
+
+        .balign 8
+# GDT for INT 15h, AH = 89h: itself, the IDT, DS, ES (from 100000), SS, CS and one for the BIOS.
+descriptors: .quad 0
+        .word   0x3f, descriptors, 0, 0
+        .word   0, 0, 0, 0
+        .word   0xffff, 0, 0x9300, 0
+        .word   0xffff, 0, 0x9310, 0
+        .word   0xffff, 0, 0x9300, 0
+        .word   0xffff, 0, 0x9b00, 0
+        .quad   0
+vectors: .word  0x3ff, 0, 0
 
         .balign 8
 packet: .byte   16, 0

@@ -134,7 +134,9 @@ export class Bios implements PortDevice {
   }
 
   readPort(port: number): number {
-    return port === STACK_PORT ? this.outcome : 0xff;
+    if (port === STACK_PORT) return this.outcome;
+    if (port === EVENT_PORT) return this.system.mouse.interrupt() ? 1 : 0;
+    return 0xff;
   }
 
   writePort(port: number, value: number, size: AccessSize): void {
@@ -147,8 +149,10 @@ export class Bios implements PortDevice {
   }
 
   private event(event: number): void {
-    if (event === EVENT_TICK) this.clock.tick();
-    else if (event === EVENT_KEY) this.keyboard.scanCode(this.scanCode);
+    if (event === EVENT_TICK) {
+      this.clock.tick();
+      this.system.tick();
+    } else if (event === EVENT_KEY) this.keyboard.scanCode(this.scanCode);
   }
 
   private service(stackPointer: number): void {

@@ -3,7 +3,9 @@ import type { Clock } from '../../machine/clock.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import type { PortBus } from '../../machine/port-bus.js';
 import { EBDA, pcMemoryMap } from '../boot/memory-map.js';
+import { ApmService } from './apm-service.js';
 import type { Frame } from './frame.js';
+import { MouseService } from './mouse-service.js';
 import { AGAIN, DONE, ROM_SEGMENT, SPIN, type Outcome, type Rom } from './rom.js';
 
 const PORT_92 = 0x92;
@@ -18,18 +20,38 @@ const MIB = 2 ** 20;
 const KIB = 1024;
 /** Longer waits sleep until the next tick of the timer. */
 const TICK_NS = 55e6;
+const EVENT_PASSED = 0x80;
 
 export class SystemService {
   /** When the wait that is under way ends. */
   private deadline: number | null = null;
+  /** INT 15h, AH = 83h: when a byte gets its bit, and where that byte is. */
+  private event: { time: number; at: number } | null = null;
+  private readonly apm: ApmService;
+  readonly mouse: MouseService;
 
   constructor(
     private readonly machine: { ram: GuestRam; ports: PortBus; clock: Clock },
     private readonly rom: Rom,
-  ) {}
+  ) {
+    this.apm = new ApmService(machine.ports);
+    this.mouse = new MouseService(machine.ram, machine.ports);
+  }
 
   reset(): void {
     this.deadline = null;
+    this.event = null;
+    this.apm.reset();
+    this.mouse.reset();
+  }
+
+  /** The timer's interrupt. */
+  tick(): void {
+    const { event } = this;
+    if (!event || this.machine.clock.now() < event.time) return;
+    this.event = null;
+    const { ram } = this.machine;
+    ram.writeU8(event.at, ram.readU8(event.at) | EVENT_PASSED);
   }
 
   call(frame: Frame): Outcome {
@@ -39,6 +61,11 @@ export class SystemService {
         return DONE;
       case 0x4f:
         // Nobody changes the scan code: what INT 9 asks is answered with carry as it was.
+        return DONE;
+      case 0x53:
+        return this.apm.call(frame);
+      case 0x83:
+        this.waitForEvent(frame);
         return DONE;
       case 0x80:
       case 0x81:
@@ -66,6 +93,9 @@ export class SystemService {
       case 0xc1:
         frame.es = EBDA >> 4;
         frame.carry = false;
+        return DONE;
+      case 0xc2:
+        this.mouse.call(frame);
         return DONE;
       case 0xe8:
         this.memory(frame);
@@ -115,6 +145,17 @@ export class SystemService {
     frame.ah = 0;
     frame.carry = false;
     return DONE;
+  }
+
+  /** Sets a bit of a byte after so many microseconds, or does not any more. */
+  private waitForEvent(frame: Frame): void {
+    const { clock, ram } = this.machine;
+    const at = frame.es * 16 + frame.bx;
+    const taken = frame.al === 0 && this.event !== null;
+    if (frame.al > 1 || taken || (frame.al === 0 && !ram.contains(at, 1))) return frame.unsupported();
+    this.event = frame.al === 1 ? null : { time: clock.now() + (frame.cx * 0x10000 + frame.dx) * 1000, at };
+    frame.ah = 0;
+    frame.carry = false;
   }
 
   /** Moves words between any two places below 4 GiB, which a table of descriptors names. */

@@ -6,6 +6,7 @@ import { hpetTable } from './hpet-table.js';
 import { madt } from './madt.js';
 import { mpConfiguration, mpFloatingPointer } from './mp-table.js';
 import { slit, srat } from './numa.js';
+import { pirqTable } from './pirq-table.js';
 import { rsdp, rsdt, xsdt } from './root-tables.js';
 import { smbios } from './smbios.js';
 
@@ -36,9 +37,10 @@ const ANCHORS = 0xf0000;
 const RSDP = ANCHORS;
 const SMBIOS_ENTRY = ANCHORS + 0x40;
 const MP_POINTER = ANCHORS + 0x80;
+const PIRQ_TABLE = ANCHORS + 0xa0;
 export const MAX_CPUS = 1024;
 
-/** All tables of the firmware, in 0xE0000-0xF00FF. Throws RangeError for a CPU count outside 1 .. MAX_CPUS. */
+/** All tables of the firmware, in 0xE0000-0xF02FF. Throws RangeError for a CPU count outside 1 .. MAX_CPUS. */
 export function firmwareTables({ topology, memory, nodes = 1 }: MachineShape): FirmwareTables {
   const cpuCount = topology.cpus;
   if (cpuCount < 1 || cpuCount > MAX_CPUS)
@@ -67,5 +69,6 @@ export function firmwareTables({ topology, memory, nodes = 1 }: MachineShape): F
   tables.push({ address: RSDP, bytes: rsdp(rsdtAddress, xsdtAddress) });
   tables.push({ address: SMBIOS_ENTRY, bytes: entryPoint });
   tables.push({ address: MP_POINTER, bytes: mpFloatingPointer(mpAddress) });
+  tables.push({ address: PIRQ_TABLE, bytes: pirqTable() });
   return { tables, rsdp: RSDP };
 }
