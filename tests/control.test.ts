@@ -1,43 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { COMMAND, viv, withFolder } from './viv.js';
+import { Running, viv, withFolder } from './viv.js';
 
 const NAME = `control-test-${process.pid}`;
-
-/** A machine whose output is awaited while it runs. */
-class Running {
-  output = '';
-  readonly ended: Promise<number | null>;
-  private notice: () => void = () => {};
-
-  constructor(...args: string[]) {
-    const child = spawn(process.execPath, [COMMAND, 'run', ...args, '--timeout', '120'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    child.stdout.on('data', (data: Buffer) => {
-      this.output += data.toString('latin1');
-      this.notice();
-    });
-    this.ended = new Promise((resolve) => {
-      child.on('close', (status) => {
-        resolve(status);
-        this.notice();
-      });
-    });
-  }
-
-  async says(what: string): Promise<void> {
-    let over = false;
-    void this.ended.then(() => (over = true));
-    while (!this.output.includes(what)) {
-      assert.ok(!over, `ended without "${what}":\n${this.output}`);
-      await new Promise<void>((resolve) => (this.notice = resolve));
-    }
-  }
-}
 
 async function control(action: string, ...args: string[]): Promise<string> {
   const { status, output, errors } = await viv('control', action, NAME, ...args);

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,5 +37,37 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
     return await use(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A machine whose output is awaited while it runs. */
+export class Running {
+  output = '';
+  readonly ended: Promise<number | null>;
+  private notice: () => void = () => {};
+
+  constructor(...args: string[]) {
+    const child = spawn(process.execPath, [COMMAND, 'run', ...args, '--timeout', '120'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    child.stdout.on('data', (data: Buffer) => {
+      this.output += data.toString('latin1');
+      this.notice();
+    });
+    this.ended = new Promise((resolve) => {
+      child.on('close', (status) => {
+        resolve(status);
+        this.notice();
+      });
+    });
+  }
+
+  async says(what: string): Promise<void> {
+    let over = false;
+    void this.ended.then(() => (over = true));
+    while (!this.output.includes(what)) {
+      assert.ok(!over, `ended without "${what}":\n${this.output}`);
+      await new Promise<void>((resolve) => (this.notice = resolve));
+    }
   }
 }

@@ -33,6 +33,7 @@ import { IDE_IRQS, IdeController } from './storage/ide-controller.js';
 import { HPET_BYTES, Hpet } from './timers/hpet.js';
 import { I8254 } from './timers/i8254.js';
 import { Mc146818 } from './timers/mc146818.js';
+import { VmwarePointer } from './input/vmware-pointer.js';
 import { Port61 } from './timers/port61.js';
 import { VirtioPci } from './virtio/virtio-pci.js';
 import { VirtioRng, type Entropy } from './virtio/virtio-rng.js';
@@ -106,6 +107,9 @@ export class PcBoard implements BoardAccess {
   readonly rtc: Mc146818;
   readonly hpet: Hpet;
   readonly keyboard: I8042;
+  readonly pointer: VmwarePointer;
+  /** The CPU that is using a port. */
+  private asking = 0;
   readonly serial: readonly Uart16550[];
   readonly vga: Vga | null;
   readonly kvmClock: KvmClock;
@@ -187,6 +191,14 @@ export class PcBoard implements BoardAccess {
       options.keyboardLeds,
     );
     this.keyboard.attach(ports);
+    this.pointer = new VmwarePointer(
+      () => {
+        const cpu = cpus[this.asking]!;
+        return { get: (n) => cpu.register(n), set: (n, value) => cpu.setRegister(n, value) };
+      },
+      () => this.keyboard.mouse.move(0, 0, 0, 0),
+    );
+    this.pointer.attach(ports);
     this.serial = [COM1, COM2].map(({ base, irq }, index) => {
       const backend = options.serial[index] ?? { write: () => {} };
       const uart = new Uart16550(events, `COM${index + 1}`, base, this.router.isaLine(irq), backend);
@@ -226,6 +238,7 @@ export class PcBoard implements BoardAccess {
       device.reset();
     for (const [, card] of this.cards) card.reset();
     this.keyboard.reset();
+    this.pointer.reset();
     this.port92.reset();
     this.resetControl.reset();
     this.kvmClock.reset();
@@ -255,8 +268,9 @@ export class PcBoard implements BoardAccess {
 
   // ---- what the CPUs ask
 
-  portRead(_cpu: number, port: number, size: AccessSize): number {
+  portRead(cpu: number, port: number, size: AccessSize): number {
     this.catchUp();
+    this.asking = cpu;
     return this.ports.read(port & 0xffff, size);
   }
 
@@ -378,6 +392,7 @@ export class PcBoard implements BoardAccess {
       ['8254', this.pit],
       ['RTC', this.rtc],
       ['8042', this.keyboard],
+      ['pointer', this.pointer],
       ...uarts,
       ['DMA', this.dma],
       ['floppy', this.floppy],

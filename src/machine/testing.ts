@@ -38,6 +38,13 @@ export class TestCpu implements CpuLines {
     this.log.push('kick');
   }
   yield(): void {}
+  readonly general = new Uint32Array(16);
+  register(n: number): number {
+    return this.general[n]!;
+  }
+  setRegister(n: number, value: number): void {
+    this.general[n] = value;
+  }
   stealTime(): void {}
   smi(): void {
     this.log.push('smi');

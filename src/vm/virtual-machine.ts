@@ -189,6 +189,9 @@ export class VirtualMachine {
         // There is no system-management mode: what would enter it does nothing.
         smi: () => {},
         tscOffset: () => view.getBigUint64(processor.pointer + L.S_TSC_OFFSET, true),
+        register: (n: number) => view.getUint32(processor.pointer + L.S_GPR + 8 * n, true),
+        setRegister: (n: number, value: number) =>
+          view.setBigUint64(processor.pointer + L.S_GPR + 8 * n, BigInt(value >>> 0), true),
       })),
       apicIds: topology.apicIds,
       wallClockMs: options.wallClockMs,
@@ -369,6 +372,22 @@ export class VirtualMachine {
   /** The mouse moved so far, and its buttons (1 left, 2 right, 4 middle) are so. */
   mouse(right: number, down: number, wheel: number, buttons: number): void {
     this.board.keyboard.mouse.move(right, down, wheel, buttons);
+    this.scheduler.wake();
+  }
+
+  /**
+   * The pointer is at so much (0 to 1) of the screen's width and height, if the guest listens to where it is. `moved`: how far it
+   * went, for guests that only listen to that. Wheel and buttons as above.
+   */
+  pointer(
+    at: { x: number; y: number },
+    moved: { right: number; down: number },
+    wheel: number,
+    buttons: number,
+  ): void {
+    const { pointer } = this.board;
+    if (!pointer.listening) return this.mouse(moved.right, moved.down, wheel, buttons);
+    pointer.move(at.x, at.y, wheel, buttons);
     this.scheduler.wake();
   }
 

@@ -38,6 +38,9 @@ export interface CpuLines {
   yield(): void;
   /** TSC minus clock, modulo 2^64. */
   tscOffset(): bigint;
+  /** General register `n`, as 32 bits, while the CPU waits for an answer of the board. */
+  register(n: number): number;
+  setRegister(n: number, value: number): void;
 }
 
 /** The 8259 pair, which answers ExtINT. */

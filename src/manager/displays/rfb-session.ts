@@ -36,8 +36,8 @@ export interface RfbHost {
   readonly password: string | null;
   picture(): Picture;
   key(code: string, down: boolean): void;
-  /** Buttons: 1 left, 2 middle, 4 right, 8 and 16 the wheel. */
-  pointer(x: number, y: number, buttons: number): void;
+  /** In pixels of a screen of this size, as the client sees it. Buttons: 1 left, 2 middle, 4 right, 8 and 16 the wheel. */
+  pointer(x: number, y: number, screen: { width: number; height: number }, buttons: number): void;
 }
 
 interface PixelFormat {
@@ -204,7 +204,7 @@ export class RfbSession {
       }
       case POINTER:
         if (input.length < 6) return 0;
-        this.host.pointer(input.readUInt16BE(2), input.readUInt16BE(4), input[1]!);
+        this.host.pointer(input.readUInt16BE(2), input.readUInt16BE(4), this.shown, input[1]!);
         return 6;
       case CUT_TEXT: {
         if (input.length < 8) return 0;

@@ -26,7 +26,7 @@ export class VncDisplay {
       password: password(),
       picture: () => picture(machine.board.vga!, machine.board.events.clock.now()),
       key: (code, down) => machine.key(code, down),
-      pointer: (x, y, buttons) => this.pointer(x, y, buttons),
+      pointer: (x, y, screen, buttons) => this.pointer(x, y, screen, buttons),
     };
     this.server = createServer((socket) => {
       const session = new RfbSession(socket, host);
@@ -60,13 +60,14 @@ export class VncDisplay {
     return display;
   }
 
-  /** The mouse moves by as much as the pointer of the client did. */
-  private pointer(x: number, y: number, buttons: number): void {
+  /** The pointer is where the client's is; where the guest does not know such pointers, its mouse moves by as much. */
+  private pointer(x: number, y: number, screen: { width: number; height: number }, buttons: number): void {
     const { last } = this;
     this.last = { x, y };
     const wheel = buttons & 8 ? -1 : buttons & 16 ? 1 : 0;
     const pressed = (buttons & 1 ? LEFT : 0) | (buttons & 2 ? MIDDLE : 0) | (buttons & 4 ? RIGHT : 0);
-    this.machine.mouse(x - last.x, y - last.y, wheel, pressed);
+    const at = { x: x / Math.max(1, screen.width - 1), y: y / Math.max(1, screen.height - 1) };
+    this.machine.pointer(at, { right: x - last.x, down: y - last.y }, wheel, pressed);
   }
 
   close(): void {

@@ -7,7 +7,7 @@ import { AptSource } from './apt-source.js';
 import { cacheDirectory, writeWhole } from './cache-directory.js';
 import type { PackageRecord } from './control-file.js';
 import { fileOfPackage } from './deb.js';
-import { modulesArchive, type ModuleSet, type Package } from './kernel-modules.js';
+import { modulesArchive, modulesFile, type ModuleSet, type Package } from './kernel-modules.js';
 import { INIT, initramfs } from './initramfs.js';
 import { MirrorSource } from './mirror-source.js';
 import type { OnProgress, PackageSource } from './package-source.js';
@@ -74,7 +74,7 @@ export async function debianGuest(options: DebianGuestOptions = {}): Promise<Deb
   const directory = join(options.cacheDir ?? cacheDirectory(), 'guests', `debian-${arch}-${flavour}`);
   const kernel = join(directory, 'vmlinuz');
   const busybox = join(directory, 'busybox');
-  const modules = options.modules ? join(directory, `modules-${options.modules}`) : null;
+  const modules = options.modules ? join(directory, modulesFile(options.modules)) : null;
   const lacks = modules !== null && !existsSync(modules);
   if (lacks || !existsSync(kernel) || !existsSync(busybox)) {
     const aptDirectory = join(directory, 'apt');
@@ -86,7 +86,7 @@ export async function debianGuest(options: DebianGuestOptions = {}): Promise<Deb
     await keepFile(image, /^boot\/vmlinuz-/, kernel, onProgress);
     // Those of another kernel would not fit.
     for (const set of ['network', 'drives'] as const) {
-      const file = join(directory, `modules-${set}`);
+      const file = join(directory, modulesFile(set));
       if (modules) await writeWhole(file, modulesArchive(image, set, onProgress));
       else await rm(file, { force: true });
     }

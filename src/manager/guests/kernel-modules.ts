@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { CpioArchive } from './cpio.js';
@@ -9,7 +10,7 @@ export interface Package {
   archive: Uint8Array;
 }
 
-/** What modules are for. Those for drives take longer to load. */
+/** What modules are for. Those for drives, which have the mouse's too, take longer to load. */
 export type ModuleSet = 'network' | 'drives';
 
 const NETWORK = [
@@ -22,6 +23,7 @@ const DRIVES = [
   'drivers/(block/(virtio_blk|floppy|loop)|cdrom/cdrom|nvme/host/nvme(-core)?)',
   'drivers/scsi/(scsi_mod|scsi_common|sd_mod|sr_mod|sg|virtio_scsi)',
   'fs/(ext4/ext4|jbd2/jbd2|mbcache|isofs/isofs|fat/(fat|vfat)|nls/nls_(cp437|iso8859-1|ascii|utf8)|udf/udf)',
+  'drivers/input/(evdev|mouse/psmouse)',
   'lib/.*crc.*|crypto/.*crc.*|arch/x86/crypto/crc.*|block/t10-pi',
 ];
 
@@ -29,6 +31,11 @@ const DRIVES = [
 function wanted(set: ModuleSet): RegExp {
   const parts = set === 'network' ? NETWORK : [...NETWORK, ...DRIVES];
   return new RegExp(`^(usr/)?lib/modules/[^/]+/kernel/(${parts.join('|')})\\.ko$`);
+}
+
+/** Name of the file that a set is kept in: one of its own for each list. */
+export function modulesFile(set: ModuleSet): string {
+  return `modules-${set}-${createHash('sha256').update(wanted(set).source).digest('hex').slice(0, 8)}`;
 }
 
 /** What a module says of itself (modinfo): all values of a key. */

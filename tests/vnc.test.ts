@@ -1,0 +1,208 @@
+/** The screen as VNC clients have it: the password, what is shown, keys, and a pointer that is where the client's is. */
+import assert from 'node:assert/strict';
+import { createCipheriv } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { decode } from 'fast-png';
+import { Running, viv, withFolder } from './viv.js';
+
+const NAME = `vnc-test-${process.pid}`;
+const PASSWORD = 'open it';
+
+/** A client that speaks as much of RFB 3.8 as is asked here, in RFB's own pixels. */
+class Client {
+  private input = Buffer.alloc(0);
+  private notice: () => void = () => {};
+  private closed = false;
+  width = 0;
+  height = 0;
+
+  private constructor(private readonly socket: Socket) {
+    socket.on('data', (data: Buffer) => {
+      this.input = Buffer.concat([this.input, data]);
+      this.notice();
+    });
+    socket.on('close', () => {
+      this.closed = true;
+      this.notice();
+    });
+  }
+
+  static async open(port: number, password: string): Promise<Client> {
+    const client = new Client(createConnection(port, '127.0.0.1'));
+    assert.equal((await client.take(12)).toString(), 'RFB 003.008\n');
+    client.socket.write('RFB 003.008\n');
+    assert.deepEqual([...(await client.take(2))], [1, 2], 'a password is needed');
+    client.socket.write(Uint8Array.of(2));
+    // Each byte of the key is mirrored.
+    const key = Buffer.alloc(8);
+    [...password.slice(0, 8)].forEach((letter, n) => {
+      const bits = letter.charCodeAt(0).toString(2).padStart(8, '0');
+      key[n] = parseInt([...bits].reverse().join(''), 2);
+    });
+    const cipher = createCipheriv('des-ede3-ecb', Buffer.concat([key, key, key]), null).setAutoPadding(false);
+    client.socket.write(Buffer.concat([cipher.update(await client.take(16)), cipher.final()]));
+    return client;
+  }
+
+  async take(count: number): Promise<Buffer> {
+    while (this.input.length < count) {
+      assert.ok(!this.closed, `closed with ${this.input.length} of ${count} bytes`);
+      await new Promise<void>((resolve) => (this.notice = resolve));
+    }
+    const taken = this.input.subarray(0, count);
+    this.input = this.input.subarray(count);
+    return taken;
+  }
+
+  async begin(): Promise<void> {
+    assert.equal((await this.take(4)).readUInt32BE(), 0, 'let in');
+    this.socket.write(Uint8Array.of(1));
+    const head = await this.take(24);
+    this.width = head.readUInt16BE(0);
+    this.height = head.readUInt16BE(2);
+    await this.take(head.readUInt32BE(20));
+  }
+
+  /** All of the screen: red, green and blue of each pixel. */
+  async picture(): Promise<Uint8Array> {
+    const request = Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    request.writeUInt16BE(this.width, 6);
+    request.writeUInt16BE(this.height, 8);
+    this.socket.write(request);
+    const rgb = new Uint8Array(this.width * this.height * 3);
+    const count = (await this.take(4)).readUInt16BE(2);
+    for (let n = 0; n < count; n++) {
+      const head = await this.take(12);
+      const [x, y, width, height] = [0, 2, 4, 6].map((at) => head.readUInt16BE(at)) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      assert.equal(head.readInt32BE(8), 0, 'raw, as nothing else was asked for');
+      const pixels = await this.take(width * height * 4);
+      for (let at = 0; at < width * height; at++) {
+        const place = ((y + Math.floor(at / width)) * this.width + x + (at % width)) * 3;
+        for (let part = 0; part < 3; part++) rgb[place + part] = pixels[at * 4 + 2 - part]!;
+      }
+    }
+    return rgb;
+  }
+
+  pointer(x: number, y: number, buttons: number): void {
+    this.socket.write(Uint8Array.of(5, buttons, x >> 8, x & 0xff, y >> 8, y & 0xff));
+  }
+
+  /** A key by its X keysym, pressed and released. */
+  key(symbol: number): void {
+    for (const down of [1, 0])
+      this.socket.write(Uint8Array.of(4, down, 0, 0, 0, 0, symbol >> 8, symbol & 0xff));
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Of an input event of 64-bit Linux. */
+const EVENT_BYTES = 24;
+const [KEY, RELATIVE, ABSOLUTE] = [1, 2, 3];
+const [LEFT, WHEEL, Y] = [0x110, 8, 1];
+
+test('a VNC client sees the screen, types, and points', { timeout: 150_000 }, () =>
+  withFolder(async (folder) => {
+    const disk = join(folder, 'disk.img');
+    writeFileSync(disk, Buffer.alloc(2 ** 20));
+    const steps = [
+      'exec >/dev/ttyS0 2>&1',
+      'modprobe -a psmouse evdev',
+      'until grep -q VMMouse /proc/bus/input/devices; do sleep 0.2; done',
+      'cd /dev/input; for e in event*; do cat $e >/tmp/$e & done',
+      'echo point',
+      // Six events of the pointer at least, then those of the wheel.
+      'until cat /tmp/event* | hexdump -v -C | wc -l | grep -qE ^[2-9][0-9]; do sleep 0.2; done; sleep 1',
+      'echo begin; cat /tmp/event* | hexdump -v -C; echo end',
+      'read line </dev/tty0; echo typed $line',
+    ];
+    const port = await freePort();
+    process.env['VIV_VNC_PASSWORD'] = PASSWORD;
+    const guest = new Running(
+      ...['debian', '--name', NAME, '--disk', disk, '--display', `vnc=127.0.0.1:${port}`],
+      ...['--append', `quiet viv.run="${steps.join('; ')}"`],
+    );
+    await guest.says('point');
+
+    const stranger = await Client.open(port, 'guess');
+    assert.equal((await stranger.take(4)).readUInt32BE(), 1, 'refused');
+    stranger.close();
+
+    const client = await Client.open(port, PASSWORD);
+    await client.begin();
+    const seen = await client.picture();
+    const file = join(folder, 'screen.png');
+    assert.equal((await viv('control', 'screenshot', NAME, file)).status, 0);
+    const shown = decode(readFileSync(file));
+    assert.deepEqual([shown.width, shown.height], [client.width, client.height]);
+    let different = 0;
+    for (let at = 0; at < shown.width * shown.height; at++)
+      if ([0, 1, 2].some((part) => shown.data[at * shown.channels + part] !== seen[at * 3 + part]))
+        different++;
+    // The cursor blinks.
+    assert.ok(different <= 64, `${different} pixels differ`);
+    assert.ok(
+      seen.some((value) => value > 100),
+      'there is something to see',
+    );
+
+    const right = client.width - 1;
+    const bottom = client.height - 1;
+    for (const [x, y, buttons] of [
+      [right, 0, 0],
+      [0, bottom, 0],
+      [0, bottom, 1],
+      [0, bottom, 0],
+      [0, bottom, 16],
+      [0, 0, 0],
+    ] as const)
+      client.pointer(x, y, buttons);
+    await guest.says('end\r\n');
+    const dump = guest.output.slice(guest.output.indexOf('begin'));
+    const bytes = [...dump.matchAll(/^[0-9a-f]{8} {2}((?:[0-9a-f]{2} +)+)/gm)].flatMap(([, line]) =>
+      line!.trim().split(/ +/),
+    );
+    const events = Buffer.from(bytes.join(''), 'hex');
+    const found: string[] = [];
+    for (let at = 0; at + EVENT_BYTES <= events.length; at += EVENT_BYTES) {
+      const [type, code] = [events.readUInt16LE(at + 16), events.readUInt16LE(at + 18)];
+      found.push(`${type} ${code} ${events.readInt32LE(at + 20)}`);
+    }
+    for (const [what, event] of Object.entries({
+      right: `${ABSOLUTE} 0 65535`,
+      left: `${ABSOLUTE} 0 0`,
+      bottom: `${ABSOLUTE} ${Y} 65535`,
+      pressed: `${KEY} ${LEFT} 1`,
+      released: `${KEY} ${LEFT} 0`,
+      wheel: `${RELATIVE} ${WHEEL} -1`,
+    }))
+      assert.ok(found.includes(event), `${what}: ${found.join('; ')}`);
+
+    for (const letter of 'Hello') client.key(letter.charCodeAt(0));
+    // Return
+    client.key(0xff0d);
+    await guest.says('typed');
+    assert.match(guest.output, /typed [Hh]ello/);
+    client.close();
+    assert.equal(await guest.ended, 0);
+  }),
+);
