@@ -17,6 +17,7 @@ export function controlCommand(): Command {
 Examples:
   viv list                                        which machines run
   viv control insert pc1 cdrom drivers.iso
+  viv control attach pc1 data.qcow2,bus=nvme
   viv control cable pc1 1 out
   viv control network pc1 1 nat,forward=tcp:127.0.0.1:2222-:22
   viv control powerbutton pc1`,
@@ -24,7 +25,7 @@ Examples:
   for (const [name, { takes, does, forcible }] of Object.entries(ACTIONS)) {
     const action = command.command(name).description(does).argument('<machine>', 'its name');
     for (const argument of takes) action.argument(`<${argument}>`);
-    if (forcible) action.option('--force', 'even while the guest has locked the drive');
+    if (forcible) action.option('--force', 'even where the guest does not let go');
     action.action(async (...given: unknown[]) => {
       const [machine, ...rest] = given.slice(0, takes.length + 1) as string[];
       const { force = false } = action.opts<{ force?: boolean }>();

@@ -147,7 +147,7 @@ async function run(guest: string | undefined, options: RunOptions): Promise<numb
   // What is wrong with the options is said before anything is fetched.
   const topology = parseCpus(options.cpus);
   const drives = [
-    ...options.disk.map(parseDisk),
+    ...options.disk.map((text) => parseDisk(text)),
     ...options.cdrom.map(parseCdrom),
     ...options.floppy.map(parseFloppy),
   ];

@@ -13,6 +13,7 @@ import { MmioBus } from '../machine/mmio-bus.js';
 import type { PlaceWindow } from '../machine/pci/pci-bar.js';
 import { I440fx } from '../machine/pci/i440fx.js';
 import { PciBus } from '../machine/pci/pci-bus.js';
+import { PciHotPlug } from '../machine/pci/pci-hot-plug.js';
 import { Piix3 } from '../machine/pci/piix3.js';
 import { Piix4Pm, SCI_IRQ } from '../machine/pci/piix4-pm.js';
 import { RESET_CONTROL, ResetControl } from '../machine/pci/reset-control.js';
@@ -103,6 +104,7 @@ export class PcBoard implements BoardAccess {
   readonly router: InterruptRouter;
   readonly pci: PciBus;
   readonly powerManagement: Piix4Pm;
+  readonly hotPlug: PciHotPlug;
   readonly pit: I8254;
   readonly rtc: Mc146818;
   readonly hpet: Hpet;
@@ -163,6 +165,8 @@ export class PcBoard implements BoardAccess {
     this.pci.plug(PIIX_SLOT, PIIX_IDE, ide);
     this.powerManagement = new Piix4Pm(events, this.router.isaLine(SCI_IRQ), options.powerOff);
     this.pci.plug(PIIX_SLOT, PIIX_POWER_MANAGEMENT, this.powerManagement);
+    this.hotPlug = new PciHotPlug(this.router.isaLine(SCI_IRQ));
+    this.hotPlug.attach(ports);
     this.vga = options.display ? new Vga(options.display.memory, options.display.window, events.clock) : null;
     if (this.vga) {
       this.vga.attach(ports);
@@ -237,6 +241,7 @@ export class PcBoard implements BoardAccess {
     for (const device of [this.floppy, this.hpet, this.pit, this.port61, this.rtc, this.dma, ...this.serial])
       device.reset();
     for (const [, card] of this.cards) card.reset();
+    this.hotPlug.reset();
     this.keyboard.reset();
     this.pointer.reset();
     this.port92.reset();
@@ -384,6 +389,7 @@ export class PcBoard implements BoardAccess {
       ['I/O APIC', this.ioApic],
       ...apics,
       ['PCI', this.pci],
+      ['hot plug', this.hotPlug],
       ['A20', this.a20],
       ['port 92', this.port92],
       ['port 61', this.port61],

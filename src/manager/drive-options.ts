@@ -20,14 +20,15 @@ export interface DriveChoice {
   readonly anywhere: boolean;
 }
 
-export function parseDisk(text: string): DriveChoice {
+/** `bus`: what it is plugged into where that is not said. */
+export function parseDisk(text: string, bus: Bus = 'ide'): DriveChoice {
   const { path, settings } = parts('--disk', text);
   if (path === '') throw new UserError(`--disk ${text}: name the file of the disk`);
   refuseOthers('--disk', settings, ['bus', 'format', 'mode', 'chain']);
   return {
     kind: 'disk',
     path,
-    bus: choose('--disk', 'bus', settings.get('bus'), BUSES, 'ide'),
+    bus: choose('--disk', 'bus', settings.get('bus'), BUSES, bus),
     format: settings.get('format') ?? null,
     mode: choose('--disk', 'mode', settings.get('mode'), MODES, 'normal'),
     anywhere:

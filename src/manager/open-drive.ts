@@ -42,18 +42,13 @@ function folderMedium(kind: DriveChoice['kind'], path: string, mode: DriveChoice
   });
 }
 
-/** What the user calls a drive: cdrom, cdrom2, ... among those of its kind. */
-export function driveName(drives: readonly ImageDrive[], drive: ImageDrive): string {
-  const index = drives.filter(({ kind }) => kind === drive.kind).indexOf(drive);
-  return index === 0 ? drive.kind : `${drive.kind}${index + 1}`;
-}
-
 /** `index`: which of its kind it is, from 0. */
 export function openDrive(choice: DriveChoice, index: number): ImageDrive {
   const { kind, path, bus } = choice;
   return new ImageDrive({
     kind,
     bus,
+    place: index === 0 ? kind : `${kind}${index + 1}`,
     image: path === '' ? null : openMedium(choice),
     name: `${TITLES[kind]} ${index + 1}${path === '' ? '' : ` (${basename(path)})`}`,
     model: MODELS[kind],

@@ -27,6 +27,7 @@ function drive(): { storage: Troubled; drive: ImageDrive; messages: string[] } {
   const made = new ImageDrive({
     kind: 'disk',
     bus: 'ide',
+    place: 'disk',
     image: new RawImage(storage),
     name: 'hard disk 1',
     model: 'M',
@@ -72,6 +73,7 @@ test('what a broken image cannot give fails, is told, and stops nothing behind i
   const broken = new ImageDrive({
     kind: 'disk',
     bus: 'ide',
+    place: 'disk',
     image: {
       format: 'qcow2',
       bytes: 8192,
@@ -106,6 +108,7 @@ test('an empty drive has no sectors and does nothing', () => {
   const cd = new ImageDrive({
     kind: 'cdrom',
     bus: 'ide',
+    place: 'disk',
     image: null,
     name: 'CD 1',
     model: 'M',

@@ -14,6 +14,8 @@ export interface DriveOptions {
   readonly bus: Bus;
   /** null: an empty drive. */
   readonly image: DiskImage | null;
+  /** What the user calls it: disk, disk2, cdrom, floppy, ... */
+  readonly place: string;
   /** For the boot menu and messages. */
   readonly name: string;
   readonly model: string;
@@ -36,6 +38,7 @@ type Outcome = 'done' | 'waits' | 'fails';
 export class ImageDrive implements Drive {
   readonly kind: Drive['kind'];
   readonly bus: Bus;
+  readonly place: string;
   readonly model: string;
   readonly serial: string;
   readonly sectorBytes: number;
@@ -51,6 +54,7 @@ export class ImageDrive implements Drive {
   constructor(options: DriveOptions) {
     this.kind = options.kind;
     this.bus = options.bus;
+    this.place = options.place;
     this.model = options.model;
     this.serial = options.serial;
     this.image = options.image;

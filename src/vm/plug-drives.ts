@@ -47,30 +47,39 @@ const MOST_QUEUES = 16;
 /** UEFI's driver makes two pairs, whatever the number of CPUs. */
 const NVME_QUEUES = 4;
 
-/** Plugs in the controllers of the drives that are not on IDE. */
-export function plugDrives(board: PcBoard, drives: readonly ImageDrive[], cpus: number): void {
+/** Plugs in the controllers of the drives that are not on IDE. Gives the slots that drives are in. */
+export function plugDrives(
+  board: PcBoard,
+  drives: readonly ImageDrive[],
+  cpus: number,
+): Map<ImageDrive, number> {
   const { pci, ram } = board;
-  const plug = (drive: ImageDrive, device: PciFunction): void => {
+  const slots = new Map<ImageDrive, number>();
+  const plug = (on: readonly ImageDrive[], device: PciFunction): void => {
     const slot = pci.freeSlot;
     if (slot < 0)
       throw new UserError(
-        `${drive.name}: all PCI slots are taken; put several disks on bus=ahci or bus=scsi`,
+        `${on[0]!.name}: all PCI slots are taken; put several disks on bus=ahci or bus=scsi`,
       );
     pci.plug(slot, 0, device);
+    for (const drive of on) slots.set(drive, slot);
   };
   const queues = Math.min(cpus, MOST_QUEUES);
   for (const drive of drives)
-    if (drive.bus === 'virtio') plug(drive, new VirtioPci(new VirtioBlk(ram, drive, queues), ram));
+    if (drive.bus === 'virtio') plug([drive], new VirtioPci(new VirtioBlk(ram, drive, queues), ram));
   const ahci = drives.filter(({ bus }) => bus === 'ahci');
-  for (let first = 0; first < ahci.length; first += AHCI_PORTS)
-    plug(ahci[first]!, new Ahci(ahci.slice(first, first + AHCI_PORTS), ram));
+  for (let first = 0; first < ahci.length; first += AHCI_PORTS) {
+    const on = ahci.slice(first, first + AHCI_PORTS);
+    plug(on, new Ahci(on, ram));
+  }
   for (const drive of drives)
-    if (drive.bus === 'nvme') plug(drive, new Nvme(drive, ram, Math.max(queues, NVME_QUEUES)));
+    if (drive.bus === 'nvme') plug([drive], new Nvme(drive, ram, Math.max(queues, NVME_QUEUES)));
   const scsi = drives.filter(({ bus }) => bus === 'scsi');
   if (scsi.length > 0) {
     const targets = scsi.map((drive) =>
       drive.kind === 'cdrom' ? new ScsiCdrom(drive) : new ScsiDisk(drive),
     );
-    plug(scsi[0]!, new VirtioPci(new VirtioScsi(ram, targets, queues), ram));
+    plug(scsi, new VirtioPci(new VirtioScsi(ram, targets, queues), ram));
   }
+  return slots;
 }

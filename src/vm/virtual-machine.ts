@@ -9,6 +9,7 @@ import type { Translator } from '../engine/translator/translator.js';
 import type { NorFlash } from '../devices/legacy/nor-flash.js';
 import { PcBoard } from '../devices/pc-board.js';
 import { setUpAsBios } from '../devices/power-on-setup.js';
+import { UserError } from '../machine/user-error.js';
 import type { SerialBackend } from '../devices/serial/uart16550.js';
 import type { Entropy } from '../devices/virtio/virtio-rng.js';
 import { VGA_MEMORY_BYTES } from '../devices/display/vga.js';
@@ -65,7 +66,8 @@ export interface VirtualMachineOptions {
   /** Serial port 1. */
   readonly serial: SerialBackend;
   readonly debugConsole: SerialBackend;
-  readonly drives?: readonly ImageDrive[];
+  /** Grows and shrinks as drives are attached and detached. */
+  readonly drives?: ImageDrive[];
   readonly cards?: readonly CardOptions[];
   /** Which kinds of drives the BIOS tries, in this order, and whether it asks first. */
   readonly bootOrder?: readonly BootDevice[];
@@ -125,7 +127,9 @@ export class VirtualMachine {
   private readonly threads: Threads | null = null;
   private ended: MachineEnd | null = null;
   private resetAsked = false;
-  private readonly drives: readonly ImageDrive[];
+  private readonly drives: ImageDrive[];
+  /** PCI slots of drives that may be detached. */
+  private readonly slots: Map<ImageDrive, number>;
   private readonly networks: readonly BootNetwork[];
   private readonly bios: Bios;
   private readonly flash: NorFlash | null = null;
@@ -209,12 +213,10 @@ export class VirtualMachine {
         window: (physical) => engine.placeWindow(DISPLAY_WINDOW, physical),
       },
     });
-    plugDrives(board, this.drives, cpus);
+    this.slots = plugDrives(board, this.drives, cpus);
+    board.hotPlug.onEject = (slot) => this.ejected(slot);
     this.networks = plugCards(board, options.cards ?? [], cpus, () => this.scheduler.wake());
-    for (const drive of this.drives) {
-      drive.onTrouble = (message) => this.trouble(message);
-      drive.onFailure = (message) => options.onFailure?.(message);
-    }
+    for (const drive of this.drives) this.watch(drive);
     this.bios = this.makeBios();
     if (options.firmware) {
       engine.windows[FIRMWARE_WINDOW]!.set(options.firmware.bytes);
@@ -355,6 +357,52 @@ export class VirtualMachine {
   /** Plugs another cable into a card, by its number from 0. */
   replug(card: number, cable: Cable): void {
     this.networks[card]!.cable.replug(cable);
+  }
+
+  private watch(drive: ImageDrive): void {
+    drive.onTrouble = (message) => this.trouble(message);
+    drive.onFailure = (message) => this.options.onFailure?.(message);
+  }
+
+  /** Plugs in a drive while the machine runs, on a controller of its own. It must not be on IDE. */
+  attachDrive(drive: ImageDrive): void {
+    const { board, slots } = this;
+    for (const [plugged, slot] of plugDrives(board, [drive], this.options.topology.cpus)) {
+      slots.set(plugged, slot);
+      for (const [place, device] of board.pci.plugged) if (place.slot === slot) device.reset();
+      board.hotPlug.announce(slot);
+    }
+    this.watch(drive);
+    this.drives.push(drive);
+    this.scheduler.wake();
+  }
+
+  /**
+   * Takes a drive out, and closes it: once the guest has given it up or, with `force`, at once. Throws UserError for one that
+   * cannot be taken out.
+   */
+  detachDrive(drive: ImageDrive, force: boolean): void {
+    const slot = this.slots.get(drive);
+    if (slot === undefined)
+      throw new UserError(
+        `${drive.name} is on the IDE controller or a floppy drive, which are never taken out`,
+      );
+    const beside = [...this.slots].find(([other, at]) => at === slot && other !== drive);
+    if (beside)
+      throw new UserError(`${drive.name} shares its controller with ${beside[0].name}, and stays with it`);
+    if (force) this.ejected(slot);
+    else this.board.hotPlug.request(slot);
+    this.scheduler.wake();
+  }
+
+  private ejected(slot: number): void {
+    this.board.pci.unplug(slot);
+    for (const [drive, at] of [...this.slots])
+      if (at === slot) {
+        this.slots.delete(drive);
+        this.drives.splice(this.drives.indexOf(drive), 1);
+        drive.close();
+      }
   }
 
   /** The user presses the power button: systems that know ACPI shut down. */

@@ -125,6 +125,18 @@ export function byteFields(region: string, ...names: string[]): Aml {
   return sized([0x5b, 0x81], path(region), bytes(BYTE_ACCESS), ...fields);
 }
 
+/** Fields of 32 bits each, accessed as such, from the start of `region`. */
+export function dwordFields(region: string, ...names: string[]): Aml {
+  const DWORD_ACCESS = 3;
+  const fields = names.map((field) => join(path(field), packageLength(32, false)));
+  return sized([0x5b, 0x81], path(region), bytes(DWORD_ACCESS), ...fields);
+}
+
+/** Tells the system that something happened to a device. */
+export function notify(at: Aml, value: number): Aml {
+  return join(bytes(0x86), at, integer(value));
+}
+
 export function store(value: Aml, target: Aml): Aml {
   return join(bytes(0x70), value, target);
 }

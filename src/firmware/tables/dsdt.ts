@@ -1,6 +1,7 @@
 import { FIRST_PIRQ_GSI, PIRQS, pirqOf } from '../../machine/interrupts/interrupt-router.js';
 import { HPET_BASE, IO_APIC_BASE, LOCAL_APIC_BASE, type RamLayout } from '../../machine/memory-map.js';
 import { PIRQRC } from '../../machine/pci/piix3.js';
+import { GPE0_BYTES, GPE0_PORT, HOT_PLUG_BYTES, HOT_PLUG_PORT } from '../../machine/pci/pci-hot-plug.js';
 import { PM_BASE, SMBUS_BASE } from '../../machine/pci/piix4-pm.js';
 import {
   arg0,
@@ -28,6 +29,7 @@ import {
   text,
   type Aml,
 } from './aml.js';
+import { hotPlugEvent, hotPlugSlots } from './hot-plug.js';
 import { PCI_MEMORY, PM_BYTES, SLP_TYP_S0, SLP_TYP_S5, SMBUS_BYTES, pciMemory64 } from './board.js';
 import { FIRST_X2APIC_ID } from './madt.js';
 import {
@@ -56,6 +58,7 @@ export function dsdt(cpuCount: number, memory: RamLayout): Uint8Array {
     // The system tells its interrupt model: 0 the 8259 pair, 1 the I/O APIC.
     name('\\PICF', integer(0)),
     method('\\_PIC', 1, store(arg0, path('\\PICF'))),
+    hotPlugEvent(),
     scope('\\_SB', pciRoot(memory), boardMemory(), hpet(), ...links(), ...processors(cpuCount)),
   );
   return systemDescriptionTable('DSDT', DSDT_REVISION, body);
@@ -90,6 +93,7 @@ function pciRoot(memory: RamLayout): Aml {
     ),
     method('_PRT', 0, ifTrue(path('\\PICF'), give(path('PRTA'))), otherwise(give(path('PRTP')))),
     isaBridge(),
+    ...hotPlugSlots(),
   );
 }
 
@@ -193,6 +197,8 @@ function boardMemory(): Aml {
     'PNP0C02',
     ports(PM_BASE, PM_BYTES),
     ports(SMBUS_BASE, SMBUS_BYTES),
+    ports(HOT_PLUG_PORT, HOT_PLUG_BYTES),
+    ports(GPE0_PORT, GPE0_BYTES),
     memory32(IO_APIC_BASE, IO_APIC_BYTES),
     memory32(LOCAL_APIC_BASE, 0x1000),
   );

@@ -1,3 +1,4 @@
+import { GPE0_BYTES, GPE0_PORT } from '../../machine/pci/pci-hot-plug.js';
 import { PM_BASE, SCI_IRQ } from '../../machine/pci/piix4-pm.js';
 import { RESET_CONTROL } from '../../machine/pci/reset-control.js';
 import { RESET_VALUE } from './board.js';
@@ -39,8 +40,8 @@ export function fadt(facsAddress: number, dsdtAddress: number, base = PM_BASE): 
     .u16(SCI_IRQ)
     .u32(0) // SMI_CMD: none, the board is in ACPI mode always
     .u8(0, 0, 0, 0)
-    .u32(base + PM1A_EVENT, 0, base + PM1A_CONTROL, 0, 0, base + PM_TIMER, 0, 0)
-    .u8(4, 2, 0, 4, 0, 0, 0, 0) // lengths of PM1_EVT, PM1_CNT, PM2_CNT, PM_TMR, GPE0, GPE1; GPE1 base; CST_CNT
+    .u32(base + PM1A_EVENT, 0, base + PM1A_CONTROL, 0, 0, base + PM_TIMER, GPE0_PORT, 0)
+    .u8(4, 2, 0, 4, GPE0_BYTES, 0, 0, 0) // lengths of PM1_EVT, PM1_CNT, PM2_CNT, PM_TMR, GPE0, GPE1; GPE1 base; CST_CNT
     .u16(NO_C2, NO_C3, 0, 0) // latencies, flush size and stride
     .u8(0, 0, 0, 0, CMOS_CENTURY) // duty offset and width, alarm day and month, century
     .u16(LEGACY_DEVICES | I8042)
@@ -54,7 +55,7 @@ export function fadt(facsAddress: number, dsdtAddress: number, base = PM_BASE): 
   noAddress(table);
   noAddress(table);
   ioAddress(table, base + PM_TIMER, 32, DWORD_ACCESS);
-  noAddress(table);
+  ioAddress(table, GPE0_PORT, 8 * GPE0_BYTES, BYTE_ACCESS);
   noAddress(table);
   return systemDescriptionTable('FACP', 3, table.finish());
 }

@@ -12,9 +12,9 @@ const CONFIG_DATA = 0xcfc;
 const PORTS = 8;
 const ENABLE = 0x80000000;
 const ADDRESS_WRITABLE = 0x80fffffc;
-const SLOTS = 32;
+export const SLOTS = 32;
 /** Those before are for what is always on the board. */
-const FIRST_FREE_SLOT = 4;
+export const FIRST_FREE_SLOT = 4;
 const ALL_ONES = 0xffffffff;
 
 /** Where a function is on bus 0. */
@@ -59,6 +59,16 @@ export class PciBus implements PortDevice {
     const pin = device.readConfig(INTERRUPT_PIN, 1);
     const interrupt = pin === 0 ? () => {} : this.router.pciLine(slot, pin - 1);
     device.connect({ ports, mmio, interrupt, sendMessage });
+  }
+
+  /** Takes out all that is in a slot. */
+  unplug(slot: number): void {
+    for (const [place, device] of [...this.functions])
+      if (place >> 3 === slot) {
+        // It decodes nothing then, and asks for no interrupt.
+        device.reset();
+        this.functions.delete(place);
+      }
   }
 
   /** All functions, by slot and number. */

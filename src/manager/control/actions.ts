@@ -9,10 +9,10 @@ import type { ImageDrive } from '../../vm/image-drive.js';
 import type { VirtualMachine } from '../../vm/virtual-machine.js';
 import { writePicture } from '../displays/screenshot.js';
 import type { Typist } from '../displays/typist.js';
-import { parseCdrom, parseFloppy } from '../drive-options.js';
+import { parseCdrom, parseDisk, parseFloppy } from '../drive-options.js';
 import { parseNet } from '../net-options.js';
 import type { NetworkedCard } from '../networks/open-networks.js';
-import { driveName, openMedium } from '../open-drive.js';
+import { openDrive, openMedium } from '../open-drive.js';
 
 export interface Controlled {
   readonly machine: VirtualMachine;
@@ -64,6 +64,17 @@ export const ACTIONS: Record<string, Action> = {
     act: insert,
   },
   eject: { takes: ['drive'], does: 'take out what is in a drive', forcible: true, act: eject },
+  attach: {
+    takes: ['disk'],
+    does: 'plug a disk in, named as --disk does (bus=virtio where none is named)',
+    act: attach,
+  },
+  detach: {
+    takes: ['disk'],
+    does: 'take a disk out, once the guest has given it up: disk2, ...',
+    forcible: true,
+    act: detach,
+  },
   cable: {
     takes: ['card', 'in|out'],
     does: 'plug a network cable in, or pull it; cards count from 1',
@@ -90,7 +101,7 @@ export const ACTIONS: Record<string, Action> = {
 
 function status({ machine, title, drives, cards }: Controlled): string {
   const lines = [`${title}, ${machine.paused ? 'paused' : 'running'}`];
-  for (const drive of drives) lines.push(`${driveName(drives, drive)}: ${drive.name}`);
+  for (const drive of drives) lines.push(`${drive.place}: ${drive.name}`);
   cards.forEach(({ model, mac, network: { choice, port } }, n) => {
     const { framesIn, framesOut } = port.counts;
     const plugged = port.connected ? '' : ', cable out';
@@ -108,9 +119,9 @@ function resume({ machine }: Controlled): void {
 
 function findDrive(drives: readonly ImageDrive[], name: string, force: boolean): ImageDrive {
   const removable = drives.filter(({ kind }) => kind !== 'disk');
-  const drive = removable.find((candidate) => driveName(drives, candidate) === name);
+  const drive = removable.find(({ place }) => place === name);
   if (!drive) {
-    const known = removable.map((candidate) => driveName(drives, candidate)).join(', ');
+    const known = removable.map(({ place }) => place).join(', ');
     throw new UserError(
       `there is no drive "${name}" for CDs or floppies; ${known ? `it has ${known}` : 'give it one when it starts: --cdrom empty'}`,
     );
@@ -126,11 +137,40 @@ function insert({ drives }: Controlled, { arguments: [name, text], folder, force
   const choice = drive.kind === 'cdrom' ? parseCdrom(text!) : parseFloppy(text!);
   if (choice.path === '') return drive.eject();
   const path = resolve(folder, choice.path);
-  drive.insert(openMedium({ ...choice, path }), `${driveName(drives, drive)} (${basename(path)})`);
+  drive.insert(openMedium({ ...choice, path }), `${drive.place} (${basename(path)})`);
 }
 
 function eject({ drives }: Controlled, { arguments: [name], force }: Wish): void {
   findDrive(drives, name!, force).eject();
+}
+
+function attach({ machine, drives }: Controlled, { arguments: [text], folder }: Wish): string {
+  const choice = parseDisk(text!, 'virtio');
+  if (choice.bus === 'ide')
+    throw new UserError('bus=ide: its disks are there from the start; choose virtio, nvme, ahci or scsi');
+  const taken = new Set(drives.map(({ place }) => place));
+  let index = 0;
+  while (taken.has(index === 0 ? 'disk' : `disk${index + 1}`)) index++;
+  const drive = openDrive({ ...choice, path: resolve(folder, choice.path) }, index);
+  try {
+    machine.attachDrive(drive);
+  } catch (error) {
+    drive.close();
+    throw error;
+  }
+  return `it is ${drive.place}`;
+}
+
+function detach({ machine, drives }: Controlled, { arguments: [name], force }: Wish): void {
+  const disks = drives.filter(({ kind }) => kind === 'disk');
+  const drive = disks.find(({ place }) => place === name);
+  if (!drive)
+    throw new UserError(
+      `there is no disk "${name}"; ${disks.length > 0 ? `it has ${disks.map(({ place }) => place).join(', ')}` : 'it has none'}`,
+    );
+  if (drive.troubled && !force)
+    throw new UserError(`${drive.name} waits for the host: mend that and resume first, or add --force`);
+  machine.detachDrive(drive, force);
 }
 
 function findCard(cards: readonly NetworkedCard[], text: string): number {
