@@ -69,6 +69,7 @@ export class E1000e extends IntelNic {
     this.addBar(MEMORY_BAR, { kind: 'memory', bits: 32, bytes: R.REGISTER_BYTES, device: this });
     this.addBar(IO_BAR, { kind: 'io', bytes: IO_BYTES, device: this.ioPorts(), width: 4 });
     this.addBar(MSIX_BAR, { kind: 'memory', bits: 32, bytes: MSIX_BAR_BYTES, device: this.msix });
+    this.addMsi();
     this.msixCapability = this.addCapability(CAPABILITY_MSIX, this.msix.capability(MSIX_BAR));
     this.allow(this.msixCapability + 2, 2, MSIX_CONTROL_WRITABLE);
     this.moderation = events.timer(`${name} interrupt`, () => this.updateInterrupts());

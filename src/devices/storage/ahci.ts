@@ -26,6 +26,8 @@ const VERSION = 0x00010300;
 export class Ahci extends PciFunction implements MmioDevice {
   private readonly ports: readonly AhciPort[];
   private control = GHC_AHCI;
+  /** Ports that a message was sent for. */
+  private signalled = 0;
 
   constructor(drives: readonly Drive[], ram: GuestRam) {
     super({
@@ -38,6 +40,7 @@ export class Ahci extends PciFunction implements MmioDevice {
       interruptPin: 1,
     });
     this.ports = drives.map((drive) => new AhciPort(ram, drive, () => this.update()));
+    this.addMsi();
     this.addBar(REGISTERS_BAR, { kind: 'memory', bits: 32, bytes: REGISTERS_BYTES, device: this });
   }
 
@@ -48,7 +51,13 @@ export class Ahci extends PciFunction implements MmioDevice {
 
   private update(): void {
     // Ports are made before there is a controller to tell.
-    if (this.ports) this.setInterrupt((this.control & GHC_INTERRUPTS) !== 0 && this.pending !== 0);
+    if (!this.ports) return;
+    const pending = this.control & GHC_INTERRUPTS ? this.pending : 0;
+    const more = pending & ~this.signalled;
+    // The first one raises the pin, which sends a message; each other sends one too.
+    if (more !== 0 && this.signalled !== 0) this.signal();
+    this.signalled = pending;
+    this.setInterrupt(pending !== 0);
   }
 
   mmioRead(offset: number): number {
@@ -85,6 +94,8 @@ export class Ahci extends PciFunction implements MmioDevice {
       const port = this.ports[Math.floor((offset - PORTS_AT) / PORT_BYTES)];
       return port?.write((offset - PORTS_AT) % PORT_BYTES, value >>> 0);
     }
+    // Whoever has dealt with some ports, but not all, is told again.
+    if (offset === IS && this.signalled !== 0) this.signal();
     if (offset !== GHC) return;
     if (value & GHC_RESET) return this.resetPorts();
     this.control = GHC_AHCI | (value & GHC_INTERRUPTS);

@@ -40,6 +40,15 @@ export interface SavedPciFunction {
 }
 
 /** A PCI function: its configuration space, BARs, capabilities and interrupt pin. Devices extend it or own one. */
+const CAPABILITY_MSI = 0x05;
+/** Behind the capability's id and next pointer: control, an address of 64 bits, data. */
+const MSI_BYTES = 12;
+const MSI_CONTROL = 2;
+const MSI_ADDRESS = 4;
+const MSI_DATA = 12;
+const MSI_ENABLE = 1;
+const MSI_ADDRESS_64 = 0x80;
+
 export class PciFunction {
   protected readonly config = new Uint8Array(CONFIG_BYTES);
   /** Bits that software can set. */
@@ -129,6 +138,31 @@ export class PciFunction {
     return offset;
   }
 
+  /** Where its capability of message signalled interrupts is; 0: it has none. */
+  private msi = 0;
+
+  /** Lets software have one message instead of the interrupt pin (PCI 3.0, 6.8.1). */
+  protected addMsi(): void {
+    const body = new Uint8Array(MSI_BYTES);
+    body[0] = MSI_ADDRESS_64;
+    this.msi = this.addCapability(CAPABILITY_MSI, body);
+    this.allow(this.msi + MSI_CONTROL, 2, MSI_ENABLE);
+    this.allow(this.msi + MSI_ADDRESS, 4, 0xfffffffc);
+    this.allow(this.msi + MSI_ADDRESS + 4, 4, 0xffffffff);
+    this.allow(this.msi + MSI_DATA, 2, 0xffff);
+  }
+
+  private get msiEnabled(): boolean {
+    return this.msi !== 0 && (this.get16(this.msi + MSI_CONTROL) & MSI_ENABLE) !== 0;
+  }
+
+  /** Sends the message, where software wants one. A pin that becomes asserted does so by itself. */
+  protected signal(): void {
+    if (!this.msiEnabled) return;
+    const address = this.view.getBigUint64(this.msi + MSI_ADDRESS, true);
+    this.sendMessage(address, this.get16(this.msi + MSI_DATA));
+  }
+
   /** To be called once, by the PCI bus. What configuration space holds now is what a reset brings back. */
   connect(connection: PciConnection): void {
     this.connection = connection;
@@ -147,7 +181,9 @@ export class PciFunction {
 
   /** Drives the interrupt pin. */
   protected setInterrupt(asserted: boolean): void {
+    const rises = asserted && !this.interruptAsserted;
     this.interruptAsserted = asserted;
+    if (rises) this.signal();
     this.updateInterrupt();
   }
 
@@ -155,7 +191,7 @@ export class PciFunction {
     const status = this.get16(P.STATUS) & ~P.STATUS_INTERRUPT;
     this.set16(P.STATUS, status | (this.interruptAsserted ? P.STATUS_INTERRUPT : 0));
     const disabled = (this.get16(P.COMMAND) & P.COMMAND_INTERRUPT_DISABLE) !== 0;
-    this.connection?.interrupt(this.interruptAsserted && !disabled);
+    this.connection?.interrupt(this.interruptAsserted && !disabled && !this.msiEnabled);
   }
 
   readConfig(offset: number, size: AccessSize): number {
@@ -174,6 +210,8 @@ export class PciFunction {
       this.placeBars();
       this.updateInterrupt();
     }
+    if (this.msi !== 0 && offset < this.msi + 2 + MSI_BYTES && offset + size > this.msi)
+      this.updateInterrupt();
     this.configWritten(offset, size);
   }
 
