@@ -131,13 +131,13 @@ export class ImageDrive implements Drive {
   read(position: number, parts: readonly Uint8Array[], done: Done): void {
     const { image } = this;
     if (!image) return done(false);
-    this.perform(() => inTurn(position, parts, (at, part) => image.read(at, part)), done);
+    this.perform(() => readParts(image, position, parts), done);
   }
 
   write(position: number, parts: readonly Uint8Array[], done: Done): void {
     const { image } = this;
     if (!image || this.readOnly) return done(false);
-    this.perform(() => inTurn(position, parts, (at, part) => image.write(at, part)), done);
+    this.perform(() => writeParts(image, position, parts), done);
   }
 
   discard(position: number, length: number, done: Done): void {
@@ -164,15 +164,54 @@ export class ImageDrive implements Drive {
   }
 }
 
-function inTurn(
+/** Small parts are put together in here: a request of the host costs more than a copy. */
+const gathered = new Uint8Array(2 ** 20);
+const SMALL = 0x8000;
+
+/** The parts in groups that lie one after the other: a large part alone, small ones as far as they fit. */
+function* groups(
   position: number,
   parts: readonly Uint8Array[],
-  act: (at: number, part: Uint8Array) => void,
-): void {
+): Generator<{ at: number; length: number; parts: readonly Uint8Array[] }> {
   let at = position;
-  for (const part of parts) {
-    act(at, part);
-    at += part.length;
+  for (let n = 0; n < parts.length;) {
+    let length = parts[n]!.length;
+    let end = n + 1;
+    if (length < SMALL)
+      for (let next = parts[end]; next && next.length < SMALL && length + next.length <= gathered.length;) {
+        length += next.length;
+        next = parts[++end];
+      }
+    yield { at, length, parts: parts.slice(n, end) };
+    at += length;
+    n = end;
+  }
+}
+
+function readParts(image: DiskImage, position: number, all: readonly Uint8Array[]): void {
+  for (const { at, length, parts } of groups(position, all)) {
+    if (parts.length === 1) {
+      image.read(at, parts[0]!);
+      continue;
+    }
+    image.read(at, gathered.subarray(0, length));
+    let from = 0;
+    for (const part of parts) part.set(gathered.subarray(from, (from += part.length)));
+  }
+}
+
+function writeParts(image: DiskImage, position: number, all: readonly Uint8Array[]): void {
+  for (const { at, length, parts } of groups(position, all)) {
+    if (parts.length === 1) {
+      image.write(at, parts[0]!);
+      continue;
+    }
+    let to = 0;
+    for (const part of parts) {
+      gathered.set(part, to);
+      to += part.length;
+    }
+    image.write(at, gathered.subarray(0, length));
   }
 }
 
