@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { serveHub } from '../manager/networks/hub.js';
 import { hubStatus } from '../manager/networks/hub-status.js';
+import { watchHub } from '../manager/networks/watch-hub.js';
 import { placeNames } from '../manager/places.js';
 
 export function netCommand(): Command {
@@ -28,5 +29,19 @@ export function netCommand(): Command {
     .argument('<name>', 'of the network')
     .option('--settings <text>', 'kind of network and its settings, as --net takes them', 'internal')
     .action(async (name: string, { settings }: { settings: string }) => serveHub(name, settings));
+  command
+    .command('capture')
+    .description('write all that passes a network to a file for Wireshark and tcpdump, until Ctrl-C')
+    .argument('<name>', 'of the network')
+    .argument('<file>', 'to write')
+    .action(async (name: string, file: string) => {
+      const stop = new Promise<void>((resolve) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+      });
+      const frames = await watchHub(name, file, stop, () =>
+        process.stderr.write(`viv: capturing ${name} in ${file}; Ctrl-C ends it\n`),
+      );
+      process.stderr.write(`viv: ${frames} frames\n`);
+    });
   return command;
 }

@@ -1,5 +1,7 @@
 /** Run by network.test.ts in namespaces of its own: two machines of two processes on one network. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { debianGuest } from '../../dist/manager/guests/debian.js';
 import { COMPLAINTS, viv } from '../viv.js';
@@ -23,6 +25,33 @@ async function machine(own: number, ...nets: string[]): Promise<string> {
   return ended.output;
 }
 
+/** All that passes a network, once it runs and until it ends. */
+async function captured(network: string): Promise<Buffer> {
+  const file = join(process.env['XDG_RUNTIME_DIR']!, 'all.pcap');
+  for (;;) {
+    const { status, errors } = await viv('net', 'capture', network, file);
+    if (status === 0) return readFileSync(file);
+    assert.match(errors, /no network test runs/);
+  }
+}
+
+/** Frames of both machines are there, each once. */
+function checkCapture(pcap: Buffer): void {
+  assert.equal(pcap.readUInt32LE(0), 0xa1b23c4d);
+  const senders = new Map<string, number>();
+  let bytes = 0;
+  // What each sends the other.
+  const LEAST_BYTES = 3000 * 1024;
+  for (let at = 24; at < pcap.length; at += 16 + pcap.readUInt32LE(at + 8)) {
+    const sender = pcap.toString('hex', at + 22, at + 28);
+    senders.set(sender, (senders.get(sender) ?? 0) + 1);
+    bytes += pcap.readUInt32LE(at + 8);
+  }
+  const counts = [...senders.values()];
+  assert.ok(counts.length === 2 && counts.every((count) => count > 20), JSON.stringify([...senders]));
+  assert.ok(bytes > 2 * LEAST_BYTES && bytes < 3 * LEAST_BYTES, `${bytes} bytes`);
+}
+
 for (const [name, first, second] of [
   ['an internal network', 'internal,name=test', 'internal,name=test,card=e1000'],
   ['a socket', 'socket,listen=127.0.0.1:4455', 'socket,connect=127.0.0.1:4455'],
@@ -33,7 +62,9 @@ for (const [name, first, second] of [
   ],
 ] as const)
   test(`two machines exchange bytes over ${name}`, { timeout: 100_000 }, async () => {
+    const watching = first.startsWith('internal') ? captured('test') : null;
     const outputs = await Promise.all([machine(1, first), machine(2, second)]);
+    if (watching) checkCapture(await watching);
     assert.equal(sums(outputs[1], 'got'), sums(outputs[0], 'sent'));
     assert.equal(sums(outputs[0], 'got'), sums(outputs[1], 'sent'));
   });

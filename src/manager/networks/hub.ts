@@ -1,8 +1,10 @@
 /** A switch in a process of its own, which machines in other processes share, and with it a router. */
 import { nodeTimers } from '../../host/node/network.js';
 import { listen } from '../../host/node/tcp-socket.js';
+import { NO_OFFLOAD } from '../../machine/frame.js';
 import { UserError } from '../../machine/user-error.js';
 import type { HostTcp, TcpEvents } from '../../network/host-network.js';
+import { forReceiver } from '../../network/complete.js';
 import { readHello } from '../../network/links/hub-protocol.js';
 import { RecordReader } from '../../network/links/records.js';
 import { StreamLink } from '../../network/links/stream-link.js';
@@ -16,6 +18,8 @@ import { addNat } from './nat-network.js';
 /** Without machines it ends after so long. */
 const LINGER_MS = 3000;
 const MOST_RECORD = 2 ** 17;
+/** Bytes that may wait for one who watches; what comes beyond is left out. */
+const MOST_WAITING = 2 ** 24;
 
 export interface HubStatus {
   readonly settings: string;
@@ -50,6 +54,8 @@ class Hub {
   private readonly wire = new Switch(nodeTimers());
   private readonly nat: Nat | null;
   private readonly members = new Set<Member>();
+  /** They see all frames. */
+  private readonly watchers = new Set<HostTcp>();
   private timer: NodeJS.Timeout;
 
   constructor(
@@ -72,6 +78,8 @@ class Hub {
     const leave = (): void => {
       if (member) this.remove(member);
       member = null;
+      this.watchers.delete(socket);
+      if (this.watchers.size === 0) this.wire.tap = null;
     };
     return {
       connected() {},
@@ -97,6 +105,10 @@ class Hub {
       socket.reset();
       return null;
     }
+    if (hello.watch) {
+      this.watch(socket);
+      return null;
+    }
     if (hello.status || hello.settings !== this.settings) {
       const error = `it runs with other settings (${this.settings}); use the same, or end its machines first`;
       sendRecord(socket, jsonRecord(hello.status ? this.status : { error }));
@@ -118,6 +130,16 @@ class Hub {
       },
     );
     return member;
+  }
+
+  private watch(socket: HostTcp): void {
+    sendRecord(socket, jsonRecord({}));
+    this.watchers.add(socket);
+    this.wire.tap = (frame) => {
+      for (const piece of forReceiver(frame, NO_OFFLOAD))
+        for (const watcher of this.watchers)
+          if (watcher.waiting < MOST_WAITING) sendRecord(watcher, piece.bytes.slice());
+    };
   }
 
   private remove(member: Member): void {
@@ -150,5 +172,6 @@ class Hub {
 
   close(): void {
     this.nat?.close();
+    for (const watcher of this.watchers) watcher.end();
   }
 }

@@ -24,8 +24,9 @@ export interface PortWish {
 }
 
 export interface Hello {
-  /** It only asks who is there. */
+  /** It only asks who is there; or wants to see all frames. */
   readonly status: boolean;
+  readonly watch: boolean;
   readonly token: string;
   readonly settings: string;
   readonly port: PortOptions;
@@ -53,16 +54,34 @@ export function writeStatusRequest(token: string): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ version: VERSION, status: true, token }));
 }
 
+export function writeWatchRequest(token: string): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ version: VERSION, watch: true, token }));
+}
+
 /** null: that is no hello of this version. */
 export function readHello(record: Uint8Array): Hello | null {
-  let told: Partial<Omit<PortWish, 'mac'>> & { version?: number; status?: boolean; mac?: string };
+  let told: Partial<Omit<PortWish, 'mac'>> & {
+    version?: number;
+    status?: boolean;
+    watch?: boolean;
+    mac?: string;
+  };
   try {
     told = JSON.parse(new TextDecoder().decode(record), revived) as typeof told;
   } catch {
     return null;
   }
   if (told?.version !== VERSION) return null;
-  const { status = false, token = '', name = '', settings = '', forwards = [], rateIn, rateOut } = told;
+  const {
+    status = false,
+    watch = false,
+    token = '',
+    name = '',
+    settings = '',
+    forwards = [],
+    rateIn,
+    rateOut,
+  } = told;
   const mac = parseMac(told.mac ?? '') ?? new Uint8Array(6);
   const port: PortOptions = {
     name,
@@ -73,5 +92,5 @@ export function readHello(record: Uint8Array): Hello | null {
     ...(rateIn ? { rateIn } : {}),
     ...(rateOut ? { rateOut } : {}),
   };
-  return { status, token, settings, port, mac, forwards };
+  return { status, watch, token, settings, port, mac, forwards };
 }

@@ -50,6 +50,8 @@ export class Switch {
   private readonly table = new AddressTable<SwitchPort>();
   private readonly groups = new MulticastGroups<SwitchPort>();
   private readonly ports: SwitchPort[] = [];
+  /** Sees each frame once, as it comes in. */
+  tap: Tap | null = null;
 
   constructor(readonly timers: Timers) {}
 
@@ -190,6 +192,7 @@ export class SwitchPort implements Cable {
     counts.framesIn++;
     counts.bytesIn += frame.length;
     this.tap?.(frame, 'in', this);
+    this.owner.tap?.(frame, 'in', this);
     const tag = this.vlan.kind === 'open' ? null : tagOf(frame);
     switch (this.vlan.kind) {
       case 'open':
