@@ -98,8 +98,10 @@ class Client {
 
   /** A key by its X keysym, pressed and released. */
   key(symbol: number): void {
-    for (const down of [1, 0])
-      this.socket.write(Uint8Array.of(4, down, 0, 0, 0, 0, symbol >> 8, symbol & 0xff));
+    for (const down of [true, false]) this.press(symbol, down);
+  }
+  press(symbol: number, down: boolean): void {
+    this.socket.write(Uint8Array.of(4, down ? 1 : 0, 0, 0, 0, 0, symbol >> 8, symbol & 0xff));
   }
 
   close(): void {
@@ -204,5 +206,35 @@ test('a VNC client sees the screen, types, and points', { timeout: 150_000 }, ()
     assert.match(guest.output, /typed [Hh]ello/);
     client.close();
     assert.equal(await guest.ended, 0);
+  }),
+);
+
+test('F12 held while a machine starts anew has its BIOS ask', { timeout: 60_000 }, () =>
+  withFolder(async (folder) => {
+    const floppy = join(folder, 'floppy.img');
+    // mov dx, 3F8h; mov al, "B"; out dx, al; mov al, "!"; out dx, al; hlt; jmp
+    const program = [0xba, 0xf8, 0x03, 0xb0, 0x42, 0xee, 0xb0, 0x21, 0xee, 0xf4, 0xeb, 0xfd];
+    const bytes = Buffer.alloc(1440 * 1024);
+    bytes.set(program);
+    bytes.set([0x55, 0xaa], 510);
+    writeFileSync(floppy, bytes);
+    const port = await freePort();
+    process.env['VIV_VNC_PASSWORD'] = PASSWORD;
+    const machine = new Running('--name', NAME, '--floppy', floppy, '--display', `vnc=127.0.0.1:${port}`);
+    await machine.says('B!');
+    const client = await Client.open(port, PASSWORD);
+    await client.begin();
+    const F12 = 0xffc9;
+    client.press(F12, true);
+    await client.picture();
+    assert.equal((await viv('control', 'reset', NAME)).status, 0);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assert.doesNotMatch(machine.output, /B!B!/, 'it waits for an answer');
+    client.press(F12, false);
+    client.key('1'.charCodeAt(0));
+    await machine.says('B!B!');
+    client.close();
+    assert.equal((await viv('control', 'poweroff', NAME)).status, 0);
+    assert.equal(await machine.ended, 4);
   }),
 );

@@ -116,6 +116,8 @@ function threadsBeside({ threads, topology, virtualClock, engine }: VirtualMachi
 /** Windows of the engine (Engine.windows). */
 const DISPLAY_WINDOW = 0;
 const FIRMWARE_WINDOW = 1;
+/** Held when the machine starts, it has the BIOS ask what to start from. */
+const BOOT_MENU_KEY = 'F12';
 
 /** A PC: CPUs, board and firmware, joined and ready to start from a drive, or from a kernel directly. */
 export class VirtualMachine {
@@ -128,6 +130,8 @@ export class VirtualMachine {
   private ended: MachineEnd | null = null;
   private resetAsked = false;
   private readonly drives: ImageDrive[];
+  /** By their KeyboardEvent codes. */
+  private readonly heldKeys = new Set<string>();
   /** PCI slots of drives that may be detached. */
   private readonly slots: Map<ImageDrive, number>;
   private readonly networks: readonly BootNetwork[];
@@ -239,6 +243,7 @@ export class VirtualMachine {
   private makeBios(): Bios {
     const { board, events, engine } = this;
     const { bootOrder, bootMenu } = this.firmwareSettings;
+    const { heldKeys } = this;
     return new Bios({
       ram: this.ram,
       ports: board.ports,
@@ -248,7 +253,9 @@ export class VirtualMachine {
       networks: this.networks,
       rest: () => this.scheduler.breatheSoon(),
       bootOrder,
-      bootMenu,
+      get bootMenu() {
+        return bootMenu || heldKeys.has(BOOT_MENU_KEY);
+      },
       videoMemory: engine.windows[DISPLAY_WINDOW]!,
     });
   }
@@ -350,6 +357,8 @@ export class VirtualMachine {
 
   /** A key, by its KeyboardEvent code, went down or up. */
   key(code: string, down: boolean): void {
+    if (down) this.heldKeys.add(code);
+    else this.heldKeys.delete(code);
     this.board.keyboard.keyboard.key(code, down);
     this.scheduler.wake();
   }
