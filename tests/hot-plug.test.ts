@@ -17,7 +17,9 @@ test('disks come and go while a machine runs', { timeout: 150_000 }, () =>
       (device) =>
         `until [ -b /dev/${device} ]; do load pci; sleep 0.2; done; head -c 12 /dev/${device}; echo written | dd of=/dev/${device} bs=512 seek=1 conv=sync 2>/dev/null; sync; echo saw ${device}`,
     );
-    steps.push(`while ls /dev | grep -qE '${Object.values(DISKS).join('|')}'; do sleep 0.2; done; echo gone; sleep 3`);
+    steps.push(
+      `while ls /dev | grep -qE '${Object.values(DISKS).join('|')}'; do sleep 0.2; done; echo gone; sleep 3`,
+    );
     // Drivers of what comes.
     const load = `load() { cat /sys/bus/*/devices/*/modalias | sort -u | xargs modprobe -a -q 2>/dev/null; modprobe -q sd_mod; }`;
     const guest = new Running(
@@ -48,5 +50,37 @@ test('disks come and go while a machine runs', { timeout: 150_000 }, () =>
     assert.equal(await guest.ended, 0);
     for (const bus of Object.keys(DISKS))
       assert.equal(readFileSync(file(bus)).toString('latin1', 512, 519), 'written', bus);
+  }),
+);
+
+test('a machine starts from a disk that was attached, once it is reset', { timeout: 60_000 }, () =>
+  withFolder(async (folder) => {
+    const name = `${NAME}-boot`;
+    const disk = join(folder, 'boot.img');
+    // mov dx, 3F8h; mov al, "B"; out dx, al; hlt; jmp
+    const bytes = Buffer.alloc(BYTES);
+    bytes.set([0xba, 0xf8, 0x03, 0xb0, 0x42, 0xee, 0xf4, 0xeb, 0xfd]);
+    bytes.set([0x55, 0xaa], 510);
+    writeFileSync(disk, bytes);
+    const machine = new Running('--name', name, '--cdrom', 'empty');
+    for (;;) {
+      const { status } = await viv('control', 'attach', name, disk);
+      if (status === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    assert.equal((await viv('control', 'reset', name)).status, 0);
+    await machine.says('B');
+    // No system is there that could give it up, but the next start does.
+    assert.equal((await viv('control', 'detach', name, 'disk')).status, 0);
+    assert.match((await viv('control', 'status', name)).output, /^disk:/m);
+    assert.equal((await viv('control', 'reset', name)).status, 0);
+    for (;;) {
+      const { output } = await viv('control', 'status', name);
+      if (!/^disk:/m.test(output)) break;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    assert.equal(machine.output, 'B');
+    assert.equal((await viv('control', 'poweroff', name)).status, 0);
+    assert.equal(await machine.ended, 4);
   }),
 );

@@ -14,7 +14,7 @@ import type { SerialBackend } from '../devices/serial/uart16550.js';
 import type { Entropy } from '../devices/virtio/virtio-rng.js';
 import { VGA_MEMORY_BYTES } from '../devices/display/vga.js';
 import { Bios } from '../firmware/bios/bios.js';
-import { BOOT_ORDER, type BootDevice } from '../firmware/bios/machine.js';
+import { BOOT_ORDER, type BiosDrive, type BootDevice } from '../firmware/bios/machine.js';
 import { bootKernel } from '../firmware/boot/boot-kernel.js';
 import { bootMemory, type BootFile } from '../firmware/boot/boot-request.js';
 import { firmwareTables, type MachineShape } from '../firmware/tables/firmware-tables.js';
@@ -243,13 +243,22 @@ export class VirtualMachine {
   private makeBios(): Bios {
     const { board, events, engine } = this;
     const { bootOrder, bootMenu } = this.firmwareSettings;
-    const { heldKeys } = this;
+    const { heldKeys, drives } = this;
+    const known = new WeakMap<ImageDrive, BiosDrive>();
+    const asKnown = (drive: ImageDrive): BiosDrive => {
+      const same = known.get(drive) ?? biosDrive(drive);
+      known.set(drive, same);
+      return same;
+    };
     return new Bios({
       ram: this.ram,
       ports: board.ports,
       mmio: board.mmio,
       clock: events.clock,
-      drives: this.drives.map(biosDrive),
+      // It looks when it starts: some may have come or gone.
+      get drives() {
+        return drives.map(asKnown);
+      },
       networks: this.networks,
       rest: () => this.scheduler.breatheSoon(),
       bootOrder,
