@@ -1,5 +1,5 @@
 import type { DiskImage } from './disk-image.js';
-import type { Storage } from './storage.js';
+import { flushBeside, type Storage } from './storage.js';
 
 /** Where a cluster's bytes are. */
 export type Place =
@@ -161,6 +161,13 @@ export abstract class SparseImage implements DiskImage {
     if (this.readOnly) return;
     this.writeBack();
     this.storage.flush();
+  }
+
+  /** Bookkeeping, and what has to be safe before it, is written at once. */
+  flushBeside(): Promise<void> {
+    if (this.readOnly) return Promise.resolve();
+    this.writeBack();
+    return flushBeside(this.storage);
   }
 
   close(): void {

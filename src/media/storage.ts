@@ -13,12 +13,20 @@ export interface Storage {
   punch(position: number, length: number): void;
   /** All that was written is safe against a crash of the host. */
   flush(): void;
+  /** The same while this thread goes on; absent where the host cannot. Rejects with StorageError. `close` may be called meanwhile. */
+  flushBeside?(): Promise<void>;
   close(): void;
 }
 
 /** The host could not do it: a full disk, a file that vanished, a bad sector. What was asked may be asked again. */
 export class StorageError extends Error {
   override name = 'StorageError';
+}
+
+/** Beside this thread where the host can, else at once. */
+export async function flushBeside(storage: Storage): Promise<void> {
+  if (storage.flushBeside) await storage.flushBeside();
+  else storage.flush();
 }
 
 /** In memory: for tests, pages, and what shall be forgotten. */

@@ -57,6 +57,61 @@ test('what the host cannot do waits, in order, and is done when it can', () => {
   assert.equal(disk.troubled, false);
 });
 
+/** A file on a disk that is slow to make things safe. */
+class Slow extends MemoryStorage {
+  settle: (error: Error | null) => void = () => {};
+  override flush(): void {
+    const until = performance.now() + 2;
+    while (performance.now() < until);
+  }
+  flushBeside(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.settle = (error) => (error ? reject(error) : resolve());
+    });
+  }
+}
+
+test('flushes that take long are done beside the CPUs, where time is real', async () => {
+  const storage = new Slow('disk.img', new Uint8Array(8192));
+  const image = new RawImage(storage);
+  const disk = new ImageDrive({
+    kind: 'disk',
+    bus: 'ide',
+    place: 'disk',
+    image,
+    name: 'D',
+    model: 'M',
+    serial: 'S',
+  });
+  const done: string[] = [];
+  const flush = (name: string): void => disk.flush((ok) => done.push(`${name} ${ok}`));
+  flush('first');
+  flush('virtual time');
+  assert.deepEqual(done.splice(0), ['first true', 'virtual time true']);
+  disk.beside = true;
+  const messages: string[] = [];
+  let settled = 0;
+  disk.onTrouble = (message) => messages.push(message);
+  disk.onSettled = () => settled++;
+  flush('beside');
+  disk.write(0, [new Uint8Array(512)], (ok) => done.push(`write ${ok}`));
+  assert.deepEqual(done.splice(0), ['write true'], 'the machine goes on');
+  await new Promise((resolve) => setTimeout(resolve, 3));
+  storage.settle(null);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual([done.splice(0), settled], [['beside true'], 1]);
+  flush('troubled');
+  storage.settle(new StorageError('disk.img cannot be flushed'));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual([done.splice(0), messages, disk.troubled], [[], ['disk.img cannot be flushed'], true]);
+  assert.equal(disk.retry(), true);
+  assert.deepEqual(done.splice(0), ['troubled true']);
+  flush('quick');
+  storage.settle(null);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(done.splice(0), ['quick true']);
+});
+
 test('the BIOS asks again until the host can', () => {
   const { storage, drive: disk } = drive();
   const bios = biosDrive(disk);

@@ -22,6 +22,9 @@ export interface DriveOptions {
   readonly serial: string;
 }
 
+/** A flush that takes longer is worth the detour through another thread. */
+const SLOW_FLUSH_MS = 0.5;
+
 interface Request {
   act: () => void;
   done: Done;
@@ -49,6 +52,11 @@ export class ImageDrive implements Drive {
   private label: string;
   private readonly waiting: Request[] = [];
   private changed = false;
+  /** Flushes take long here: they are done beside the CPUs, if `beside` allows that. */
+  private slow = false;
+  beside = false;
+  /** Something that was done beside the CPUs has ended. */
+  onSettled: () => void = () => {};
   locked = false;
 
   constructor(options: DriveOptions) {
@@ -155,7 +163,33 @@ export class ImageDrive implements Drive {
   flush(done: Done): void {
     const { image } = this;
     if (!image || this.readOnly) return done(true);
-    this.perform(() => image.flush(), done);
+    if (!this.slow || !this.beside || !image.flushBeside || this.troubled) {
+      const started = performance.now();
+      this.perform(() => image.flush(), done);
+      this.slow = performance.now() - started > SLOW_FLUSH_MS;
+    } else this.flushBeside(image, done);
+  }
+
+  private flushBeside(image: DiskImage, done: Done): void {
+    const started = performance.now();
+    let flushed = Promise.resolve();
+    const wait = (): void => void this.waiting.push({ act: () => image.flush(), done });
+    // What has to be written before may fail at once.
+    const outcome = this.attempt(() => (flushed = image.flushBeside!()));
+    if (outcome === 'waits') wait();
+    if (outcome === 'fails') done(false);
+    if (outcome !== 'done') return;
+    void flushed.then(
+      () => {
+        this.slow = performance.now() - started > SLOW_FLUSH_MS;
+        done(true);
+        this.onSettled();
+      },
+      (error: Error) => {
+        wait();
+        this.onTrouble(error.message);
+      },
+    );
   }
 
   close(): void {

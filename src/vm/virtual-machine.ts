@@ -378,6 +378,9 @@ export class VirtualMachine {
   }
 
   private watch(drive: ImageDrive): void {
+    // How long the host takes must not matter where time is virtual.
+    drive.beside = !this.options.virtualClock;
+    drive.onSettled = () => this.scheduler.wake();
     drive.onTrouble = (message) => this.trouble(message);
     drive.onFailure = (message) => this.options.onFailure?.(message);
   }

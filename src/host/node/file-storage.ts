@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  fdatasync,
   fdatasyncSync,
   fstatSync,
   ftruncateSync,
@@ -100,8 +101,27 @@ export class FileStorage implements Storage {
   flush(): void {
     if (!this.readOnly) this.guard('flushed', () => fdatasyncSync(this.handle));
   }
+  /** Flushes that are under way, and whether the file is to be closed behind them. */
+  private flushing = 0;
+  private closing = false;
+
+  flushBeside(): Promise<void> {
+    if (this.readOnly) return Promise.resolve();
+    this.flushing++;
+    return new Promise((resolve, reject) => {
+      fdatasync(this.handle, (error) => {
+        this.flushing--;
+        if (this.closing && this.flushing === 0) closeSync(this.handle);
+        if (error) reject(new StorageError(`${this.name} cannot be flushed: ${error.message}`));
+        else resolve();
+      });
+    });
+  }
+
   close(): void {
-    closeSync(this.handle);
+    this.closing = true;
+    // Its number must not become another file's before.
+    if (this.flushing === 0) closeSync(this.handle);
   }
 }
 
