@@ -113,6 +113,23 @@ test('ISOLINUX starts a kernel from a CD, which finds the CD', () =>
     assert.match(output, /Memtest86\+ v6/);
   }));
 
+test('SYSLINUX starts a kernel from a FAT floppy', () =>
+  withFolder(async (folder) => {
+    const floppy = join(folder, 'floppy.img');
+    const config = join(folder, 'syslinux.cfg');
+    writeFileSync(
+      config,
+      'PROMPT 1\nTIMEOUT 15\nDEFAULT test\nSAY Hello from SYSLINUX\nLABEL test\n KERNEL /memtest\n',
+    );
+    execFileSync('mkfs.fat', ['-C', floppy, '1440'], { stdio: 'ignore' });
+    execFileSync('syslinux', ['--install', floppy]);
+    execFileSync('mcopy', ['-i', floppy, config, '::syslinux.cfg']);
+    execFileSync('mcopy', ['-i', floppy, '/boot/memtest86+x64.bin', '::memtest']);
+    const { output } = await screen('--floppy', floppy, '--memory', '64M', '--timeout', '10');
+    assert.match(output, /Hello from SYSLINUX/);
+    assert.match(output, /Memtest86\+ v6/);
+  }));
+
 test('what cannot be started from is said on the screen', () =>
   withFolder(async (folder) => {
     const empty = join(folder, 'empty.img');
