@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,12 +44,13 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
 export class Running {
   output = '';
   readonly ended: Promise<number | null>;
+  private readonly child: ChildProcess;
   private notice: () => void = () => {};
 
   constructor(...args: string[]) {
-    const child = spawn(process.execPath, [COMMAND, 'run', ...args, '--timeout', '120'], {
+    const child = (this.child = spawn(process.execPath, [COMMAND, 'run', ...args, '--timeout', '120'], {
       stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    }));
     child.stdout.on('data', (data: Buffer) => {
       this.output += data.toString('latin1');
       this.notice();
@@ -60,6 +61,10 @@ export class Running {
         this.notice();
       });
     });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
   }
 
   async says(what: string): Promise<void> {
