@@ -76,12 +76,12 @@ export function runCommand(): Command {
     .option('--append <text>', 'kernel command line (added to that of a demo guest)')
     .option(
       '--disk <file>',
-      'hard disk; ,bus=ide ,format=raw ,mode=normal|readonly|snapshot may follow',
+      'hard disk, or a folder to show as one; ,bus=ide ,format=raw ,mode=normal|readonly|snapshot may follow',
       several,
       [],
     )
     .option('--cdrom <file>', 'CD or DVD image, a folder to show as one, or "empty"', several, [])
-    .option('--floppy <file>', 'floppy image, or "empty"', several, [])
+    .option('--floppy <file>', 'floppy image, a folder to show as one, or "empty"', several, [])
     .option(
       '--net <kind>',
       `network card on a network: ${NET_KINDS.join(', ')}; ,card=e1000 ,forward=tcp:127.0.0.1:2222-:22 and more may follow (docs/network.md)`,
