@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { createCipheriv } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createConnection, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { decode } from 'fast-png';
+import { createWebSocketStream, WebSocket } from 'ws';
 import { Running, viv, withFolder } from './viv.js';
 
 const NAME = `vnc-test-${process.pid}`;
@@ -19,7 +21,7 @@ class Client {
   width = 0;
   height = 0;
 
-  private constructor(private readonly socket: Socket) {
+  private constructor(private readonly socket: Duplex) {
     socket.on('data', (data: Buffer) => {
       this.input = Buffer.concat([this.input, data]);
       this.notice();
@@ -31,10 +33,18 @@ class Client {
   }
 
   static async open(port: number, password: string): Promise<Client> {
-    const client = new Client(createConnection(port, '127.0.0.1'));
+    return Client.over(createConnection(port, '127.0.0.1'), password);
+  }
+
+  static async over(socket: Duplex, password: string | null): Promise<Client> {
+    const client = new Client(socket);
     assert.equal((await client.take(12)).toString(), 'RFB 003.008\n');
     client.socket.write('RFB 003.008\n');
-    assert.deepEqual([...(await client.take(2))], [1, 2], 'a password is needed');
+    assert.deepEqual([...(await client.take(2))], [1, password === null ? 1 : 2], 'what is needed to get in');
+    if (password === null) {
+      client.socket.write(Uint8Array.of(1));
+      return client;
+    }
     client.socket.write(Uint8Array.of(2));
     // Each byte of the key is mirrored.
     const key = Buffer.alloc(8);
@@ -237,4 +247,43 @@ test('F12 held while a machine starts anew has its BIOS ask', { timeout: 60_000 
     assert.equal((await viv('control', 'poweroff', NAME)).status, 0);
     assert.equal(await machine.ended, 4);
   }),
+);
+
+test(
+  'clients in pages come by WebSocket; without a password only those of this host',
+  { timeout: 60_000 },
+  async () => {
+    const port = await freePort();
+    const webSocket = await freePort();
+    delete process.env['VIV_VNC_PASSWORD'];
+    const machine = new Running(
+      ...['--name', NAME, '--cdrom', 'empty', '--display', `vnc=127.0.0.1:${port},websocket=${webSocket}`],
+    );
+    const connect = (origin: string): Promise<Duplex> =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(`ws://127.0.0.1:${webSocket}/websockify`, ['binary'], { origin });
+        // What comes first must find its reader.
+        const stream = createWebSocketStream(socket);
+        stream.on('error', () => {});
+        socket.on('open', () => resolve(stream));
+        socket.on('error', reject);
+      });
+    let socket: Duplex | null = null;
+    while (!socket) {
+      // It is not there yet.
+      socket = await connect('http://localhost:6080').catch((error: Error) => {
+        if (!/ECONNREFUSED/.test(error.message)) throw error;
+        return null;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const client = await Client.over(socket, null);
+    await client.begin();
+    const picture = await client.picture();
+    assert.equal(picture.length, client.width * client.height * 3);
+    client.close();
+    await assert.rejects(connect('https://elsewhere.example'), /401/);
+    assert.equal((await viv('control', 'poweroff', NAME)).status, 0);
+    assert.equal(await machine.ended, 4);
+  },
 );

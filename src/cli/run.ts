@@ -90,7 +90,11 @@ export function runCommand(): Command {
     )
     .option('--boot <settings>', 'order=cdan (disk, CD, floppy, network), menu=on asks')
     .option('--bios <file>', 'firmware instead of our own: SeaBIOS, or OVMF ,vars=FILE with its variables')
-    .option('--display <kind>', 'screen: none, text, vnc=HOST:PORT or png=FILE', 'none')
+    .option(
+      '--display <kind>',
+      'screen: none, text, vnc=HOST:PORT (,websocket=PORT may follow) or png=FILE',
+      'none',
+    )
     .option('--name <name>', 'what viv list and viv control call the machine (default: pc1, pc2, ...)')
     .option('--memory <size>', 'memory of the machine', '512M')
     .option('--cpus <n>', 'virtual CPUs; 32,sockets=2,cores=8,threads=2 says how they are grouped', '1')

@@ -110,20 +110,25 @@ export type DisplayChoice =
   | { kind: 'none' }
   | { kind: 'text' }
   | { kind: 'png'; path: string }
-  | { kind: 'vnc'; host: string; port: number };
+  /** `webSocket`: port for clients in pages, as noVNC; null: none. */
+  | { kind: 'vnc'; host: string; port: number; webSocket: number | null };
 
 const VNC_FIRST_PORT = 5900;
 
 export function parseDisplay(text: string): DisplayChoice {
   if (text === 'none' || text === 'text') return { kind: text };
   if (text.startsWith('png=') && text.length > 4) return { kind: 'png', path: text.slice(4) };
-  const vnc = /^vnc(?:=(.*?):(\d+))?$/.exec(text);
+  const vnc = /^vnc(?:=(.*?):(\d+))?(?:,websocket=(\d+))?$/.exec(text);
   if (vnc) {
     const number = Number(vnc[2] ?? 0);
     // As other servers: small numbers are displays, from port 5900 on.
     const port = number < 100 ? VNC_FIRST_PORT + number : number;
-    if (port > 0xffff) throw new UserError(`--display ${text}: ${number} is no port`);
-    return { kind: 'vnc', host: vnc[1] || '127.0.0.1', port };
+    const webSocket = vnc[3] === undefined ? null : Number(vnc[3]);
+    const wrong = [port, webSocket ?? 1].find((one) => one < 1 || one > 0xffff);
+    if (wrong !== undefined) throw new UserError(`--display ${text}: ${wrong} is no port`);
+    return { kind: 'vnc', host: vnc[1] || '127.0.0.1', port, webSocket };
   }
-  throw new UserError(`--display ${text}: not a display; choose none, text, vnc, vnc=HOST:PORT or png=FILE`);
+  throw new UserError(
+    `--display ${text}: not a display; choose none, text, vnc, vnc=HOST:PORT, vnc=HOST:PORT,websocket=PORT or png=FILE`,
+  );
 }

@@ -165,7 +165,7 @@ async function openDisplay(
     case 'png':
       return new PngDisplay(vga, choice.path, () => machine.board.events.clock.now());
     case 'vnc':
-      return VncDisplay.open(machine, choice.host, choice.port);
+      return VncDisplay.open(machine, choice);
   }
 }
 

@@ -1,6 +1,6 @@
 /** One client of the screen: the RFB protocol 3.8 (RFC 6143; community specification for Tight and QEMU's extensions). */
 import { createCipheriv, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Picture } from '../../devices/display/picture.js';
 import { keyOfSet1 } from '../../devices/input/scan-codes.js';
 import { keyOfSymbol } from './keysyms.js';
@@ -63,11 +63,10 @@ export class RfbSession {
   private readonly challenge = randomBytes(16);
 
   constructor(
-    private readonly socket: Socket,
+    private readonly socket: Duplex,
     private readonly host: RfbHost,
   ) {
-    socket.setNoDelay(true);
-    socket.on('data', (data) => this.receive(data));
+    socket.on('data', (data: Buffer) => this.receive(data));
     socket.on('error', () => socket.destroy());
     socket.write(VERSION);
   }
