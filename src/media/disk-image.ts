@@ -11,7 +11,8 @@ export interface DiskImage {
   /** These bytes read as zeros from now on; `give`: the room may be given back. */
   zero(position: number, length: number, give: boolean): void;
   flush(): void;
-  /** The same while this thread goes on, as far as that can be; absent where it cannot. Rejects with StorageError, and may throw it. */
+  /** As `read`, and as `flush`, while this thread goes on, as far as that can be; absent where it cannot. Rejects with StorageError, and may throw it. */
+  readBeside?(position: number, target: Uint8Array): Promise<void>;
   flushBeside?(): Promise<void>;
   close(): void;
 }

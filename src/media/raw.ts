@@ -1,5 +1,5 @@
 import type { DiskImage } from './disk-image.js';
-import { flushBeside, type Storage } from './storage.js';
+import { flushBeside, readBeside, type Storage } from './storage.js';
 
 const SECTOR = 512;
 const ZEROS = new Uint8Array(0x10000);
@@ -37,6 +37,9 @@ export class PlainImage implements DiskImage {
 
   flush(): void {
     this.storage.flush();
+  }
+  readBeside(position: number, target: Uint8Array): Promise<void> {
+    return readBeside(this.storage, this.offset + position, target);
   }
   flushBeside(): Promise<void> {
     return flushBeside(this.storage);

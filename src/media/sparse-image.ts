@@ -1,5 +1,5 @@
 import type { DiskImage } from './disk-image.js';
-import { flushBeside, type Storage } from './storage.js';
+import { flushBeside, readBeside, type Storage } from './storage.js';
 
 /** Where a cluster's bytes are. */
 export type Place =
@@ -161,6 +161,17 @@ export abstract class SparseImage implements DiskImage {
     if (this.readOnly) return;
     this.writeBack();
     this.storage.flush();
+  }
+
+  async readBeside(position: number, target: Uint8Array): Promise<void> {
+    const reads: Promise<void>[] = [];
+    this.parts(position, target.length, (cluster, within, at, count) => {
+      const place = this.place(cluster);
+      const part = target.subarray(at, at + count);
+      if (place.kind === 'data') reads.push(readBeside(this.storage, place.at + within, part));
+      else this.readPart(place, cluster, within, part);
+    });
+    await Promise.all(reads);
   }
 
   /** Bookkeeping, and what has to be safe before it, is written at once. */

@@ -13,7 +13,8 @@ export interface Storage {
   punch(position: number, length: number): void;
   /** All that was written is safe against a crash of the host. */
   flush(): void;
-  /** The same while this thread goes on; absent where the host cannot. Rejects with StorageError. `close` may be called meanwhile. */
+  /** As `read`, and as `flush`, while this thread goes on; absent where the host cannot. Rejects with StorageError. `close` may be called meanwhile. */
+  readBeside?(position: number, target: Uint8Array): Promise<void>;
   flushBeside?(): Promise<void>;
   close(): void;
 }
@@ -23,7 +24,12 @@ export class StorageError extends Error {
   override name = 'StorageError';
 }
 
-/** Beside this thread where the host can, else at once. */
+/** Both: beside this thread where the host can, else at once. */
+export async function readBeside(storage: Storage, position: number, target: Uint8Array): Promise<void> {
+  if (storage.readBeside) await storage.readBeside(position, target);
+  else storage.read(position, target);
+}
+
 export async function flushBeside(storage: Storage): Promise<void> {
   if (storage.flushBeside) await storage.flushBeside();
   else storage.flush();

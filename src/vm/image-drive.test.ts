@@ -112,6 +112,71 @@ test('flushes that take long are done beside the CPUs, where time is real', asyn
   assert.deepEqual(done.splice(0), ['quick true']);
 });
 
+/** A file that is not in the host's memory. */
+class Cold extends MemoryStorage {
+  settle: (error: Error | null) => void = () => {};
+  ms = 4;
+  override read(position: number, target: Uint8Array): void {
+    const until = performance.now() + this.ms;
+    while (performance.now() < until);
+    super.read(position, target);
+  }
+  readBeside(position: number, target: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.settle = (error) => {
+        super.read(position, target);
+        if (error) reject(error);
+        else resolve();
+      };
+    });
+  }
+}
+
+test('reads that take long are done beside the CPUs, and forgotten when the machine starts anew', async () => {
+  const storage = new Cold('disk.img', new Uint8Array(8192).fill(7));
+  const image = new RawImage(storage);
+  const disk = new ImageDrive({
+    ...{ kind: 'disk', bus: 'ide', place: 'disk', image },
+    ...{ name: 'D', model: 'M', serial: 'S' },
+  });
+  disk.beside = true;
+  const messages: string[] = [];
+  disk.onTrouble = (message) => messages.push(message);
+  const parts = [new Uint8Array(512), new Uint8Array(1024)];
+  const done: boolean[] = [];
+  const read = (): void => {
+    for (const part of parts) part.fill(0);
+    disk.read(0, parts, (ok) => done.push(ok));
+  };
+  const settle = async (error: Error | null = null): Promise<void> => {
+    storage.settle(error);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  read();
+  assert.deepEqual(done.splice(0), [true], 'the first one is waited for');
+  read();
+  assert.deepEqual([done.length, parts[1]![0]], [0, 0]);
+  await new Promise((resolve) => setTimeout(resolve, 3));
+  await settle();
+  assert.deepEqual([done.splice(0), parts[0]![511], parts[1]![1023]], [[true], 7, 7]);
+  read();
+  disk.forget();
+  await new Promise((resolve) => setTimeout(resolve, 3));
+  await settle();
+  assert.deepEqual([done.length, parts[0]![0]], [0, 0], 'nothing is written any more');
+  read();
+  storage.ms = 0;
+  await settle(new StorageError('disk.img cannot be read'));
+  assert.deepEqual([done.length, messages, parts[0]![0]], [0, ['disk.img cannot be read'], 0]);
+  assert.ok(disk.retry());
+  assert.deepEqual([done.splice(0), parts[0]![0]], [[true], 7]);
+  read();
+  await settle();
+  done.length = 0;
+  read();
+  assert.deepEqual(done, [true], 'once one was quick they are at once again');
+});
+
 test('the BIOS asks again until the host can', () => {
   const { storage, drive: disk } = drive();
   const bios = biosDrive(disk);

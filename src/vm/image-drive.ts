@@ -24,6 +24,9 @@ export interface DriveOptions {
 
 /** A flush that takes longer is worth the detour through another thread. */
 const SLOW_FLUSH_MS = 0.5;
+/** So is a read that waits for the host's disk; one of its memory takes less than the second. */
+const SLOW_READ_MS = 2;
+const QUICK_READ_MS = 1;
 
 interface Request {
   act: () => void;
@@ -52,8 +55,10 @@ export class ImageDrive implements Drive {
   private label: string;
   private readonly waiting: Request[] = [];
   private changed = false;
-  /** Flushes take long here: they are done beside the CPUs, if `beside` allows that. */
-  private slow = false;
+  /** These take long here: they are done beside the CPUs, if `beside` allows that. */
+  private slowReads = false;
+  private slowFlushes = false;
+  private epoch = 0;
   beside = false;
   /** Something that was done beside the CPUs has ended. */
   onSettled: () => void = () => {};
@@ -139,7 +144,28 @@ export class ImageDrive implements Drive {
   read(position: number, parts: readonly Uint8Array[], done: Done): void {
     const { image } = this;
     if (!image) return done(false);
-    this.perform(() => readParts(image, position, parts), done);
+    const act = (): void => readParts(image, position, parts);
+    if (!this.slowReads || !this.beside || !image.readBeside || this.troubled) {
+      const started = performance.now();
+      this.perform(act, done);
+      this.slowReads = performance.now() - started > SLOW_READ_MS;
+      return;
+    }
+    // What the guest has in its memory is not touched before all is there, and it still wants that.
+    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    const { epoch } = this;
+    const start = async (): Promise<void> => {
+      await image.readBeside!(position, bytes);
+      if (epoch === this.epoch) scatter(bytes, parts);
+    };
+    this.performBeside({ start, act, done }, (ms) => (this.slowReads = ms > QUICK_READ_MS));
+  }
+
+  /** Not beside the CPUs: for a BIOS, which looks again after the next interrupt only. */
+  readNow(position: number, target: Uint8Array, done: Done): void {
+    const { image } = this;
+    if (!image) return done(false);
+    this.perform(() => image.read(position, target), done);
   }
 
   write(position: number, parts: readonly Uint8Array[], done: Done): void {
@@ -163,33 +189,53 @@ export class ImageDrive implements Drive {
   flush(done: Done): void {
     const { image } = this;
     if (!image || this.readOnly) return done(true);
-    if (!this.slow || !this.beside || !image.flushBeside || this.troubled) {
+    const act = (): void => image.flush();
+    if (!this.slowFlushes || !this.beside || !image.flushBeside || this.troubled) {
       const started = performance.now();
-      this.perform(() => image.flush(), done);
-      this.slow = performance.now() - started > SLOW_FLUSH_MS;
-    } else this.flushBeside(image, done);
+      this.perform(act, done);
+      this.slowFlushes = performance.now() - started > SLOW_FLUSH_MS;
+      return;
+    }
+    const start = (): Promise<void> => image.flushBeside!();
+    this.performBeside({ start, act, done }, (ms) => (this.slowFlushes = ms > SLOW_FLUSH_MS));
   }
 
-  private flushBeside(image: DiskImage, done: Done): void {
+  /** `act`: the same at once, for when the host could not and is asked again. `took`: told how many milliseconds. */
+  private performBeside(
+    { start, act, done }: Request & { start: () => Promise<void> },
+    took: (ms: number) => void,
+  ): void {
     const started = performance.now();
-    let flushed = Promise.resolve();
-    const wait = (): void => void this.waiting.push({ act: () => image.flush(), done });
-    // What has to be written before may fail at once.
-    const outcome = this.attempt(() => (flushed = image.flushBeside!()));
-    if (outcome === 'waits') wait();
+    const { epoch } = this;
+    let ended = Promise.resolve();
+    // What has to be done before may fail at once.
+    const outcome = this.attempt(() => (ended = start()));
+    if (outcome === 'waits') this.waiting.push({ act, done });
     if (outcome === 'fails') done(false);
     if (outcome !== 'done') return;
-    void flushed.then(
+    void ended.then(
       () => {
-        this.slow = performance.now() - started > SLOW_FLUSH_MS;
-        done(true);
+        took(performance.now() - started);
+        if (epoch === this.epoch) done(true);
         this.onSettled();
       },
       (error: Error) => {
-        wait();
+        if (epoch !== this.epoch) return;
+        if (error instanceof ImageError) {
+          this.onFailure(error.message);
+          done(false);
+          return this.onSettled();
+        }
+        if (!(error instanceof StorageError)) throw error;
+        this.waiting.push({ act, done });
         this.onTrouble(error.message);
       },
     );
+  }
+
+  /** The machine starts anew: what is under way is not wanted any more. */
+  forget(): void {
+    this.epoch++;
   }
 
   close(): void {
@@ -222,6 +268,12 @@ function* groups(
   }
 }
 
+/** Puts bytes into parts, one after the other. */
+function scatter(bytes: Uint8Array, parts: readonly Uint8Array[]): void {
+  let from = 0;
+  for (const part of parts) part.set(bytes.subarray(from, (from += part.length)));
+}
+
 function readParts(image: DiskImage, position: number, all: readonly Uint8Array[]): void {
   for (const { at, length, parts } of groups(position, all)) {
     if (parts.length === 1) {
@@ -229,8 +281,7 @@ function readParts(image: DiskImage, position: number, all: readonly Uint8Array[
       continue;
     }
     image.read(at, gathered.subarray(0, length));
-    let from = 0;
-    for (const part of parts) part.set(gathered.subarray(from, (from += part.length)));
+    scatter(gathered, parts);
   }
 }
 
@@ -283,7 +334,7 @@ export function biosDrive(drive: ImageDrive): BiosDrive {
       result ??= new Uint8Array(count * drive.sectorBytes);
       const bytes = result;
       try {
-        if (!ask((done) => drive.read(sector * drive.sectorBytes, [bytes], done))) return null;
+        if (!ask((done) => drive.readNow(sector * drive.sectorBytes, bytes, done))) return null;
       } catch (error) {
         result = null;
         throw error;

@@ -497,6 +497,7 @@ export class VirtualMachine {
       if (reason === 'shutdown') return { kind: 'shutdown', report: describeCpu(this.engine, cpu!) };
       if (!this.resetAsked) continue;
       this.resetAsked = false;
+      for (const drive of this.drives) drive.forget();
       this.stopped(() => {
         this.resetCpus();
         this.restart();

@@ -6,6 +6,7 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
+  read,
   readSync,
   statSync,
   writeSync,
@@ -101,27 +102,42 @@ export class FileStorage implements Storage {
   flush(): void {
     if (!this.readOnly) this.guard('flushed', () => fdatasyncSync(this.handle));
   }
-  /** Flushes that are under way, and whether the file is to be closed behind them. */
-  private flushing = 0;
+  /** What is done beside this thread, and whether the file is to be closed behind it. */
+  private underWay = 0;
   private closing = false;
 
-  flushBeside(): Promise<void> {
-    if (this.readOnly) return Promise.resolve();
-    this.flushing++;
+  private beside(what: string, start: (done: (error: Error | null) => void) => void): Promise<void> {
+    this.underWay++;
     return new Promise((resolve, reject) => {
-      fdatasync(this.handle, (error) => {
-        this.flushing--;
-        if (this.closing && this.flushing === 0) closeSync(this.handle);
-        if (error) reject(new StorageError(`${this.name} cannot be flushed: ${error.message}`));
+      start((error) => {
+        this.underWay--;
+        if (this.closing && this.underWay === 0) closeSync(this.handle);
+        if (error) reject(new StorageError(`${this.name} cannot be ${what}: ${error.message}`));
         else resolve();
       });
     });
   }
 
+  async readBeside(position: number, target: Uint8Array): Promise<void> {
+    let count = 0;
+    await this.beside('read', (done) =>
+      read(this.handle, target, 0, target.length, position, (error, bytes) => {
+        count = bytes;
+        done(error);
+      }),
+    );
+    // The end of the file, or less than was asked for: once more, with all that belongs to it.
+    if (count < target.length) this.read(position, target);
+  }
+
+  flushBeside(): Promise<void> {
+    return this.readOnly ? Promise.resolve() : this.beside('flushed', (done) => fdatasync(this.handle, done));
+  }
+
   close(): void {
     this.closing = true;
     // Its number must not become another file's before.
-    if (this.flushing === 0) closeSync(this.handle);
+    if (this.underWay === 0) closeSync(this.handle);
   }
 }
 
