@@ -15,13 +15,14 @@ export interface FatName {
 export function nameAll(names: readonly string[]): FatName[] {
   const longNames = new Set<string>();
   const shortNames = new Set<string>();
+  const tails = new Map<string, number>();
   // A short name that is as the file is called must not go to another.
   for (const name of names) if (isShort(name)) shortNames.add(name);
   return names.map((name) => {
     const long = unique(name.replace(/[\x00-\x1f\\/:*?"<>|]/g, '_').replace(/[. ]+$/, '') || '_', longNames);
     if (long.length > LONGEST) throw new ImageError(`the name ${name} is longer than ${LONGEST} letters`);
     if (isShort(long) && long === name) return { short: long, parts: [] };
-    const short = shortened(long, shortNames);
+    const short = shortened(long, shortNames, tails);
     shortNames.add(short);
     const count = Math.ceil(long.length / PART);
     const parts = Array.from({ length: count }, (_, n) =>
@@ -42,8 +43,8 @@ function isShort(name: string): boolean {
   return /^[A-Z0-9!#$%&'()@^_`{}~-]{1,8}(\.[A-Z0-9!#$%&'()@^_`{}~-]{1,3})?$/.test(name);
 }
 
-/** `A long name.text` becomes `ALONGN~1.TEX`. */
-function shortened(name: string, used: ReadonlySet<string>): string {
+/** `A long name.text` becomes `ALONGN~1.TEX`. `tails`: the last number behind the same letters, as there may be many. */
+function shortened(name: string, used: ReadonlySet<string>, tails: Map<string, number>): string {
   const clean = (text: string): string =>
     text
       .toUpperCase()
@@ -56,10 +57,13 @@ function shortened(name: string, used: ReadonlySet<string>): string {
   const plain = whole(base);
   // The letters alone may fit, in large ones.
   if (plain === name.toUpperCase() && isShort(plain) && !used.has(plain)) return plain;
-  for (let n = 1; ; n++) {
+  const family = whole(base.slice(0, 6));
+  for (let n = (tails.get(family) ?? 0) + 1; ; n++) {
     const tail = `~${n}`;
     const chosen = whole(base.slice(0, 8 - tail.length) + tail);
-    if (!used.has(chosen)) return chosen;
+    if (used.has(chosen)) continue;
+    tails.set(family, n);
+    return chosen;
   }
 }
 

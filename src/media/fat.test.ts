@@ -48,3 +48,10 @@ test('the kind of table follows the room that is needed; what does not fit is re
   assert.throws(() => new FolderFat(entry('f', null, entry('a', 3e6)), 'x', 'floppy'), /give it as a --disk/);
   assert.throws(() => new FolderFat(entry('f', null, entry('a', 2 ** 32)), 'x', 'disk'), /4 GiB/);
 });
+
+test('many files whose names begin alike get their short names in time', () => {
+  const started = performance.now();
+  const names = nameAll(Array.from({ length: 60_000 }, (_, n) => `photograph number ${n}.jpeg`));
+  assert.equal(new Set(names.map(({ short }) => short)).size, 60_000);
+  assert.ok(performance.now() - started < 5000);
+});

@@ -52,3 +52,10 @@ test('names that look the same in eight letters stay apart; names that are too l
   assert.ok(all.includes('SAME_NAM.TEX;1') && all.includes('SAME_NA1.TEX;1'));
   assert.throws(() => new FolderCd(folder('top', file('n'.repeat(120), '')), 'x'), ImageError);
 });
+
+test('many files whose names begin alike get names in time', () => {
+  const started = performance.now();
+  const names = Array.from({ length: 20_000 }, (_, n) => file(`photograph number ${n}.jpeg`, ''));
+  assert.ok(new FolderCd(folder('top', ...names), 'x').bytes > 20_000 * 100);
+  assert.ok(performance.now() - started < 10_000, `${performance.now() - started} ms`);
+});

@@ -95,6 +95,8 @@ function tree(entry: FolderEntry, parent: Node | null): Node {
 /** Eight letters, a point and three, each name once. */
 function nameAll(nodes: Node[]): void {
   const used = new Set<string>();
+  /** The last number behind the same letters, as there may be many. */
+  const tails = new Map<string, number>();
   for (const node of nodes) {
     const clean = (text: string, length: number): string =>
       text
@@ -106,8 +108,12 @@ function nameAll(nodes: Node[]): void {
     const base = clean(dot > 0 ? name.slice(0, dot) : name, 8) || '_';
     const ending = dot > 0 ? clean(name.slice(dot + 1), 3) : '';
     const whole = (stem: string): string => (file ? `${stem}.${ending};1` : stem);
-    let chosen = whole(base);
-    for (let n = 1; used.has(chosen); n++) chosen = whole(base.slice(0, 8 - String(n).length) + n);
+    const first = whole(base);
+    let chosen = first;
+    for (let n = (tails.get(first) ?? 0) + 1; used.has(chosen); n++) {
+      chosen = whole(base.slice(0, 8 - String(n).length) + n);
+      tails.set(first, n);
+    }
     used.add(chosen);
     node.isoName = chosen;
   }
