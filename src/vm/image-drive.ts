@@ -22,11 +22,12 @@ export interface DriveOptions {
   readonly serial: string;
 }
 
-/** A flush that takes longer is worth the detour through another thread. */
-const SLOW_FLUSH_MS = 0.5;
-/** So is a read that waits for the host's disk; one of its memory takes less than the second. */
-const SLOW_READ_MS = 2;
-const QUICK_READ_MS = 1;
+/** Whether requests of a kind are slow: one took longer than `slowMs` at once, and none beside the CPUs less than `quickMs` since. */
+interface Pace {
+  slow: boolean;
+  readonly slowMs: number;
+  readonly quickMs: number;
+}
 
 interface Request {
   act: () => void;
@@ -55,9 +56,9 @@ export class ImageDrive implements Drive {
   private label: string;
   private readonly waiting: Request[] = [];
   private changed = false;
-  /** These take long here: they are done beside the CPUs, if `beside` allows that. */
-  private slowReads = false;
-  private slowFlushes = false;
+  /** What takes long here is done beside the CPUs, if `beside` allows that. */
+  private readonly reads: Pace = { slow: false, slowMs: 2, quickMs: 1 };
+  private readonly flushes: Pace = { slow: false, slowMs: 0.5, quickMs: 0.5 };
   private epoch = 0;
   beside = false;
   /** Something that was done beside the CPUs has ended. */
@@ -144,21 +145,15 @@ export class ImageDrive implements Drive {
   read(position: number, parts: readonly Uint8Array[], done: Done): void {
     const { image } = this;
     if (!image) return done(false);
-    const act = (): void => readParts(image, position, parts);
-    if (!this.slowReads || !this.beside || !image.readBeside || this.troubled) {
-      const started = performance.now();
-      this.perform(act, done);
-      this.slowReads = performance.now() - started > SLOW_READ_MS;
-      return;
-    }
     // What the guest has in its memory is not touched before all is there, and it still wants that.
-    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
     const { epoch } = this;
     const start = async (): Promise<void> => {
+      const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
       await image.readBeside!(position, bytes);
       if (epoch === this.epoch) scatter(bytes, parts);
     };
-    this.performBeside({ start, act, done }, (ms) => (this.slowReads = ms > QUICK_READ_MS));
+    const act = (): void => readParts(image, position, parts);
+    this.performAsFits(this.reads, { act, done }, image.readBeside ? start : null);
   }
 
   /** Not beside the CPUs: for a BIOS, which looks again after the next interrupt only. */
@@ -189,23 +184,18 @@ export class ImageDrive implements Drive {
   flush(done: Done): void {
     const { image } = this;
     if (!image || this.readOnly) return done(true);
-    const act = (): void => image.flush();
-    if (!this.slowFlushes || !this.beside || !image.flushBeside || this.troubled) {
-      const started = performance.now();
-      this.perform(act, done);
-      this.slowFlushes = performance.now() - started > SLOW_FLUSH_MS;
-      return;
-    }
     const start = (): Promise<void> => image.flushBeside!();
-    this.performBeside({ start, act, done }, (ms) => (this.slowFlushes = ms > SLOW_FLUSH_MS));
+    this.performAsFits(this.flushes, { act: () => image.flush(), done }, image.flushBeside ? start : null);
   }
 
-  /** `act`: the same at once, for when the host could not and is asked again. `took`: told how many milliseconds. */
-  private performBeside(
-    { start, act, done }: Request & { start: () => Promise<void> },
-    took: (ms: number) => void,
-  ): void {
+  /** At once, or by `start` beside the CPUs where that is allowed and such requests have been slow. */
+  private performAsFits(pace: Pace, { act, done }: Request, start: (() => Promise<void>) | null): void {
     const started = performance.now();
+    if (!start || !pace.slow || !this.beside || this.troubled) {
+      this.perform(act, done);
+      pace.slow = performance.now() - started > pace.slowMs;
+      return;
+    }
     const { epoch } = this;
     let ended = Promise.resolve();
     // What has to be done before may fail at once.
@@ -215,7 +205,7 @@ export class ImageDrive implements Drive {
     if (outcome !== 'done') return;
     void ended.then(
       () => {
-        took(performance.now() - started);
+        pace.slow = performance.now() - started > pace.quickMs;
         if (epoch === this.epoch) done(true);
         this.onSettled();
       },
