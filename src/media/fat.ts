@@ -87,15 +87,15 @@ export class FolderFat extends PiecesImage {
     const rootSectors = Math.ceil((shape.rootEntries * ENTRY) / SECTOR);
     const firstData = shape.reserved + 2 * shape.fatSectors + rootSectors;
     const place = (node: Node): number => sector(firstData + (node.cluster - 2) * shape.clusterSectors);
+    // The root of the smaller kinds has a place of its own.
+    const inChain = (node: Node): boolean => node !== top || shape.bits === 32;
     for (const node of nodes)
-      if (node !== top || shape.bits === 32)
-        node.cluster = fats.take(bytesOf(node) / (shape.clusterSectors * SECTOR));
+      if (inChain(node)) node.cluster = fats.take(bytesOf(node) / (shape.clusterSectors * SECTOR));
     for (const node of nodes) {
       if (node.entry.file) this.put(place(node), node.entry.file);
       else {
-        const inChain = node !== top || shape.bits === 32;
         this.put(
-          inChain ? place(node) : sector(shape.reserved + 2 * shape.fatSectors),
+          inChain(node) ? place(node) : sector(shape.reserved + 2 * shape.fatSectors),
           directory(node, volume.label),
         );
       }
@@ -195,11 +195,13 @@ function shapeOf(
 /** The table: each cluster names the next of its file. Files here lie in one piece, one after the other. */
 class FileAllocationTable {
   readonly bytes: Uint8Array;
+  private readonly view: DataView;
   /** First cluster that is free. */
   next = 2;
 
   constructor(private readonly shape: Shape) {
     this.bytes = new Uint8Array(shape.fatSectors * SECTOR);
+    this.view = viewOf(this.bytes);
     this.set(0, 0x0fffff00 | shape.media);
     this.set(1, 0x0fffffff);
   }
@@ -220,7 +222,7 @@ class FileAllocationTable {
   }
 
   private set(cluster: number, value: number): void {
-    const view = viewOf(this.bytes);
+    const { view } = this;
     switch (this.shape.bits) {
       case 12: {
         const at = cluster + (cluster >> 1);

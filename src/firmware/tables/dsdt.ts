@@ -1,5 +1,6 @@
 import { FIRST_PIRQ_GSI, PIRQS, pirqOf } from '../../machine/interrupts/interrupt-router.js';
 import { HPET_BASE, IO_APIC_BASE, LOCAL_APIC_BASE, type RamLayout } from '../../machine/memory-map.js';
+import { SLOTS } from '../../machine/pci/pci-bus.js';
 import { PIRQRC } from '../../machine/pci/piix3.js';
 import { GPE0_BYTES, GPE0_PORT, HOT_PLUG_BYTES, HOT_PLUG_PORT } from '../../machine/pci/pci-hot-plug.js';
 import { PM_BASE, SMBUS_BASE } from '../../machine/pci/piix4-pm.js';
@@ -97,7 +98,6 @@ function pciRoot(memory: RamLayout): Aml {
   );
 }
 
-const SLOTS = 32;
 const PINS = 4;
 const ALL_FUNCTIONS = 0xffff;
 

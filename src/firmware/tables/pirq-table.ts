@@ -1,4 +1,5 @@
 import { PIRQS, pirqOf } from '../../machine/interrupts/interrupt-router.js';
+import { SLOTS } from '../../machine/pci/pci-bus.js';
 import { PIRQRC } from '../../machine/pci/piix3.js';
 import { TableBytes, checksum } from './table-bytes.js';
 
@@ -10,7 +11,6 @@ const ROUTER_DEVICE = 0x7000;
 /** ISA interrupts that PIRQs may be given: 3-7, 9-12, 14 and 15. */
 const ALLOWED = 0xdef8;
 const FIRST_SLOT = 2;
-const SLOTS = 32;
 const HEADER_BYTES = 32;
 const SLOT_BYTES = 16;
 

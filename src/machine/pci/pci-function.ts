@@ -39,7 +39,6 @@ export interface SavedPciFunction {
   interrupt: boolean;
 }
 
-/** A PCI function: its configuration space, BARs, capabilities and interrupt pin. Devices extend it or own one. */
 const CAPABILITY_MSI = 0x05;
 /** Behind the capability's id and next pointer: control, an address of 64 bits, data. */
 const MSI_BYTES = 12;
@@ -49,6 +48,7 @@ const MSI_DATA = 12;
 const MSI_ENABLE = 1;
 const MSI_ADDRESS_64 = 0x80;
 
+/** A PCI function: its configuration space, BARs, capabilities and interrupt pin. Devices extend it or own one. */
 export class PciFunction {
   protected readonly config = new Uint8Array(CONFIG_BYTES);
   /** Bits that software can set. */

@@ -4,8 +4,9 @@
  * QEMU (docs/specs/acpi_pci_hotplug).
  */
 import type { Line } from '../line.js';
-import type { AccessSize, PortBus, PortDevice } from '../port-bus.js';
+import type { PortBus, PortDevice } from '../port-bus.js';
 import { checkVersion } from '../state.js';
+import { SLOTS } from './pci-bus.js';
 
 export const HOT_PLUG_PORT = 0xae00;
 /** Slots with something new; slots that the system shall give up; slots that it has given up (written). A bit each. */
@@ -18,7 +19,7 @@ const EJECT = 8;
 export const GPE0_PORT = 0xafe0;
 export const GPE0_BYTES = 4;
 /** Number of the event: its method is _E01. */
-export const HOT_PLUG_EVENT = 1;
+const HOT_PLUG_EVENT = 1;
 const WRITABLE_EVENTS = 0xffff;
 
 export interface SavedPciHotPlug {
@@ -47,7 +48,7 @@ export class PciHotPlug {
     ports.map(HOT_PLUG_PORT, HOT_PLUG_BYTES, registers, 4);
     const events: PortDevice = {
       readPort: (port) => this.readEvents(port - GPE0_PORT),
-      writePort: (port, value, size) => this.writeEvents(port - GPE0_PORT, value, size),
+      writePort: (port, value) => this.writeEvents(port - GPE0_PORT, value),
     };
     ports.map(GPE0_PORT, GPE0_BYTES, events, 1);
   }
@@ -96,7 +97,7 @@ export class PciHotPlug {
 
   private eject(slots: number): void {
     this.leaves &= ~slots;
-    for (let slot = 0; slot < 32; slot++) if (slots & (1 << slot)) this.onEject(slot);
+    for (let slot = 0; slot < SLOTS; slot++) if (slots & (1 << slot)) this.onEject(slot);
   }
 
   private readEvents(offset: number): number {
@@ -104,7 +105,8 @@ export class PciHotPlug {
     return (value >> ((offset & 1) * 8)) & 0xff;
   }
 
-  private writeEvents(offset: number, value: number, _size: AccessSize): void {
+  /** One byte. */
+  private writeEvents(offset: number, value: number): void {
     const shift = (offset & 1) * 8;
     if (offset < 2) this.status &= ~(value << shift);
     else this.enable = ((this.enable & ~(0xff << shift)) | (value << shift)) & WRITABLE_EVENTS;

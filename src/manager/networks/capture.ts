@@ -5,15 +5,20 @@ import { forReceiver } from '../../network/complete.js';
 import { pcapHeader, pcapRecord } from '../../network/pcap.js';
 import type { SwitchPort } from '../../network/switch/switch.js';
 
+/** A new file for frames, behind its header; `what`: as the user named it, for messages. */
+export function openCapture(what: string, path: string): number {
+  try {
+    const file = openSync(path, 'w');
+    writeSync(file, pcapHeader());
+    return file;
+  } catch (error) {
+    throw new UserError(`${what} cannot be written: ${(error as Error).message}`);
+  }
+}
+
 /** Writes all that passes a port to a file that Wireshark and tcpdump read; gives what ends that. */
 export function capture(port: SwitchPort, path: string): () => void {
-  let file: number;
-  try {
-    file = openSync(path, 'w');
-    writeSync(file, pcapHeader());
-  } catch (error) {
-    throw new UserError(`--net capture=${path} cannot be written: ${(error as Error).message}`);
-  }
+  const file = openCapture(`--net capture=${path}`, path);
   port.tap = (frame) => {
     try {
       for (const piece of forReceiver(frame, NO_OFFLOAD))

@@ -1,13 +1,14 @@
 /** All that passes a switch that machines of several processes share, into a file for Wireshark and tcpdump. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { connect } from '../../host/node/tcp-socket.js';
 import { UserError } from '../../machine/user-error.js';
 import type { HostTcp } from '../../network/host-network.js';
 import { writeWatchRequest } from '../../network/links/hub-protocol.js';
 import { RecordReader } from '../../network/links/records.js';
-import { pcapHeader, pcapRecord } from '../../network/pcap.js';
+import { pcapRecord } from '../../network/pcap.js';
 import { sendRecord } from '../ask-place.js';
 import { readPlace } from '../places.js';
+import { openCapture } from './capture.js';
 
 const MOST_RECORD = 2 ** 17;
 
@@ -20,13 +21,7 @@ export async function watchHub(
 ): Promise<number> {
   const place = readPlace('net', name);
   if (!place) throw new UserError(`no network ${name} runs; viv net list tells which do`);
-  let file: number;
-  try {
-    file = openSync(path, 'w');
-    writeSync(file, pcapHeader());
-  } catch (error) {
-    throw new UserError(`${path} cannot be written: ${(error as Error).message}`);
-  }
+  const file = openCapture(path, path);
   let frames = -1;
   try {
     await new Promise<void>((resolve, reject) => {
