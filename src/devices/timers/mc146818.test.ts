@@ -125,6 +125,17 @@ test('periodic interrupts at 1024 Hz, the next only after register C was read', 
   assert.ok(count >= 1023 && count <= 1024, String(count));
 });
 
+test('an interrupt that is due while register C is read is an edge of its own', () => {
+  const { time, irq, read, write } = make();
+  write(B, 0x42);
+  time.advance(1e6);
+  assert.equal(irq.rises, 1);
+  // Real time goes on meanwhile.
+  time.clock.now = () => (time.clock.time += 1e6);
+  read(C);
+  assert.deepEqual([irq.level, irq.rises], [true, 2]);
+});
+
 test('update interrupts come each second', () => {
   const { time, irq, read, write } = make();
   write(B, 0x12);

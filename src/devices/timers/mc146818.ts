@@ -273,6 +273,8 @@ export class Mc146818 implements PortDevice {
     const irq = this.flags & this.cmos[REGISTER_B]! & C_FLAGS ? C_IRQ : 0;
     const value = this.flags | irq;
     this.flags = 0;
+    // The next event may be there already, and has to be an edge of its own.
+    this.irq8(false);
     this.update();
     return value;
   }
