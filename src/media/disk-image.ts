@@ -11,8 +11,12 @@ export interface DiskImage {
   /** These bytes read as zeros from now on; `give`: the room may be given back. */
   zero(position: number, length: number, give: boolean): void;
   flush(): void;
-  /** As `read`, and as `flush`, while this thread goes on, as far as that can be; absent where it cannot. Rejects with StorageError, and may throw it. */
+  /**
+   * As those without it, while this thread goes on, as far as that can be; absent where it cannot. Rejects with StorageError or
+   * ImageError, and may throw them. While such reads and writes are under way, nothing may be zeroed, and all writes are `writeBeside`.
+   */
   readBeside?(position: number, target: Uint8Array): Promise<void>;
+  writeBeside?(position: number, source: Uint8Array): Promise<void>;
   flushBeside?(): Promise<void>;
   close(): void;
 }

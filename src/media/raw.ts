@@ -1,5 +1,5 @@
 import type { DiskImage } from './disk-image.js';
-import { flushBeside, readBeside, type Storage } from './storage.js';
+import { flushBeside, readBeside, writeBeside, type Storage } from './storage.js';
 
 const SECTOR = 512;
 const ZEROS = new Uint8Array(0x10000);
@@ -40,6 +40,9 @@ export class PlainImage implements DiskImage {
   }
   readBeside(position: number, target: Uint8Array): Promise<void> {
     return readBeside(this.storage, this.offset + position, target);
+  }
+  writeBeside(position: number, source: Uint8Array): Promise<void> {
+    return writeBeside(this.storage, this.offset + position, source);
   }
   flushBeside(): Promise<void> {
     return flushBeside(this.storage);

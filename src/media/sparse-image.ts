@@ -1,5 +1,5 @@
 import type { DiskImage } from './disk-image.js';
-import { flushBeside, readBeside, type Storage } from './storage.js';
+import { flushBeside, readBeside, writeBeside, type Storage } from './storage.js';
 
 /** Where a cluster's bytes are. */
 export type Place =
@@ -123,25 +123,34 @@ export abstract class SparseImage implements DiskImage {
   private writePart(cluster: number, within: number, source: Uint8Array): void {
     const place = this.place(cluster);
     if (place.kind === 'data' && !place.shared) return this.storage.write(place.at + within, source);
+    const { at, from, bytes } = this.renew(place, cluster, within, source);
+    this.storage.write(at + from, bytes);
+    this.link(cluster, at, place);
+  }
+
+  /** Room for a cluster that gets `source` at `within`: where it is, and what has to be written into it from where on. */
+  private renew(
+    place: Place,
+    cluster: number,
+    within: number,
+    source: Uint8Array,
+  ): { at: number; from: number; bytes: Uint8Array } {
     const { clusterBytes } = this;
     const whole = source.length === clusterBytes;
     const plain = place.kind === 'zero' || (place.kind === 'none' && !this.below);
     this.lastUnpacked = null;
     const at = this.allocate(cluster, whole || !plain);
-    if (whole || plain) this.storage.write(at + within, source);
-    else {
-      // What is not written now is as it was.
-      const bytes = new Uint8Array(clusterBytes);
-      this.readPart(
-        place,
-        cluster,
-        0,
-        bytes.subarray(0, Math.min(clusterBytes, this.bytes - cluster * clusterBytes)),
-      );
-      bytes.set(source, within);
-      this.storage.write(at, bytes);
-    }
-    this.link(cluster, at, place);
+    if (whole || plain) return { at, from: within, bytes: source };
+    // What is not written now is as it was.
+    const bytes = new Uint8Array(clusterBytes);
+    this.readPart(
+      place,
+      cluster,
+      0,
+      bytes.subarray(0, Math.min(clusterBytes, this.bytes - cluster * clusterBytes)),
+    );
+    bytes.set(source, within);
+    return { at, from: 0, bytes };
   }
 
   zero(position: number, length: number, give: boolean): void {
@@ -172,6 +181,35 @@ export abstract class SparseImage implements DiskImage {
       else this.readPart(place, cluster, within, part);
     });
     await Promise.all(reads);
+  }
+
+  async writeBeside(position: number, source: Uint8Array): Promise<void> {
+    const writes: Promise<void>[] = [];
+    this.parts(position, source.length, (cluster, within, at, count) =>
+      writes.push(this.writePartBeside(cluster, within, source.subarray(at, at + count))),
+    );
+    await Promise.all(writes);
+  }
+
+  /** Clusters whose new bytes are being written, which are not linked before that is done. */
+  private readonly renewing = new Map<number, Promise<unknown>>();
+
+  private async writePartBeside(cluster: number, within: number, source: Uint8Array): Promise<void> {
+    for (let other = this.renewing.get(cluster); other; other = this.renewing.get(cluster)) await other;
+    const place = this.place(cluster);
+    if (place.kind === 'data' && !place.shared) return writeBeside(this.storage, place.at + within, source);
+    const { at, from, bytes } = this.renew(place, cluster, within, source);
+    const written = writeBeside(this.storage, at + from, bytes);
+    this.renewing.set(
+      cluster,
+      written.catch(() => {}),
+    );
+    try {
+      await written;
+      this.link(cluster, at, place);
+    } finally {
+      this.renewing.delete(cluster);
+    }
   }
 
   /** Bookkeeping, and what has to be safe before it, is written at once. */

@@ -13,8 +13,9 @@ export interface Storage {
   punch(position: number, length: number): void;
   /** All that was written is safe against a crash of the host. */
   flush(): void;
-  /** As `read`, and as `flush`, while this thread goes on; absent where the host cannot. Rejects with StorageError. `close` may be called meanwhile. */
+  /** As those without it, while this thread goes on; absent where the host cannot. Rejects with StorageError. `close` may be called meanwhile. */
   readBeside?(position: number, target: Uint8Array): Promise<void>;
+  writeBeside?(position: number, bytes: Uint8Array): Promise<void>;
   flushBeside?(): Promise<void>;
   close(): void;
 }
@@ -24,15 +25,28 @@ export class StorageError extends Error {
   override name = 'StorageError';
 }
 
-/** Both: beside this thread where the host can, else at once. */
-export async function readBeside(storage: Storage, position: number, target: Uint8Array): Promise<void> {
-  if (storage.readBeside) await storage.readBeside(position, target);
-  else storage.read(position, target);
+/** All three, for files and images: beside this thread where that can be, else at once. */
+export async function readBeside(
+  from: Pick<Storage, 'read' | 'readBeside'>,
+  position: number,
+  target: Uint8Array,
+): Promise<void> {
+  if (from.readBeside) await from.readBeside(position, target);
+  else from.read(position, target);
 }
 
-export async function flushBeside(storage: Storage): Promise<void> {
-  if (storage.flushBeside) await storage.flushBeside();
-  else storage.flush();
+export async function writeBeside(
+  to: Pick<Storage, 'write' | 'writeBeside'>,
+  position: number,
+  bytes: Uint8Array,
+): Promise<void> {
+  if (to.writeBeside) await to.writeBeside(position, bytes);
+  else to.write(position, bytes);
+}
+
+export async function flushBeside(what: Pick<Storage, 'flush' | 'flushBeside'>): Promise<void> {
+  if (what.flushBeside) await what.flushBeside();
+  else what.flush();
 }
 
 /** In memory: for tests, pages, and what shall be forgotten. */

@@ -190,6 +190,16 @@ class DynamicVhdImage extends SparseImage {
     if (this.below) for (let sector = first; sector <= last; sector++) this.own(sector);
   }
 
+  /** Over a parent each sector has to be looked at, which is done at once. */
+  override async readBeside(position: number, target: Uint8Array): Promise<void> {
+    if (this.below) this.read(position, target);
+    else await super.readBeside(position, target);
+  }
+  override async writeBeside(position: number, source: Uint8Array): Promise<void> {
+    if (this.below) this.write(position, source);
+    else await super.writeBeside(position, source);
+  }
+
   /** Over a parent zeros are data. */
   override zero(position: number, length: number, give: boolean): void {
     if (!this.below) return super.zero(position, length, give);

@@ -188,6 +188,10 @@ export class VhdxImage extends SparseImage {
     this.mark();
     super.write(position, source);
   }
+  override writeBeside(position: number, source: Uint8Array): Promise<void> {
+    this.mark();
+    return super.writeBeside(position, source);
+  }
 
   protected allocate(): number {
     const at = this.end;

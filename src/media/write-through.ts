@@ -1,4 +1,5 @@
 import type { DiskImage } from './disk-image.js';
+import { flushBeside, readBeside, writeBeside } from './storage.js';
 
 /** An image whose every write is safe when it is done. */
 export class WriteThrough implements DiskImage {
@@ -28,6 +29,16 @@ export class WriteThrough implements DiskImage {
   }
   flush(): void {
     this.image.flush();
+  }
+  readBeside(position: number, target: Uint8Array): Promise<void> {
+    return readBeside(this.image, position, target);
+  }
+  async writeBeside(position: number, source: Uint8Array): Promise<void> {
+    await writeBeside(this.image, position, source);
+    await flushBeside(this.image);
+  }
+  flushBeside(): Promise<void> {
+    return flushBeside(this.image);
   }
   close(): void {
     this.image.close();

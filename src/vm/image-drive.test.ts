@@ -245,3 +245,89 @@ test('an empty drive has no sectors and does nothing', () => {
   assert.equal(disk.readOnly, false);
   assert.equal(cd.readOnly, true);
 });
+
+/** A file that takes its time to be written, beside this thread. */
+class Throttled extends MemoryStorage {
+  readonly settle: ((error: Error | null) => void)[] = [];
+  ms = 4;
+  override write(position: number, bytes: Uint8Array): void {
+    const until = performance.now() + this.ms;
+    while (performance.now() < until);
+    super.write(position, bytes);
+  }
+  writeBeside(position: number, bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.settle.push((error) => {
+        if (error) return reject(error);
+        super.write(position, bytes);
+        resolve();
+      });
+    });
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+test('writes that take long are done beside the CPUs; discards wait for them, and what comes after waits for those', async () => {
+  const storage = new Throttled('disk.img', new Uint8Array(8192).fill(7));
+  const disk = new ImageDrive({
+    ...{ kind: 'disk', bus: 'ide', place: 'disk', image: new RawImage(storage) },
+    ...{ name: 'D', model: 'M', serial: 'S' },
+  });
+  disk.beside = true;
+  const done: string[] = [];
+  const write = (value: number): void =>
+    disk.write(0, [new Uint8Array(512).fill(value), new Uint8Array(512).fill(value)], (ok) =>
+      done.push(`${value} ${ok}`),
+    );
+  write(1);
+  assert.deepEqual(done.splice(0), ['1 true'], 'the first is done at once, and was slow');
+  const guest = new Uint8Array(1024).fill(2);
+  disk.write(0, [guest], (ok) => done.push(`2 ${ok}`));
+  guest.fill(9);
+  // Quick now; but what is under way must not be met by one that is done at once.
+  storage.ms = 0;
+  write(3);
+  disk.discard(0, 512, (ok) => done.push(`discard ${ok}`));
+  const read = new Uint8Array(1024);
+  disk.read(0, [read], (ok) => done.push(`read ${ok}`));
+  assert.deepEqual([done, storage.settle.length], [[], 2]);
+  storage.settle.shift()!(null);
+  await turn();
+  assert.deepEqual(done.splice(0), ['2 true']);
+  storage.settle.shift()!(null);
+  await turn();
+  assert.deepEqual(done.splice(0), ['3 true', 'discard true', 'read true']);
+  assert.deepEqual([read[0], read[511], read[512]], [0, 0, 3]);
+});
+
+test('a write beside the CPUs that fails waits; one of a machine that started anew is forgotten', async () => {
+  const storage = new Throttled('disk.img', new Uint8Array(8192));
+  const disk = new ImageDrive({
+    ...{ kind: 'disk', bus: 'ide', place: 'disk', image: new RawImage(storage) },
+    ...{ name: 'D', model: 'M', serial: 'S' },
+  });
+  disk.beside = true;
+  const messages: string[] = [];
+  disk.onTrouble = (message) => messages.push(message);
+  const done: string[] = [];
+  const write = (value: number): void =>
+    disk.write(0, [new Uint8Array(512).fill(value)], (ok) => done.push(`${value} ${ok}`));
+  write(1);
+  write(2);
+  write(3);
+  storage.settle[0]!(new StorageError('disk.img cannot be written: no space left'));
+  await turn();
+  assert.deepEqual([done, messages.length, disk.troubled], [['1 true'], 1, true]);
+  assert.equal(disk.retry(), false, 'another is under way still');
+  storage.settle[1]!(null);
+  await turn();
+  assert.equal(disk.retry(), true);
+  assert.deepEqual(done.splice(0), ['1 true', '3 true', '2 true']);
+  write(4);
+  disk.discard(0, 512, (ok) => done.push(`discard ${ok}`));
+  disk.forget();
+  storage.settle[2]!(null);
+  await turn();
+  assert.deepEqual(done, []);
+});

@@ -34,6 +34,12 @@ interface Request {
   done: Done;
 }
 
+/** How a request is done beside the CPUs, if it can be. */
+interface Beside {
+  readonly pace: Pace;
+  readonly start: (() => Promise<void>) | null;
+}
+
 /** `waits`: the host may be able to do it later. `fails`: the image is broken there, now and later. */
 type Outcome = 'done' | 'waits' | 'fails';
 
@@ -58,8 +64,13 @@ export class ImageDrive implements Drive {
   private changed = false;
   /** What takes long here is done beside the CPUs, if `beside` allows that. */
   private readonly reads: Pace = { slow: false, slowMs: 2, quickMs: 1 };
+  private readonly writes: Pace = { slow: false, slowMs: 2, quickMs: 1 };
   private readonly flushes: Pace = { slow: false, slowMs: 0.5, quickMs: 0.5 };
+  /** Counts that change when what is under way is not wanted any more: the machine starts anew, or the medium is another. */
   private epoch = 0;
+  private readonly underWay = { writes: 0, all: 0 };
+  /** What waits until nothing is under way, and what came after it. */
+  private readonly held: (() => void)[] = [];
   beside = false;
   /** Something that was done beside the CPUs has ended. */
   onSettled: () => void = () => {};
@@ -95,6 +106,7 @@ export class ImageDrive implements Drive {
 
   /** Puts a medium in, or takes it out. The one that was there is closed. */
   insert(image: DiskImage | null, name: string): void {
+    this.forget();
     this.image?.close();
     this.image = image;
     this.label = name;
@@ -133,6 +145,7 @@ export class ImageDrive implements Drive {
 
   /** Does again what could not be done; true: nothing waits any more. */
   retry(): boolean {
+    if (this.underWay.all > 0) return false;
     for (let first = this.waiting[0]; first; first = this.waiting[0]) {
       const outcome = this.attempt(first.act);
       if (outcome === 'waits') return false;
@@ -143,17 +156,17 @@ export class ImageDrive implements Drive {
   }
 
   read(position: number, parts: readonly Uint8Array[], done: Done): void {
-    const { image } = this;
+    if (this.held.length > 0) return this.hold(() => this.read(position, parts, done));
+    const { image, epoch } = this;
     if (!image) return done(false);
     // What the guest has in its memory is not touched before all is there, and it still wants that.
-    const { epoch } = this;
     const start = async (): Promise<void> => {
-      const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+      const bytes = new Uint8Array(bytesOf(parts));
       await image.readBeside!(position, bytes);
       if (epoch === this.epoch) scatter(bytes, parts);
     };
     const act = (): void => readParts(image, position, parts);
-    this.performAsFits(this.reads, { act, done }, image.readBeside ? start : null);
+    this.performAsFits({ act, done }, { pace: this.reads, start: image.readBeside ? start : null });
   }
 
   /** Not beside the CPUs: for a BIOS, which looks again after the next interrupt only. */
@@ -164,9 +177,21 @@ export class ImageDrive implements Drive {
   }
 
   write(position: number, parts: readonly Uint8Array[], done: Done): void {
-    const { image } = this;
+    if (this.held.length > 0) return this.hold(() => this.write(position, parts, done));
+    const { image, writes, underWay } = this;
     if (!image || this.readOnly) return done(false);
-    this.perform(() => writeParts(image, position, parts), done);
+    // Two writes must not make room for the same part of an image, one at once and one beside the CPUs.
+    if (underWay.writes > 0) writes.slow = true;
+    const start = async (): Promise<void> => {
+      underWay.writes++;
+      try {
+        await image.writeBeside!(position, gather(parts, new Uint8Array(bytesOf(parts))));
+      } finally {
+        underWay.writes--;
+      }
+    };
+    const act = (): void => writeParts(image, position, parts);
+    this.performAsFits({ act, done }, { pace: writes, start: image.writeBeside ? start : null });
   }
 
   discard(position: number, length: number, done: Done): void {
@@ -176,20 +201,31 @@ export class ImageDrive implements Drive {
     this.clear(position, length, false, done);
   }
   private clear(position: number, length: number, give: boolean, done: Done): void {
+    // What is under way has its place in the file, which must not become another's meanwhile.
+    if (this.underWay.all > 0 || this.held.length > 0)
+      return this.hold(() => this.clear(position, length, give, done));
     const { image } = this;
     if (!image || this.readOnly) return done(false);
     this.perform(() => image.zero(position, length, give), done);
   }
 
+  private hold(act: () => void): void {
+    this.held.push(act);
+  }
+  private release(): void {
+    if (this.underWay.all === 0) for (const act of this.held.splice(0)) act();
+  }
+
   flush(done: Done): void {
+    if (this.held.length > 0) return this.hold(() => this.flush(done));
     const { image } = this;
     if (!image || this.readOnly) return done(true);
-    const start = (): Promise<void> => image.flushBeside!();
-    this.performAsFits(this.flushes, { act: () => image.flush(), done }, image.flushBeside ? start : null);
+    const start = image.flushBeside ? (): Promise<void> => image.flushBeside!() : null;
+    this.performAsFits({ act: () => image.flush(), done }, { pace: this.flushes, start });
   }
 
   /** At once, or by `start` beside the CPUs where that is allowed and such requests have been slow. */
-  private performAsFits(pace: Pace, { act, done }: Request, start: (() => Promise<void>) | null): void {
+  private performAsFits({ act, done }: Request, { pace, start }: Beside): void {
     const started = performance.now();
     if (!start || !pace.slow || !this.beside || this.troubled) {
       this.perform(act, done);
@@ -203,22 +239,29 @@ export class ImageDrive implements Drive {
     if (outcome === 'waits') this.waiting.push({ act, done });
     if (outcome === 'fails') done(false);
     if (outcome !== 'done') return;
+    this.underWay.all++;
+    const settle = (error: Error | null): void => {
+      this.underWay.all--;
+      if (epoch === this.epoch) {
+        if (error instanceof StorageError) {
+          this.waiting.push({ act, done });
+          this.onTrouble(error.message);
+        } else {
+          if (error) this.onFailure(error.message);
+          done(!error);
+        }
+      }
+      this.release();
+      this.onSettled();
+    };
     void ended.then(
       () => {
         pace.slow = performance.now() - started > pace.quickMs;
-        if (epoch === this.epoch) done(true);
-        this.onSettled();
+        settle(null);
       },
       (error: Error) => {
-        if (epoch !== this.epoch) return;
-        if (error instanceof ImageError) {
-          this.onFailure(error.message);
-          done(false);
-          return this.onSettled();
-        }
-        if (!(error instanceof StorageError)) throw error;
-        this.waiting.push({ act, done });
-        this.onTrouble(error.message);
+        if (!(error instanceof StorageError || error instanceof ImageError)) throw error;
+        settle(error);
       },
     );
   }
@@ -226,9 +269,11 @@ export class ImageDrive implements Drive {
   /** The machine starts anew: what is under way is not wanted any more. */
   forget(): void {
     this.epoch++;
+    this.held.length = 0;
   }
 
   close(): void {
+    this.forget();
     this.image?.close();
     this.image = null;
   }
@@ -258,6 +303,18 @@ function* groups(
   }
 }
 
+const bytesOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part) => sum + part.length, 0);
+
+/** Copies the parts, one after the other, to where `into` begins; gives what they fill of it. */
+function gather(parts: readonly Uint8Array[], into: Uint8Array): Uint8Array {
+  let to = 0;
+  for (const part of parts) {
+    into.set(part, to);
+    to += part.length;
+  }
+  return into.subarray(0, to);
+}
+
 /** Puts bytes into parts, one after the other. */
 function scatter(bytes: Uint8Array, parts: readonly Uint8Array[]): void {
   let from = 0;
@@ -276,18 +333,8 @@ function readParts(image: DiskImage, position: number, all: readonly Uint8Array[
 }
 
 function writeParts(image: DiskImage, position: number, all: readonly Uint8Array[]): void {
-  for (const { at, length, parts } of groups(position, all)) {
-    if (parts.length === 1) {
-      image.write(at, parts[0]!);
-      continue;
-    }
-    let to = 0;
-    for (const part of parts) {
-      gathered.set(part, to);
-      to += part.length;
-    }
-    image.write(at, gathered.subarray(0, length));
-  }
+  for (const { at, parts } of groups(position, all))
+    image.write(at, parts.length === 1 ? parts[0]! : gather(parts, gathered));
 }
 
 /** The drive as the BIOS uses it: a request is done when it returns, or waits for the host. */

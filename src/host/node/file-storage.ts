@@ -9,12 +9,15 @@ import {
   read,
   readSync,
   statSync,
+  write,
   writeSync,
 } from 'node:fs';
 import { StorageError, type Storage } from '../../media/storage.js';
 import { UserError } from '../../machine/user-error.js';
 
 const ZEROS = new Uint8Array(0x10000);
+/** No file has this number: what is asked of it fails. */
+const CLOSED = -1;
 
 /** A file or block device of the host. */
 export class FileStorage implements Storage {
@@ -23,7 +26,7 @@ export class FileStorage implements Storage {
   private constructor(
     readonly name: string,
     readonly readOnly: boolean,
-    private readonly handle: number,
+    private handle: number,
     size: number,
   ) {
     this.length = size;
@@ -111,7 +114,7 @@ export class FileStorage implements Storage {
     return new Promise((resolve, reject) => {
       start((error) => {
         this.underWay--;
-        if (this.closing && this.underWay === 0) closeSync(this.handle);
+        if (this.closing) this.closeWhenQuiet();
         if (error) reject(new StorageError(`${this.name} cannot be ${what}: ${error.message}`));
         else resolve();
       });
@@ -130,14 +133,33 @@ export class FileStorage implements Storage {
     if (count < target.length) this.read(position, target);
   }
 
+  async writeBeside(position: number, bytes: Uint8Array): Promise<void> {
+    let count = 0;
+    await this.beside('written', (done) =>
+      write(this.handle, bytes, 0, bytes.length, position, (error, written) => {
+        count = written;
+        done(error);
+      }),
+    );
+    this.length = Math.max(this.length, position + count);
+    // Less than was asked for: the host says why when it is asked for the rest.
+    if (count < bytes.length) this.write(position + count, bytes.subarray(count));
+  }
+
   flushBeside(): Promise<void> {
     return this.readOnly ? Promise.resolve() : this.beside('flushed', (done) => fdatasync(this.handle, done));
   }
 
   close(): void {
     this.closing = true;
-    // Its number must not become another file's before.
-    if (this.underWay === 0) closeSync(this.handle);
+    this.closeWhenQuiet();
+  }
+
+  /** Its number must not become another file's while something is under way, and is of no use afterwards. */
+  private closeWhenQuiet(): void {
+    if (this.underWay > 0) return;
+    closeSync(this.handle);
+    this.handle = CLOSED;
   }
 }
 
