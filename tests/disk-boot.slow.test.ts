@@ -22,36 +22,33 @@ function untilLogin(...args: string[]): Promise<number> {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
+    let seconds: number | null = null;
     const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
     const take = (data: Buffer): void => {
       output += data.toString('latin1');
-      if (!output.includes('vivarium login:')) return;
-      resolve((performance.now() - since) / 1000);
+      if (seconds !== null || !output.includes('vivarium login:')) return;
+      seconds = (performance.now() - since) / 1000;
       child.kill('SIGTERM');
     };
     child.stdout.on('data', take);
     child.stderr.on('data', take);
     child.on('close', () => {
       clearTimeout(timer);
-      reject(new Error(`no login: ${output.slice(-2000)}`));
+      if (seconds === null) reject(new Error(`no login: ${output.slice(-2000)}`));
+      else resolve(seconds);
     });
   });
 }
 
-for (const [bus, format] of [
-  ['ide', 'raw'],
-  ['ahci', 'qcow2'],
-  ['nvme', 'vdi'],
-  ['virtio', 'vmdk'],
-  ['scsi', 'vhd'],
-  ['ide', 'vhdx'],
-] as const)
-  test(`Debian 12 on ${bus}, as ${format}`, (context) =>
+for (const format of ['raw', 'qcow2', 'vdi', 'vmdk', 'vhd', 'vhdx'])
+  test(`Debian 12 as ${format}, on each controller`, (context) =>
     withFolder(async (folder) => {
       const path = join(folder, `disk.${format}`);
       assert.equal((await viv('media', 'convert', disks.bios, path)).status, 0);
-      const seconds = await untilLogin('--disk', `${path},bus=${bus}`);
-      context.diagnostic(`${seconds.toFixed(1)} s`);
+      for (const bus of ['ide', 'ahci', 'nvme', 'virtio', 'scsi']) {
+        const seconds = await untilLogin('--disk', `${path},bus=${bus}`);
+        context.diagnostic(`${bus}: ${seconds.toFixed(1)} s`);
+      }
     }));
 
 test('with four CPUs', async (context) => {

@@ -1,7 +1,7 @@
 /** Disk images beside QEMU's tool: what is written here reads the same there, and the other way. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -33,15 +33,30 @@ const qemuImg = (...args: string[]): string => execFileSync('qemu-img', args, { 
 const open = (path: string, write: boolean): DiskImage =>
   openFile({ option: 'test', path, format: null, write, anywhere: true });
 
-/** Writes, zeros, discards, flushes and opens again at random, in the image and in `model`. */
-function torture(path: string, model: Uint8Array, steps: number, seed: number): void {
+/** How many times the usual steps (VIV_MEDIA_STEPS). */
+const TIMES = Number(process.env['VIV_MEDIA_STEPS'] ?? 1);
+
+/** Writes (some of them at once, beside this thread), zeros, discards, flushes and opens again at random, in the image and in `model`. */
+async function torture(path: string, model: Uint8Array, usual: number, seed: number): Promise<void> {
   const next = sequence(seed);
+  const steps = usual * TIMES;
   let image = open(path, true);
   for (let step = 0; step < steps; step++) {
     const length = 512 * (1 + next(next(4) === 0 ? 512 : 16));
     const position = Math.min(512 * next(model.length / 512), model.length - length);
     const action = next(20);
-    if (action < 14) {
+    if (action < 4) {
+      // What is written at once lies apart, often in one cluster.
+      const writes: Promise<void>[] = [];
+      const count = 1 + next(4);
+      for (let n = 0, at = position; n < count && at + length <= model.length; n++, at += length) {
+        const bytes = new Uint8Array(length).fill(1 + next(255));
+        writes.push(image.writeBeside!(at, bytes));
+        model.set(bytes, at);
+        if (next(8) === 0) at += 512;
+      }
+      await Promise.all(writes);
+    } else if (action < 14) {
       const bytes = new Uint8Array(length).fill(1 + next(255));
       image.write(position, bytes);
       model.set(bytes, position);
@@ -76,16 +91,16 @@ function compareWithQemu(path: string, format: Format, model: Uint8Array, name: 
 }
 
 for (const format of FORMATS) {
-  test(`${format}: what is written here is what QEMU reads`, () => {
+  test(`${format}: what is written here is what QEMU reads`, async () => {
     const path = join(folder, `own.${format}`);
     createMedium({ path, format, bytes: BYTES });
     const model = new Uint8Array(BYTES);
-    torture(path, model, 1500, 7);
+    await torture(path, model, 1500, 7);
     compareWithQemu(path, format, model, `own-${format}`);
     rmSync(path);
   });
 
-  test(`${format}: what QEMU made reads and is written here`, () => {
+  test(`${format}: what QEMU made reads and is written here`, async () => {
     const model = new Uint8Array(BYTES);
     const next = sequence(99);
     for (let n = 0; n < 200; n++)
@@ -95,7 +110,7 @@ for (const format of FORMATS) {
     const path = join(folder, `theirs.${format}`);
     const exact = format === 'vhd' ? ['-o', 'force_size=on'] : [];
     qemuImg('convert', '-f', 'raw', '-O', QEMU[format], ...exact, raw, path);
-    torture(path, model, 600, 3);
+    await torture(path, model, 600, 3);
     compareWithQemu(path, format, model, `theirs-${format}`);
     rmSync(path);
     rmSync(raw);
@@ -103,15 +118,15 @@ for (const format of FORMATS) {
 }
 
 for (const format of ['qcow2', 'vdi', 'vmdk', 'vhd'] as const)
-  test(`${format}: an image on top of another keeps what differs, and leaves the other as it was`, () => {
+  test(`${format}: an image on top of another keeps what differs, and leaves the other as it was`, async () => {
     const base = join(folder, `base.${format}`);
     createMedium({ path: base, format, bytes: BYTES });
     const model = new Uint8Array(BYTES);
-    torture(base, model, 400, 11);
+    await torture(base, model, 400, 11);
     const before = readFileSync(base);
     const path = join(folder, `top.${format}`);
     createMedium({ path, format, backing: base });
-    torture(path, model, 1000, 5);
+    await torture(path, model, 1000, 5);
     assert.ok(readFileSync(base).equals(before), 'the image below');
     if (format === 'qcow2' || format === 'vmdk') compareWithQemu(path, format, model, `top-${format}`);
     const whole = join(folder, `whole.${format}`);
@@ -122,7 +137,7 @@ for (const format of ['qcow2', 'vdi', 'vmdk', 'vhd'] as const)
     for (const file of [base, path, whole]) rmSync(file);
   });
 
-test('qcow2: other cluster sizes, packed clusters of both kinds, version 2 and snapshots read', () => {
+test('qcow2: other cluster sizes, packed clusters of both kinds, version 2 and snapshots read', async () => {
   const model = new Uint8Array(BYTES);
   const next = sequence(5);
   for (let n = 0; n < 100; n++) model.fill(1 + next(255), 4096 * next(BYTES / 4096), undefined);
@@ -141,13 +156,13 @@ test('qcow2: other cluster sizes, packed clusters of both kinds, version 2 and s
     const path = join(folder, 'packed.qcow2');
     qemuImg('convert', '-f', 'raw', '-O', 'qcow2', ...options, raw, path);
     const own = model.slice();
-    torture(path, own, 300, 21);
+    await torture(path, own, 300, 21);
     compareWithQemu(path, 'qcow2', own, 'packed');
     rmSync(path);
   }
 });
 
-test('vmdk: streams, flat and split images', () => {
+test('vmdk: streams, flat and split images', async () => {
   const model = new Uint8Array(BYTES);
   const next = sequence(13);
   for (let n = 0; n < 100; n++) model.fill(1 + next(255), 4096 * next(BYTES / 4096), undefined);
@@ -163,7 +178,7 @@ test('vmdk: streams, flat and split images', () => {
     assert.ok(Buffer.from(read).equals(model), kind);
     if (kind === 'streamOptimized') continue;
     const own = model.slice();
-    torture(path, own, 300, 17);
+    await torture(path, own, 300, 17);
     compareWithQemu(path, 'vmdk', own, kind);
   }
 });
@@ -194,6 +209,57 @@ test('vmdk: a stream made here is what QEMU reads, is read here, and is not writ
   image.close();
   assert.ok(statSync(path).size < 2 ** 20, 'it is packed');
 });
+
+for (const [kind, type, room] of [
+  ['flat', 'monolithicFlat', { variant: 'fixed' }],
+  ['split', 'twoGbMaxExtentSparse', { split: true }],
+  ['flat and split', 'twoGbMaxExtentFlat', { variant: 'fixed', split: true }],
+] as const)
+  test(`vmdk: one that is ${kind} is made, as QEMU reads it`, async () => {
+    const own = join(folder, 'pieces');
+    mkdirSync(own);
+    const path = join(own, 'disk.vmdk');
+    const fixed = 'variant' in room;
+    // Split images have a second file from 2047 MiB on.
+    const bytes = 2048 * 2 ** 20;
+    createMedium({ path, format: 'vmdk', bytes, fixed, split: 'split' in room });
+    assert.equal(readdirSync(own).length, 'split' in room ? 3 : 2, readdirSync(own).join());
+    assert.match(readFileSync(path, 'utf8'), new RegExp(`createType="${type}"`));
+    const image = open(path, true);
+    for (const at of [0, 2046.5 * 2 ** 20, bytes - 512])
+      image.write(at, new Uint8Array(Math.min(2 ** 20, bytes - at)).fill(7));
+    image.close();
+    const written = JSON.parse(qemuImg('map', '--output=json', '-f', 'vmdk', path)) as { length: number }[];
+    assert.equal(
+      written.reduce((sum, { length }) => sum + length, 0),
+      bytes,
+    );
+    const copy = join(own, 'copy.vmdk');
+    const source = open(path, false);
+    writeCopy(source, { path: copy, format: 'vmdk', bytes, ...room }, () => {});
+    // What is in the way is left as it is, and nothing else stays.
+    const blocked = join(own, 'blocked.vmdk');
+    const taken = join(
+      own,
+      readdirSync(own)
+        .find((name) => /^copy-/.test(name))!
+        .replace('copy', 'blocked'),
+    );
+    writeFileSync(taken, 'mine');
+    const before = readdirSync(own);
+    assert.throws(
+      () => writeCopy(source, { path: blocked, format: 'vmdk', bytes, ...room }, () => {}),
+      /exists already/,
+    );
+    assert.throws(
+      () => createMedium({ path: blocked, format: 'vmdk', bytes, fixed, split: 'split' in room }),
+      /exists already/,
+    );
+    assert.deepEqual(readdirSync(own), before);
+    source.close();
+    qemuImg('compare', '-f', 'vmdk', '-F', 'vmdk', path, copy);
+    rmSync(own, { recursive: true });
+  });
 
 test('dmg: read as QEMU reads it', () => {
   const model = new Uint8Array(4 * 2 ** 20 + 512 * 5);

@@ -40,7 +40,7 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
   }
 }
 
-/** A machine whose output is awaited while it runs. */
+/** A machine whose output is awaited while it runs; for at most two minutes, unless the arguments say otherwise. */
 export class Running {
   output = '';
   readonly ended: Promise<number | null>;
@@ -48,7 +48,7 @@ export class Running {
   private notice: () => void = () => {};
 
   constructor(...args: string[]) {
-    const child = (this.child = spawn(process.execPath, [COMMAND, 'run', ...args, '--timeout', '120'], {
+    const child = (this.child = spawn(process.execPath, [COMMAND, 'run', '--timeout', '120', ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     }));
     child.stdout.on('data', (data: Buffer) => {

@@ -6,6 +6,7 @@ import { sizeText } from '../firmware/boot/memory-map.js';
 import { detectFormat, type AnyFormat } from '../media/open-image.js';
 import { checkQcow2 } from '../media/qcow2-check.js';
 import { growQcow2 } from '../media/qcow2-resize.js';
+import { ExtentsImage } from '../media/vmdk.js';
 import type { Storage } from '../media/storage.js';
 import { writeCopy } from '../manager/media/convert.js';
 import { createMedium, formatFor, parseSize } from '../manager/media/create.js';
@@ -14,6 +15,8 @@ import { withImageErrors } from '../manager/media/image-errors.js';
 import { openFile } from '../manager/media/open-file.js';
 import { progressDisplay } from './progress.js';
 
+const FIXED_HELP = 'take all room at once (vdi, vhd, vhdx; vmdk: the bytes as they are, in a file beside it)';
+const SPLIT_HELP = 'in files of less than two gigabytes (vmdk)';
 const FORMAT_HELP = 'raw, qcow2, vdi, vmdk, vhd or vhdx (default: what the ending says)';
 
 /** Shows how far a part of 1 is done. */
@@ -38,6 +41,7 @@ interface CreateFlags {
   format?: string;
   backing?: string;
   fixed?: boolean;
+  split?: boolean;
 }
 
 interface CopyFlags extends CreateFlags {
@@ -52,7 +56,8 @@ export function mediaCommand(): Command {
     .option('--size <size>', 'what the guest sees, as 20G')
     .option('--format <name>', FORMAT_HELP)
     .option('--backing <file>', 'begin as this image, and keep only what differs')
-    .option('--fixed', 'take all room at once (vdi, vhd, vhdx)')
+    .option('--fixed', FIXED_HELP)
+    .option('--split', SPLIT_HELP)
     .action((path: string, flags: CreateFlags) => {
       createMedium({
         path,
@@ -60,6 +65,7 @@ export function mediaCommand(): Command {
         ...(flags.size === undefined ? {} : { bytes: parseSize(flags.size) }),
         ...(flags.backing === undefined ? {} : { backing: flags.backing }),
         fixed: flags.fixed === true,
+        split: flags.split === true,
       });
     });
   media
@@ -85,7 +91,8 @@ export function mediaCommand(): Command {
       .description(description)
       .option('--format <name>', FORMAT_HELP)
       .option('--size <size>', 'larger than it was')
-      .option('--fixed', 'take all room at once (vdi, vhd, vhdx)')
+      .option('--fixed', FIXED_HELP)
+      .option('--split', SPLIT_HELP)
       .option('--stream', 'packed, to be read only: for appliances (vmdk)')
       .action((from: string, to: string, flags: CopyFlags) => convert(name, from, to, flags));
   media
@@ -133,10 +140,13 @@ function convert(name: 'convert' | 'clone', from: string, to: string, flags: Cop
     const bytes = flags.size === undefined ? source.bytes : parseSize(flags.size);
     if (bytes < source.bytes)
       throw new UserError(`--size ${flags.size}: is less than the ${source.bytes} bytes that ${from} has`);
-    if (flags.stream && (format !== 'vmdk' || flags.fixed))
-      throw new UserError('--stream: only images of the format vmdk are streams, and none is --fixed');
+    if (flags.stream && (format !== 'vmdk' || flags.fixed || flags.split))
+      throw new UserError(
+        '--stream: only images of the format vmdk are streams, and none is --fixed or --split',
+      );
     const variant = flags.stream ? 'stream' : flags.fixed ? 'fixed' : undefined;
-    writeCopy(source, { path: to, format, bytes, variant }, parts(`writing ${to}`));
+    const split = flags.split === true;
+    writeCopy(source, { path: to, format, bytes, variant, split }, parts(`writing ${to}`));
   } finally {
     source.close();
   }
@@ -148,6 +158,10 @@ function rewrite(path: string, phase: string): void {
   try {
     const source = openFile({ option: 'media', path, format: null, write: false, anywhere: true });
     try {
+      if (source instanceof ExtentsImage)
+        throw new UserError(
+          `${path}: is made of several files; write a new one with "viv media clone ${path} NEW"`,
+        );
       const format = formatFor(path, source.format);
       writeCopy(source, { path, format, bytes: source.bytes }, parts(`${phase} ${path}`), true);
     } finally {

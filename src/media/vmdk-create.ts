@@ -1,4 +1,4 @@
-/** New images of VMware's format: sparse ones, and streams. */
+/** New images of VMware's format: sparse ones, those in several files, and streams. */
 import { zlibSync } from 'fflate';
 import { alignUp, setU64le, viewOf } from './bytes.js';
 import type { Storage } from './storage.js';
@@ -53,7 +53,11 @@ function headerOf({
   return header;
 }
 
-function descriptorOf({ bytes, name, cid, parent }: VmdkOptions, type: string): Uint8Array {
+function descriptorOf(
+  { bytes, cid, parent }: VmdkOptions,
+  type: string,
+  extents: readonly string[],
+): Uint8Array {
   const sectors = Math.ceil(bytes / SECTOR);
   const id = (value: number): string => value.toString(16).padStart(8, '0');
   const cylinders = Math.min(16383, Math.floor(sectors / (16 * 63)));
@@ -66,7 +70,7 @@ function descriptorOf({ bytes, name, cid, parent }: VmdkOptions, type: string): 
     ...(parent ? [`parentFileNameHint="${parent.name}"`] : []),
     '',
     '# Extent description',
-    `RW ${sectors} SPARSE "${name}"`,
+    ...extents,
     '',
     '# The Disk Data Base',
     '#DDB',
@@ -81,9 +85,23 @@ function descriptorOf({ bytes, name, cid, parent }: VmdkOptions, type: string): 
   return new TextEncoder().encode(lines.join('\n'));
 }
 
-/** A monolithic sparse image: header, descriptor, directory and tables twice, then grains. */
+const extentLine = (sectors: number, kind: string, name: string): string =>
+  `RW ${sectors} ${kind} "${name}"${kind === 'FLAT' ? ' 0' : ''}`;
+
+/** The descriptor of an image that is one file. */
+function ownDescriptor(options: VmdkOptions, type: string): Uint8Array {
+  const line = extentLine(Math.ceil(options.bytes / SECTOR), 'SPARSE', options.name);
+  return descriptorOf(options, type, [line]);
+}
+
+/** A monolithic sparse image. */
 export function createVmdk(storage: Storage, options: VmdkOptions): void {
-  const sectors = Math.ceil(options.bytes / SECTOR);
+  createExtent(storage, Math.ceil(options.bytes / SECTOR));
+  storage.write(SECTOR, ownDescriptor(options, 'monolithicSparse'));
+}
+
+/** A sparse extent: header, room for a descriptor, directory and tables twice, then grains. */
+function createExtent(storage: Storage, sectors: number): void {
   const grains = Math.ceil(sectors / GRAIN_SECTORS);
   const tables = Math.ceil(grains / TABLE_ENTRIES);
   const tableSectors = (TABLE_ENTRIES * 4) / SECTOR;
@@ -93,7 +111,6 @@ export function createVmdk(storage: Storage, options: VmdkOptions): void {
   const directoryAt = redundantAt + copySectors;
   const overhead = alignUp(directoryAt + copySectors, GRAIN_SECTORS);
   storage.write(0, headerOf({ flags: 3, sectors, redundantAt, directoryAt, overhead, compression: 0 }));
-  storage.write(SECTOR, descriptorOf(options, 'monolithicSparse'));
   for (const at of [redundantAt, directoryAt]) {
     const directory = new Uint8Array(directorySectors * SECTOR);
     for (let n = 0; n < tables; n++)
@@ -101,6 +118,44 @@ export function createVmdk(storage: Storage, options: VmdkOptions): void {
     storage.write(at * SECTOR, directory);
   }
   storage.resize(overhead * SECTOR);
+}
+
+/** As VMware splits: what every file system can hold. */
+const PIECE_SECTORS = 2047 * 2048;
+
+/** `flat`: the bytes as they are. `split`: in files of less than two gigabytes. */
+export interface VmdkPieces {
+  flat: boolean;
+  split: boolean;
+}
+
+/** An image of several files: `storage` gets the descriptor, `create` makes the file of an extent by its name beside it. */
+export function createVmdkPieces(
+  storage: Storage,
+  options: VmdkOptions,
+  { flat, split }: VmdkPieces,
+  create: (name: string) => Storage,
+): void {
+  const sectors = Math.ceil(options.bytes / SECTOR);
+  const stem = options.name.replace(/\.vmdk$/i, '');
+  const lines: string[] = [];
+  for (let from = 0; from < sectors;) {
+    const count = split ? Math.min(PIECE_SECTORS, sectors - from) : sectors;
+    const number = String(lines.length + 1).padStart(3, '0');
+    const name = split ? `${stem}-${flat ? 'f' : 's'}${number}.vmdk` : `${stem}-flat.vmdk`;
+    const extent = create(name);
+    try {
+      if (flat) extent.resize(count * SECTOR);
+      else createExtent(extent, count);
+      extent.flush();
+    } finally {
+      extent.close();
+    }
+    lines.push(extentLine(count, flat ? 'FLAT' : 'SPARSE', name));
+    from += count;
+  }
+  const type = split ? `twoGbMaxExtent${flat ? 'Flat' : 'Sparse'}` : 'monolithicFlat';
+  storage.write(0, descriptorOf(options, type, lines));
 }
 
 // What stands before tables and at the end of a stream ("Virtual Disk Format 5.0", Stream-Optimized Compressed Sparse Extents)
@@ -127,7 +182,7 @@ export class VmdkStream {
     this.header = { flags, sectors, redundantAt: 0, overhead: GRAIN_SECTORS, compression: DEFLATE };
     this.directory = new Uint8Array(alignUp(tables * 4, SECTOR));
     storage.write(0, headerOf({ ...this.header, directoryAt: 'at the end' }));
-    storage.write(SECTOR, descriptorOf(options, 'streamOptimized'));
+    storage.write(SECTOR, ownDescriptor(options, 'streamOptimized'));
   }
 
   /** Bytes of the disk from `position` on, which is a multiple of 64 KiB: at most as many. To be called in the order of positions. */

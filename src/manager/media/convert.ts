@@ -1,12 +1,12 @@
-import { existsSync, renameSync, rmSync } from 'node:fs';
-import { basename } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { FileStorage } from '../../host/node/file-storage.js';
 import { UserError } from '../../machine/user-error.js';
 import type { DiskImage } from '../../media/disk-image.js';
 import type { Format } from '../../media/open-image.js';
 import type { Storage } from '../../media/storage.js';
 import { VmdkStream } from '../../media/vmdk-create.js';
-import { makeImage, newContentId, openMade } from './create.js';
+import { inPieces, makeImage, newContentId, openMade } from './create.js';
 
 const PIECE = 2 ** 20;
 /** What is compared with zeros, so that the copy has no room for nothing. */
@@ -21,6 +21,8 @@ export interface CopyOptions {
   readonly bytes: number;
   /** `fixed`: takes all room at once. `stream`: a packed VMDK, as appliances have them; it can only be read. */
   readonly variant?: 'fixed' | 'stream' | undefined;
+  /** In files of less than two gigabytes. */
+  readonly split?: boolean;
 }
 
 /**
@@ -28,28 +30,42 @@ export interface CopyOptions {
  * nothing is at `path` that was not there before.
  */
 export function writeCopy(source: DiskImage, options: CopyOptions, onPart: OnPart, replace = false): void {
-  const { path } = options;
+  const { path, format, variant, split = false } = options;
   if (!replace && existsSync(path)) throw new UserError(`${path}: exists already; it is left as it is`);
   const temporary = `${path}.viv-part`;
-  rmSync(temporary, { force: true });
-  const storage = FileStorage.open('media', temporary, 'create');
+  rmSync(temporary, { force: true, recursive: true });
+  const pieces = inPieces(format, { fixed: variant === 'fixed', split });
+  if (pieces) mkdirSync(temporary);
   try {
-    if (options.variant === 'stream') writeStream(source, storage, options, onPart);
+    const storage = FileStorage.open('media', pieces ? join(temporary, basename(path)) : temporary, 'create');
+    if (variant === 'stream') writeStream(source, storage, options, onPart);
     else writeImage(source, storage, options, onPart);
-    renameSync(temporary, path);
+    if (pieces) moveOut(temporary, path);
+    else renameSync(temporary, path);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    rmSync(temporary, { force: true, recursive: true });
     throw error;
   }
+}
+
+/** Moves the files of an image from their folder to where it shall be: last its descriptor, which names the others. */
+function moveOut(from: string, path: string): void {
+  const folder = dirname(path);
+  const others = readdirSync(from).filter((name) => name !== basename(path));
+  for (const name of others)
+    if (existsSync(join(folder, name)))
+      throw new UserError(`${join(folder, name)}: exists already, and ${path} needs a file of that name`);
+  for (const name of [...others, basename(path)]) renameSync(join(from, name), join(folder, name));
+  rmdirSync(from);
 }
 
 function writeImage(
   source: DiskImage,
   storage: Storage,
-  { path, format, bytes, variant }: CopyOptions,
+  { path, format, bytes, variant, split = false }: CopyOptions,
   onPart: OnPart,
 ): void {
-  makeImage(storage, { path, format, bytes, fixed: variant === 'fixed', below: null });
+  makeImage(storage, { path, format, bytes, fixed: variant === 'fixed', split, below: null });
   const target = openMade(storage, format, storage.name);
   try {
     copy(source, target.bytes, (at, grain) => target.write(at, grain), onPart);

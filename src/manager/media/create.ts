@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { basename, relative, dirname, resolve } from 'node:path';
+import { rmSync } from 'node:fs';
+import { basename, relative, dirname, join, resolve } from 'node:path';
 import { FileStorage } from '../../host/node/file-storage.js';
 import { UserError } from '../../machine/user-error.js';
 import type { DiskImage } from '../../media/disk-image.js';
@@ -10,7 +11,7 @@ import { readVdiHeader, createVdi } from '../../media/vdi.js';
 import { createVhd, readVhdFooter } from '../../media/vhd.js';
 import { createVhdx } from '../../media/vhdx.js';
 import { vmdkContentId } from '../../media/vmdk.js';
-import { createVmdk } from '../../media/vmdk-create.js';
+import { createVmdk, createVmdkPieces, type VmdkOptions, type VmdkPieces } from '../../media/vmdk-create.js';
 import { withImageErrors } from './image-errors.js';
 import { nodeNeighbours } from './node-neighbours.js';
 import { openFile } from './open-file.js';
@@ -48,18 +49,32 @@ export interface CreateOptions {
   bytes?: number;
   backing?: string;
   fixed?: boolean;
+  /** In files of less than two gigabytes. */
+  split?: boolean;
 }
 
 /** Makes an empty image, or one on top of another. */
-export function createMedium({ path, format, bytes, backing, fixed }: CreateOptions): void {
+export function createMedium({
+  path,
+  format,
+  bytes,
+  backing,
+  fixed = false,
+  split = false,
+}: CreateOptions): void {
+  if (inPieces(format, { fixed, split }) && backing !== undefined)
+    throw new UserError('--backing: a vmdk image on top of another is neither --fixed nor --split');
   const below = backing === undefined ? null : readBelow(path, backing, format);
   const size = bytes ?? below?.bytes;
   if (size === undefined)
     throw new UserError(`${path}: give its --size, or the --backing image that it begins as`);
   const storage = FileStorage.open('media create', path, 'create');
   try {
-    makeImage(storage, { path, format, bytes: size, fixed: fixed === true, below });
+    makeImage(storage, { path, format, bytes: size, fixed, split, below });
     storage.flush();
+  } catch (error) {
+    rmSync(path);
+    throw error;
   } finally {
     storage.close();
   }
@@ -109,16 +124,27 @@ export function newContentId(): number {
   return randomInt(1, 0xfffffffe);
 }
 
-interface NewImage {
+interface Room {
+  fixed: boolean;
+  split: boolean;
+}
+
+/** Whether an image has other files beside its own. */
+export function inPieces(format: Format, { fixed, split }: Room): boolean {
+  if (split && format !== 'vmdk')
+    throw new UserError(`--split: only images of the format vmdk are split, not ${format}`);
+  return format === 'vmdk' && (fixed || split);
+}
+
+interface NewImage extends Room {
   /** What it will be called: some formats hold their own name. */
   path: string;
   format: Format;
   bytes: number;
-  fixed: boolean;
   below: Below | null;
 }
 
-export function makeImage(storage: Storage, { path, format, bytes, fixed, below }: NewImage): void {
+export function makeImage(storage: Storage, { path, format, bytes, fixed, split, below }: NewImage): void {
   const id = (): Uint8Array => Uint8Array.from(randomBytes(16));
   switch (format) {
     case 'raw':
@@ -138,15 +164,32 @@ export function makeImage(storage: Storage, { path, format, bytes, fixed, below 
         seconds: Date.now() / 1000,
         ...(below ? { parent: { name: below.name, uuid: below.uuid } } : {}),
       });
-    case 'vmdk':
+    case 'vmdk': {
+      const options = { bytes, name: basename(path), cid: newContentId() };
+      if (inPieces(format, { fixed, split })) return makePieces(storage, options, { flat: fixed, split });
       return createVmdk(storage, {
-        bytes,
-        name: basename(path),
-        cid: newContentId(),
+        ...options,
         ...(below ? { parent: { name: below.name, cid: below.cid } } : {}),
       });
+    }
     case 'vhdx':
       return createVhdx(storage, { bytes, fixed, ids: [id(), id(), id()] });
+  }
+}
+
+/** The files lie beside that of the descriptor. None is there that was not before, if one of them cannot be made. */
+function makePieces(storage: Storage, options: VmdkOptions, pieces: VmdkPieces): void {
+  const made: string[] = [];
+  try {
+    createVmdkPieces(storage, options, pieces, (name) => {
+      const path = join(dirname(storage.name), name);
+      const piece = FileStorage.open('media', path, 'create');
+      made.push(path);
+      return piece;
+    });
+  } catch (error) {
+    for (const path of made) rmSync(path);
+    throw error;
   }
 }
 
