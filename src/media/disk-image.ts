@@ -8,6 +8,9 @@ export interface DiskImage {
   /** The next position from `position` on where there may be something other than zeros; `bytes` if there is none. */
   dataFrom(position: number): number;
   write(position: number, source: Uint8Array): void;
+  /** As `read` and `write`, for parts of memory that lie one after the other on the disk; absent where that is no gain. */
+  readonly readParts?: ((position: number, parts: readonly Uint8Array[]) => void) | undefined;
+  readonly writeParts?: ((position: number, parts: readonly Uint8Array[]) => void) | undefined;
   /** These bytes read as zeros from now on; `give`: the room may be given back. */
   zero(position: number, length: number, give: boolean): void;
   flush(): void;

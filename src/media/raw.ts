@@ -12,7 +12,13 @@ export class PlainImage implements DiskImage {
     private readonly storage: Storage,
     readonly bytes: number,
     private readonly offset = 0,
-  ) {}
+  ) {
+    const { readParts, writeParts } = storage;
+    if (readParts) this.readParts = (position, parts) => readParts.call(storage, offset + position, parts);
+    if (writeParts) this.writeParts = (position, parts) => writeParts.call(storage, offset + position, parts);
+  }
+  readonly readParts: DiskImage['readParts'];
+  readonly writeParts: DiskImage['writeParts'];
 
   get readOnly(): boolean {
     return this.storage.readOnly;

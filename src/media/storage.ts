@@ -8,6 +8,9 @@ export interface Storage {
   read(position: number, target: Uint8Array): void;
   /** Grows as needed. */
   write(position: number, bytes: Uint8Array): void;
+  /** As `read` and `write`, for parts of memory that lie one after the other there; absent where that is no gain. */
+  readParts?(position: number, parts: readonly Uint8Array[]): void;
+  writeParts?(position: number, parts: readonly Uint8Array[]): void;
   resize(size: number): void;
   /** Gives the room back where the host can; the bytes read as zeros. */
   punch(position: number, length: number): void;

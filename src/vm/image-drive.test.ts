@@ -324,7 +324,9 @@ test('a write beside the CPUs that fails waits; one of a machine that started an
   await turn();
   assert.equal(disk.retry(), true);
   assert.deepEqual(done.splice(0), ['1 true', '3 true', '2 true']);
-  write(4);
+  // If the last one was quick, the next is done at once; that is slow.
+  while (storage.settle.length < 3) write(4);
+  done.splice(0);
   disk.discard(0, 512, (ok) => done.push(`discard ${ok}`));
   disk.forget();
   storage.settle[2]!(null);

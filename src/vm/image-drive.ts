@@ -322,6 +322,7 @@ function scatter(bytes: Uint8Array, parts: readonly Uint8Array[]): void {
 }
 
 function readParts(image: DiskImage, position: number, all: readonly Uint8Array[]): void {
+  if (image.readParts && all.length > 1) return image.readParts(position, all);
   for (const { at, length, parts } of groups(position, all)) {
     if (parts.length === 1) {
       image.read(at, parts[0]!);
@@ -333,6 +334,7 @@ function readParts(image: DiskImage, position: number, all: readonly Uint8Array[
 }
 
 function writeParts(image: DiskImage, position: number, all: readonly Uint8Array[]): void {
+  if (image.writeParts && all.length > 1) return image.writeParts(position, all);
   for (const { at, parts } of groups(position, all))
     image.write(at, parts.length === 1 ? parts[0]! : gather(parts, gathered));
 }

@@ -8,14 +8,17 @@ import {
   openSync,
   read,
   readSync,
+  readvSync,
   statSync,
   write,
   writeSync,
+  writevSync,
 } from 'node:fs';
 import { StorageError, type Storage } from '../../media/storage.js';
 import { UserError } from '../../machine/user-error.js';
 
 const ZEROS = new Uint8Array(0x10000);
+const MOST_VECTORS = 1024;
 /** No file has this number: what is asked of it fails. */
 const CLOSED = -1;
 
@@ -84,6 +87,39 @@ export class FileStorage implements Storage {
         done += writeSync(this.handle, bytes, done, bytes.length - done, position + done);
     });
     this.length = Math.max(this.length, position + bytes.length);
+  }
+
+  readParts(position: number, parts: readonly Uint8Array[]): void {
+    let at = position;
+    for (const some of vectors(parts)) {
+      const length = bytesOf(some);
+      const count = this.guard('read', () => readvSync(this.handle, some, at));
+      // The end of the file, or an interruption: once more, part by part.
+      if (count < length) this.readOneByOne(at, some);
+      at += length;
+    }
+  }
+
+  private readOneByOne(position: number, parts: readonly Uint8Array[]): void {
+    let at = position;
+    for (const part of parts) {
+      this.read(at, part);
+      at += part.length;
+    }
+  }
+
+  writeParts(position: number, parts: readonly Uint8Array[]): void {
+    let at = position;
+    for (const some of vectors(parts)) {
+      let done = this.guard('written', () => writevSync(this.handle, some, at));
+      // Not all of it: the host says why when it is asked for the rest.
+      for (const part of some) {
+        if (done < part.length) this.write(at + done, part.subarray(done));
+        done = Math.max(0, done - part.length);
+        at += part.length;
+      }
+    }
+    this.length = Math.max(this.length, at);
   }
 
   resize(size: number): void {
@@ -161,6 +197,13 @@ export class FileStorage implements Storage {
     closeSync(this.handle);
     this.handle = CLOSED;
   }
+}
+
+const bytesOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part) => sum + part.length, 0);
+
+/** As many parts as the host takes at once (IOV_MAX). */
+function* vectors(parts: readonly Uint8Array[]): Generator<Uint8Array[]> {
+  for (let n = 0; n < parts.length; n += MOST_VECTORS) yield parts.slice(n, n + MOST_VECTORS);
 }
 
 /** Block devices have no size in their status: it is where reading ends. */
