@@ -52,6 +52,11 @@ export async function flushBeside(what: Pick<Storage, 'flush' | 'flushBeside'>):
   else what.flush();
 }
 
+/** Of parts that follow each other, bytes. */
+export function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
 /** In memory: for tests, pages, and what shall be forgotten. */
 export class MemoryStorage implements Storage {
   readonly readOnly = false;

@@ -333,3 +333,30 @@ test('a write beside the CPUs that fails waits; one of a machine that started an
   await turn();
   assert.deepEqual(done, []);
 });
+
+test('a medium that is taken out ends what is under way, and what waits for that', async () => {
+  const storage = new Throttled('disk.img', new Uint8Array(8192));
+  const disk = new ImageDrive({
+    ...{ kind: 'floppy', bus: 'ide', place: 'floppy', image: new RawImage(storage) },
+    ...{ name: 'F', model: 'M', serial: 'S' },
+  });
+  disk.beside = true;
+  const messages: string[] = [];
+  disk.onTrouble = (message) => messages.push(message);
+  const done: string[] = [];
+  const write = (value: number): void =>
+    disk.write(0, [new Uint8Array(512).fill(value)], (ok) => done.push(`${value} ${ok}`));
+  for (const value of [1, 2, 3]) write(value);
+  disk.discard(0, 512, (ok) => done.push(`discard ${ok}`));
+  const other = new Uint8Array(8192).fill(7);
+  disk.insert(new RawImage(new MemoryStorage('other.img', other)), 'G');
+  assert.deepEqual(done.splice(0), ['1 true', 'discard false']);
+  storage.settle[0]!(null);
+  storage.settle[1]!(new StorageError('disk.img cannot be written: it is closed'));
+  await turn();
+  assert.deepEqual([done, messages, disk.troubled], [['2 true', '3 false'], [], false]);
+  assert.ok(
+    other.every((byte) => byte === 7),
+    'the other medium',
+  );
+});

@@ -1,6 +1,6 @@
 import { DriveError, type BiosDrive } from '../firmware/bios/machine.js';
 import { ImageError, type DiskImage } from '../media/disk-image.js';
-import { StorageError } from '../media/storage.js';
+import { lengthOf, StorageError } from '../media/storage.js';
 import type { Done, Drive } from '../machine/drive.js';
 
 const SECTOR_BYTES = { disk: 512, cdrom: 2048, floppy: 512 };
@@ -66,11 +66,11 @@ export class ImageDrive implements Drive {
   private readonly reads: Pace = { slow: false, slowMs: 2, quickMs: 1 };
   private readonly writes: Pace = { slow: false, slowMs: 2, quickMs: 1 };
   private readonly flushes: Pace = { slow: false, slowMs: 0.5, quickMs: 0.5 };
-  /** Counts that change when what is under way is not wanted any more: the machine starts anew, or the medium is another. */
+  /** Goes up when the machine starts anew: what is under way is not wanted any more. */
   private epoch = 0;
   private readonly underWay = { writes: 0, all: 0 };
   /** What waits until nothing is under way, and what came after it. */
-  private readonly held: (() => void)[] = [];
+  private readonly held: Request[] = [];
   beside = false;
   /** Something that was done beside the CPUs has ended. */
   onSettled: () => void = () => {};
@@ -106,7 +106,8 @@ export class ImageDrive implements Drive {
 
   /** Puts a medium in, or takes it out. The one that was there is closed. */
   insert(image: DiskImage | null, name: string): void {
-    this.forget();
+    // They were meant for the other one.
+    for (const { done } of this.held.splice(0)) done(false);
     this.image?.close();
     this.image = image;
     this.label = name;
@@ -156,12 +157,12 @@ export class ImageDrive implements Drive {
   }
 
   read(position: number, parts: readonly Uint8Array[], done: Done): void {
-    if (this.held.length > 0) return this.hold(() => this.read(position, parts, done));
+    if (this.held.length > 0) return this.hold(() => this.read(position, parts, done), done);
     const { image, epoch } = this;
     if (!image) return done(false);
     // What the guest has in its memory is not touched before all is there, and it still wants that.
     const start = async (): Promise<void> => {
-      const bytes = new Uint8Array(bytesOf(parts));
+      const bytes = new Uint8Array(lengthOf(parts));
       await image.readBeside!(position, bytes);
       if (epoch === this.epoch) scatter(bytes, parts);
     };
@@ -177,7 +178,7 @@ export class ImageDrive implements Drive {
   }
 
   write(position: number, parts: readonly Uint8Array[], done: Done): void {
-    if (this.held.length > 0) return this.hold(() => this.write(position, parts, done));
+    if (this.held.length > 0) return this.hold(() => this.write(position, parts, done), done);
     const { image, writes, underWay } = this;
     if (!image || this.readOnly) return done(false);
     // Two writes must not make room for the same part of an image, one at once and one beside the CPUs.
@@ -185,7 +186,7 @@ export class ImageDrive implements Drive {
     const start = async (): Promise<void> => {
       underWay.writes++;
       try {
-        await image.writeBeside!(position, gather(parts, new Uint8Array(bytesOf(parts))));
+        await image.writeBeside!(position, gather(parts, new Uint8Array(lengthOf(parts))));
       } finally {
         underWay.writes--;
       }
@@ -203,21 +204,21 @@ export class ImageDrive implements Drive {
   private clear(position: number, length: number, give: boolean, done: Done): void {
     // What is under way has its place in the file, which must not become another's meanwhile.
     if (this.underWay.all > 0 || this.held.length > 0)
-      return this.hold(() => this.clear(position, length, give, done));
+      return this.hold(() => this.clear(position, length, give, done), done);
     const { image } = this;
     if (!image || this.readOnly) return done(false);
     this.perform(() => image.zero(position, length, give), done);
   }
 
-  private hold(act: () => void): void {
-    this.held.push(act);
+  private hold(act: () => void, done: Done): void {
+    this.held.push({ act, done });
   }
   private release(): void {
-    if (this.underWay.all === 0) for (const act of this.held.splice(0)) act();
+    if (this.underWay.all === 0) for (const { act } of this.held.splice(0)) act();
   }
 
   flush(done: Done): void {
-    if (this.held.length > 0) return this.hold(() => this.flush(done));
+    if (this.held.length > 0) return this.hold(() => this.flush(done), done);
     const { image } = this;
     if (!image || this.readOnly) return done(true);
     const start = image.flushBeside ? (): Promise<void> => image.flushBeside!() : null;
@@ -232,7 +233,7 @@ export class ImageDrive implements Drive {
       pace.slow = performance.now() - started > pace.slowMs;
       return;
     }
-    const { epoch } = this;
+    const { epoch, image } = this;
     let ended = Promise.resolve();
     // What has to be done before may fail at once.
     const outcome = this.attempt(() => (ended = start()));
@@ -243,11 +244,13 @@ export class ImageDrive implements Drive {
     const settle = (error: Error | null): void => {
       this.underWay.all--;
       if (epoch === this.epoch) {
-        if (error instanceof StorageError) {
+        // A medium that was taken out needs no mending.
+        const there = image === this.image;
+        if (there && error instanceof StorageError) {
           this.waiting.push({ act, done });
           this.onTrouble(error.message);
         } else {
-          if (error) this.onFailure(error.message);
+          if (there && error) this.onFailure(error.message);
           done(!error);
         }
       }
@@ -302,8 +305,6 @@ function* groups(
     n = end;
   }
 }
-
-const bytesOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part) => sum + part.length, 0);
 
 /** Copies the parts, one after the other, to where `into` begins; gives what they fill of it. */
 function gather(parts: readonly Uint8Array[], into: Uint8Array): Uint8Array {

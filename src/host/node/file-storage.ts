@@ -14,7 +14,7 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
-import { StorageError, type Storage } from '../../media/storage.js';
+import { lengthOf, StorageError, type Storage } from '../../media/storage.js';
 import { UserError } from '../../machine/user-error.js';
 
 const ZEROS = new Uint8Array(0x10000);
@@ -92,7 +92,7 @@ export class FileStorage implements Storage {
   readParts(position: number, parts: readonly Uint8Array[]): void {
     let at = position;
     for (const some of vectors(parts)) {
-      const length = bytesOf(some);
+      const length = lengthOf(some);
       const count = this.guard('read', () => readvSync(this.handle, some, at));
       // The end of the file, or an interruption: once more, part by part.
       if (count < length) this.readOneByOne(at, some);
@@ -198,8 +198,6 @@ export class FileStorage implements Storage {
     this.handle = CLOSED;
   }
 }
-
-const bytesOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part) => sum + part.length, 0);
 
 /** As many parts as the host takes at once (IOV_MAX). */
 function* vectors(parts: readonly Uint8Array[]): Generator<Uint8Array[]> {
