@@ -12,6 +12,8 @@ export interface Picture {
 
 const BLACK = 0xff000000;
 const MOST_SIDE = 4096;
+/** Video memory that modes without the VBE extension show. */
+const VGA_BYTES = 0x40000;
 
 // Graphics controller
 const GC_MODE = 5;
@@ -40,6 +42,30 @@ export function picture(vga: Vga, now: number): Picture {
   return vga.graphics[GC_MISCELLANEOUS]! & GRAPHICS ? graphicsPicture(vga) : textPicture(vga, now);
 }
 
+/** What a picture is made of: a part of the video memory, and all else, in words. Where neither changes, the picture is the same. */
+export interface Ingredients {
+  readonly start: number;
+  readonly length: number;
+  readonly rest: string;
+  /** Set where each row of pixels is made of a row of bytes: of `pitch` bytes, from `start` on. */
+  readonly linear: DispiMode | null;
+}
+
+export function ingredients(vga: Vga, now: number): Ingredients {
+  const { dac, attribute, sequencer, graphics, crtc, misc } = vga;
+  const linear = vga.dispi.mode;
+  const palette = (): string => `${attribute.join()} ${dac.mask} ${dac.wide} ${dac.components.join()}`;
+  if (linear) {
+    const { width, height, bits, pitch, start } = linear;
+    const rest = `${width} ${height} ${bits} ${pitch} ${start} ${bits > 8 ? '' : palette()}`;
+    return { start, length: pitch * height, rest, linear };
+  }
+  const blink = Math.floor(now / BLINK_NS) % 2;
+  const registers = [sequencer, graphics, crtc].map((some) => some.join()).join(' ');
+  const rest = `${vga.shows} ${blink} ${misc} ${registers} ${palette()}`;
+  return { start: 0, length: VGA_BYTES, rest, linear: null };
+}
+
 function newPicture(width: number, height: number): Picture {
   return { width, height, pixels: new Uint32Array(width * height).fill(BLACK) };
 }
@@ -61,35 +87,44 @@ function attributePalette({ attribute, dac }: Vga): Uint32Array {
 // ---- modes of the VBE extension
 
 function linearPicture(vga: Vga, mode: DispiMode): Picture {
-  const { width, height, bits, pitch, start } = mode;
-  const result = newPicture(width, height);
+  const result = newPicture(mode.width, mode.height);
+  linearRows(vga, mode, result.pixels, 0, mode.height);
+  return result;
+}
+
+/** Makes rows `first` to `end` (not with it) of the pixels anew. */
+export function linearRows(
+  vga: Vga,
+  { width, bits, pitch, start }: DispiMode,
+  pixels: Uint32Array,
+  first: number,
+  end: number,
+): void {
   const { bytes } = vga.memory;
-  const { pixels } = result;
   if (bits === 4) {
     const palette = attributePalette(vga);
     // Four bytes, one of each plane, are eight pixels.
-    for (let y = 0; y < height; y++)
+    for (let y = first; y < end; y++)
       planarRow(bytes, start + y * pitch, pixels.subarray(y * width, (y + 1) * width), palette, 0xf);
-    return result;
+    return;
   }
   if (bits === 8) {
     const palette = Uint32Array.from({ length: 256 }, (_, n) => vga.dac.pixel(n));
-    for (let y = 0; y < height; y++) {
+    for (let y = first; y < end; y++) {
       const row = start + y * pitch;
       for (let x = 0; x < width; x++) pixels[y * width + x] = palette[bytes[row + x]!]!;
     }
-    return result;
+    return;
   }
   const step = (bits + 7) >> 3;
-  for (let y = 0; y < height; y++) {
+  for (let y = first; y < end; y++) {
     let at = start + y * pitch;
-    const end = (y + 1) * width;
-    for (let out = y * width; out < end; out++, at += step) {
+    const behind = (y + 1) * width;
+    for (let out = y * width; out < behind; out++, at += step) {
       if (step >= 3) pixels[out] = BLACK | (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
       else pixels[out] = smallPixel(bytes[at]! | (bytes[at + 1]! << 8), bits);
     }
   }
-  return result;
 }
 
 /** A pixel of 15 or 16 bits. */

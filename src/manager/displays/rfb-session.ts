@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Picture } from '../../devices/display/picture.js';
 import { keyOfSet1 } from '../../devices/input/scan-codes.js';
 import { keyOfSymbol } from './keysyms.js';
+import type { Look } from './screen.js';
 import { tight } from './tight.js';
 
 const VERSION = 'RFB 003.008\n';
@@ -34,7 +35,7 @@ const TILE = 64;
 
 export interface RfbHost {
   readonly password: string | null;
-  picture(): Picture;
+  look(): Look;
   key(code: string, down: boolean): void;
   /** In pixels of a screen of this size, as the client sees it. Buttons: 1 left, 2 middle, 4 right, 8 and 16 the wheel. */
   pointer(x: number, y: number, screen: { width: number; height: number }, buttons: number): void;
@@ -55,6 +56,8 @@ export class RfbSession {
   private encodings: number[] = [];
   /** What the client shows now. */
   private shown: Picture = { width: 0, height: 0, pixels: new Uint32Array() };
+  /** The version of the screen that it shows. */
+  private seen = 0;
   /** The client waits for a change; `whole`: for all of it. */
   private wants: { whole: boolean } | null = null;
   private state: 'version' | 'security' | 'password' | 'init' | 'normal' = 'version';
@@ -156,7 +159,7 @@ export class RfbSession {
   }
 
   private sendInit(): void {
-    const { width, height } = (this.shown = blank(this.host.picture()));
+    const { width, height } = (this.shown = blank(this.host.look().picture));
     const name = Buffer.from(NAME);
     const head = Buffer.alloc(24);
     head.writeUInt16BE(width, 0);
@@ -235,13 +238,14 @@ export class RfbSession {
   update(): void {
     const { wants, socket } = this;
     if (!wants || this.state !== 'normal' || socket.writableLength > MOST_WAITING) return;
-    const now = this.host.picture();
+    const { picture: now, version, rows } = this.host.look();
+    if (version === this.seen && !wants.whole) return;
     const resized = now.width !== this.shown.width || now.height !== this.shown.height;
     if (resized) {
       // A client that cannot follow shows what it can.
       if (this.encodings.includes(DESKTOP_SIZE)) {
         this.shown = blank(now);
-        this.wants = null;
+        this.seen = 0;
         socket.write(rectangles([rectangle(0, 0, now.width, now.height, DESKTOP_SIZE, new Uint8Array())]));
         this.wants = { whole: true };
         return;
@@ -249,15 +253,19 @@ export class RfbSession {
     }
     const width = Math.min(now.width, this.shown.width);
     const height = Math.min(now.height, this.shown.height);
+    const changed = (first: number, end: number): boolean =>
+      rows.subarray(first, end).some((row) => row > this.seen);
     const parts: Uint8Array[] = [];
     for (let y = 0; y < height; y += TILE)
       for (let x = 0; x < width; x += TILE) {
         const w = Math.min(TILE, width - x);
         const h = Math.min(TILE, height - y);
-        if (wants.whole || this.differs(now, x, y, w, h)) parts.push(this.tile(now, x, y, w, h));
+        if (wants.whole || (changed(y, y + h) && this.differs(now, x, y, w, h)))
+          parts.push(this.tile(now, x, y, w, h));
       }
+    for (let row = 0; row < height; row++) if (rows[row]! > this.seen) this.remember(now, row, width);
+    this.seen = version;
     if (parts.length === 0) return;
-    this.remember(now, width, height);
     this.wants = null;
     socket.write(rectangles(parts));
   }
@@ -272,14 +280,9 @@ export class RfbSession {
     return false;
   }
 
-  private remember(now: Picture, width: number, height: number): void {
+  private remember(now: Picture, row: number, width: number): void {
     const { shown } = this;
-    if (now.width === shown.width && now.height === shown.height) {
-      shown.pixels = now.pixels;
-      return;
-    }
-    for (let row = 0; row < height; row++)
-      shown.pixels.set(now.pixels.subarray(row * now.width, row * now.width + width), row * shown.width);
+    shown.pixels.set(now.pixels.subarray(row * now.width, row * now.width + width), row * shown.width);
   }
 
   private tile(now: Picture, x: number, y: number, w: number, h: number): Uint8Array {

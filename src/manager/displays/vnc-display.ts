@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
-import { picture } from '../../devices/display/picture.js';
 import { UserError } from '../../machine/user-error.js';
 import type { VirtualMachine } from '../../vm/virtual-machine.js';
 import type { DisplayChoice } from '../drive-options.js';
 import { RfbSession, type RfbHost } from './rfb-session.js';
+import { Screen } from './screen.js';
 
 const REFRESH_MS = 33;
 const PASSWORD = 'VIV_VNC_PASSWORD';
@@ -30,9 +30,10 @@ export class VncDisplay {
   private readonly host: RfbHost;
 
   private constructor(private readonly machine: VirtualMachine) {
+    const screen = new Screen(machine.board.vga!, () => machine.board.events.clock.now());
     this.host = {
       password: password(),
-      picture: () => picture(machine.board.vga!, machine.board.events.clock.now()),
+      look: () => screen.look(),
       key: (code, down) => machine.key(code, down),
       pointer: (x, y, screen, buttons) => this.pointer(x, y, screen, buttons),
     };
