@@ -1,5 +1,5 @@
 import type { DiskImage } from './disk-image.js';
-import { flushBeside, readBeside, writeBeside, type Storage } from './storage.js';
+import { allEnded, flushBeside, readBeside, writeBeside, type Storage } from './storage.js';
 
 /** Where a cluster's bytes are. */
 export type Place =
@@ -174,13 +174,16 @@ export abstract class SparseImage implements DiskImage {
 
   async readBeside(position: number, target: Uint8Array): Promise<void> {
     const reads: Promise<void>[] = [];
-    this.parts(position, target.length, (cluster, within, at, count) => {
-      const place = this.place(cluster);
-      const part = target.subarray(at, at + count);
-      if (place.kind === 'data') reads.push(readBeside(this.storage, place.at + within, part));
-      else this.readPart(place, cluster, within, part);
-    });
-    await Promise.all(reads);
+    this.parts(position, target.length, (cluster, within, at, count) =>
+      reads.push(this.readPartBeside(cluster, within, target.subarray(at, at + count))),
+    );
+    await allEnded(reads);
+  }
+
+  private async readPartBeside(cluster: number, within: number, target: Uint8Array): Promise<void> {
+    const place = this.place(cluster);
+    if (place.kind === 'data') await readBeside(this.storage, place.at + within, target);
+    else this.readPart(place, cluster, within, target);
   }
 
   async writeBeside(position: number, source: Uint8Array): Promise<void> {
@@ -188,7 +191,7 @@ export abstract class SparseImage implements DiskImage {
     this.parts(position, source.length, (cluster, within, at, count) =>
       writes.push(this.writePartBeside(cluster, within, source.subarray(at, at + count))),
     );
-    await Promise.all(writes);
+    await allEnded(writes);
   }
 
   /** Clusters whose new bytes are being written, which are not linked before that is done. */

@@ -52,6 +52,12 @@ export async function flushBeside(what: Pick<Storage, 'flush' | 'flushBeside'>):
   else what.flush();
 }
 
+/** Waits until all of them have ended, and fails then if one has. */
+export async function allEnded(promises: readonly Promise<void>[]): Promise<void> {
+  const ended = await Promise.allSettled(promises);
+  for (const one of ended) if (one.status === 'rejected') throw one.reason;
+}
+
 /** Of parts that follow each other, bytes. */
 export function lengthOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, part) => sum + part.length, 0);

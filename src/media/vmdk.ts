@@ -4,7 +4,7 @@ import { alignUp, text, u64le, viewOf } from './bytes.js';
 import { ImageError, type DiskImage } from './disk-image.js';
 import { PlainImage } from './raw.js';
 import { SparseImage, type Place } from './sparse-image.js';
-import { flushBeside, readBeside, writeBeside, type Storage } from './storage.js';
+import { allEnded, flushBeside, readBeside, writeBeside, type Storage } from './storage.js';
 
 export const VMDK_MAGIC = 0x564d444b;
 export const SECTOR = 512;
@@ -264,17 +264,17 @@ export class ExtentsImage implements DiskImage {
     this.each(position, target.length, (image, within, at, count) =>
       reads.push(readBeside(image, within, target.subarray(at, at + count))),
     );
-    await Promise.all(reads);
+    await allEnded(reads);
   }
   async writeBeside(position: number, source: Uint8Array): Promise<void> {
     const writes: Promise<void>[] = [];
     this.each(position, source.length, (image, within, at, count) =>
       writes.push(writeBeside(image, within, source.subarray(at, at + count))),
     );
-    await Promise.all(writes);
+    await allEnded(writes);
   }
   async flushBeside(): Promise<void> {
-    await Promise.all(this.extents.map(({ image }) => flushBeside(image)));
+    await allEnded(this.extents.map(({ image }) => flushBeside(image)));
   }
   close(): void {
     for (const { image } of this.extents) image.close();

@@ -268,18 +268,31 @@ class Throttled extends MemoryStorage {
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
-test('writes that take long are done beside the CPUs; discards wait for them, and what comes after waits for those', async () => {
+function throttled(kind: 'disk' | 'floppy' = 'disk') {
   const storage = new Throttled('disk.img', new Uint8Array(8192).fill(7));
   const disk = new ImageDrive({
-    ...{ kind: 'disk', bus: 'ide', place: 'disk', image: new RawImage(storage) },
+    ...{ kind, bus: 'ide', place: kind, image: new RawImage(storage) },
     ...{ name: 'D', model: 'M', serial: 'S' },
   });
   disk.beside = true;
+  const messages: string[] = [];
+  disk.onTrouble = (message) => messages.push(message);
   const done: string[] = [];
-  const write = (value: number): void =>
-    disk.write(0, [new Uint8Array(512).fill(value), new Uint8Array(512).fill(value)], (ok) =>
+  /** A sector of its own for each value. */
+  const write = (value: number, sector = value): void =>
+    disk.write(sector * 512, [new Uint8Array(256).fill(value), new Uint8Array(256).fill(value)], (ok) =>
       done.push(`${value} ${ok}`),
     );
+  const byteAt = (position: number): number => {
+    const byte = new Uint8Array(1);
+    storage.read(position, byte);
+    return byte[0]!;
+  };
+  return { storage, disk, messages, done, write, byteAt };
+}
+
+test('writes that take long are done beside the CPUs; discards wait for them, and what comes after waits for those', async () => {
+  const { storage, disk, done, write } = throttled();
   write(1);
   assert.deepEqual(done.splice(0), ['1 true'], 'the first is done at once, and was slow');
   const guest = new Uint8Array(1024).fill(2);
@@ -289,33 +302,39 @@ test('writes that take long are done beside the CPUs; discards wait for them, an
   storage.ms = 0;
   write(3);
   disk.discard(0, 512, (ok) => done.push(`discard ${ok}`));
-  const read = new Uint8Array(1024);
+  const read = new Uint8Array(2048);
   disk.read(0, [read], (ok) => done.push(`read ${ok}`));
   assert.deepEqual([done, storage.settle.length], [[], 2]);
-  storage.settle.shift()!(null);
+  storage.settle[0]!(null);
   await turn();
   assert.deepEqual(done.splice(0), ['2 true']);
-  storage.settle.shift()!(null);
+  storage.settle[1]!(null);
   await turn();
   assert.deepEqual(done.splice(0), ['3 true', 'discard true', 'read true']);
-  assert.deepEqual([read[0], read[511], read[512]], [0, 0, 3]);
+  assert.deepEqual([read[0], read[512], read[1024], read[1536]], [0, 2, 7, 3]);
 });
 
-test('a write beside the CPUs that fails waits; one of a machine that started anew is forgotten', async () => {
-  const storage = new Throttled('disk.img', new Uint8Array(8192));
-  const disk = new ImageDrive({
-    ...{ kind: 'disk', bus: 'ide', place: 'disk', image: new RawImage(storage) },
-    ...{ name: 'D', model: 'M', serial: 'S' },
-  });
-  disk.beside = true;
-  const messages: string[] = [];
-  disk.onTrouble = (message) => messages.push(message);
-  const done: string[] = [];
-  const write = (value: number): void =>
-    disk.write(0, [new Uint8Array(512).fill(value)], (ok) => done.push(`${value} ${ok}`));
+test('of two writes to the same place the later one is done later', async () => {
+  const { storage, done, write, byteAt } = throttled();
+  write(1);
+  write(2, 5);
+  write(3, 5);
+  assert.equal(storage.settle.length, 1);
+  storage.settle[0]!(null);
+  await turn();
+  while (storage.settle.length > 1 && done.length < 3) {
+    storage.settle[1]!(null);
+    await turn();
+  }
+  assert.deepEqual([done, byteAt(5 * 512)], [['1 true', '2 true', '3 true'], 3]);
+});
+
+test('a write beside the CPUs that fails waits, until nothing else is under way', async () => {
+  const { storage, disk, messages, done, write } = throttled();
   write(1);
   write(2);
   write(3);
+  assert.equal(disk.retry(), true, 'nothing waits for the host');
   storage.settle[0]!(new StorageError('disk.img cannot be written: no space left'));
   await turn();
   assert.deepEqual([done, messages.length, disk.troubled], [['1 true'], 1, true]);
@@ -324,37 +343,44 @@ test('a write beside the CPUs that fails waits; one of a machine that started an
   await turn();
   assert.equal(disk.retry(), true);
   assert.deepEqual(done.splice(0), ['1 true', '3 true', '2 true']);
-  // If the last one was quick, the next is done at once; that is slow.
-  while (storage.settle.length < 3) write(4);
-  done.splice(0);
+});
+
+test('a machine that starts anew does not see what it asked for before, which ends before anything else is done', async () => {
+  const { storage, disk, done, write, byteAt } = throttled();
+  write(1);
+  write(2);
   disk.discard(0, 512, (ok) => done.push(`discard ${ok}`));
+  const bios = biosDrive(disk);
+  assert.equal(bios.write(9, new Uint8Array(512).fill(9)), false);
   disk.forget();
-  storage.settle[2]!(null);
-  await turn();
+  done.splice(0);
+  assert.equal(bios.read(2, 1), null, 'the BIOS waits');
+  write(4, 2);
   assert.deepEqual(done, []);
+  storage.ms = 0;
+  storage.settle[0]!(null);
+  await turn();
+  assert.equal(bios.read(2, 1)![0], 2);
+  for (let n = 1; n < storage.settle.length; n++) storage.settle[n]!(null);
+  await turn();
+  assert.deepEqual([done, byteAt(2 * 512), byteAt(9 * 512)], [['4 true'], 4, 7]);
 });
 
 test('a medium that is taken out ends what is under way, and what waits for that', async () => {
-  const storage = new Throttled('disk.img', new Uint8Array(8192));
-  const disk = new ImageDrive({
-    ...{ kind: 'floppy', bus: 'ide', place: 'floppy', image: new RawImage(storage) },
-    ...{ name: 'F', model: 'M', serial: 'S' },
-  });
-  disk.beside = true;
-  const messages: string[] = [];
-  disk.onTrouble = (message) => messages.push(message);
-  const done: string[] = [];
-  const write = (value: number): void =>
-    disk.write(0, [new Uint8Array(512).fill(value)], (ok) => done.push(`${value} ${ok}`));
+  const { storage, disk, messages, done, write } = throttled('floppy');
+  let closed = 0;
+  storage.close = () => closed++;
   for (const value of [1, 2, 3]) write(value);
   disk.discard(0, 512, (ok) => done.push(`discard ${ok}`));
   const other = new Uint8Array(8192).fill(7);
   disk.insert(new RawImage(new MemoryStorage('other.img', other)), 'G');
   assert.deepEqual(done.splice(0), ['1 true', 'discard false']);
   storage.settle[0]!(null);
-  storage.settle[1]!(new StorageError('disk.img cannot be written: it is closed'));
   await turn();
-  assert.deepEqual([done, messages, disk.troubled], [['2 true', '3 false'], [], false]);
+  assert.equal(closed, 0);
+  storage.settle[1]!(new StorageError('disk.img cannot be written: no space left'));
+  await turn();
+  assert.deepEqual([done, messages, disk.troubled, closed], [['2 true', '3 false'], [], false, 1]);
   assert.ok(
     other.every((byte) => byte === 7),
     'the other medium',

@@ -68,9 +68,13 @@ export class ImageDrive implements Drive {
   private readonly flushes: Pace = { slow: false, slowMs: 0.5, quickMs: 0.5 };
   /** Goes up when the machine starts anew: what is under way is not wanted any more. */
   private epoch = 0;
-  private readonly underWay = { writes: 0, all: 0 };
+  /** Requests that are done beside the CPUs now; of writes, where. */
+  private underWay = 0;
+  private readonly writing = new Set<{ from: number; to: number }>();
   /** What waits until nothing is under way, and what came after it. */
   private readonly held: Request[] = [];
+  /** Media that are closed when nothing is under way any more. */
+  private readonly retired: DiskImage[] = [];
   beside = false;
   /** Something that was done beside the CPUs has ended. */
   onSettled: () => void = () => {};
@@ -108,7 +112,7 @@ export class ImageDrive implements Drive {
   insert(image: DiskImage | null, name: string): void {
     // They were meant for the other one.
     for (const { done } of this.held.splice(0)) done(false);
-    this.image?.close();
+    this.retire();
     this.image = image;
     this.label = name;
     this.changed = true;
@@ -146,7 +150,8 @@ export class ImageDrive implements Drive {
 
   /** Does again what could not be done; true: nothing waits any more. */
   retry(): boolean {
-    if (this.underWay.all > 0) return false;
+    // Before what is under way has ended, nothing may be done at once.
+    if (this.underWay > 0) return !this.troubled;
     for (let first = this.waiting[0]; first; first = this.waiting[0]) {
       const outcome = this.attempt(first.act);
       if (outcome === 'waits') return false;
@@ -172,23 +177,27 @@ export class ImageDrive implements Drive {
 
   /** Not beside the CPUs: for a BIOS, which looks again after the next interrupt only. */
   readNow(position: number, target: Uint8Array, done: Done): void {
+    if (this.held.length > 0) return this.hold(() => this.readNow(position, target, done), done);
     const { image } = this;
     if (!image) return done(false);
     this.perform(() => image.read(position, target), done);
   }
 
   write(position: number, parts: readonly Uint8Array[], done: Done): void {
-    if (this.held.length > 0) return this.hold(() => this.write(position, parts, done), done);
-    const { image, writes, underWay } = this;
+    const range = { from: position, to: position + lengthOf(parts) };
+    // Of two writes to the same place, the later one is done later.
+    const meets = [...this.writing].some(({ from, to }) => from < range.to && range.from < to);
+    if (meets || this.held.length > 0) return this.hold(() => this.write(position, parts, done), done);
+    const { image, writes, writing } = this;
     if (!image || this.readOnly) return done(false);
     // Two writes must not make room for the same part of an image, one at once and one beside the CPUs.
-    if (underWay.writes > 0) writes.slow = true;
+    if (writing.size > 0) writes.slow = true;
     const start = async (): Promise<void> => {
-      underWay.writes++;
+      writing.add(range);
       try {
         await image.writeBeside!(position, gather(parts, new Uint8Array(lengthOf(parts))));
       } finally {
-        underWay.writes--;
+        writing.delete(range);
       }
     };
     const act = (): void => writeParts(image, position, parts);
@@ -203,7 +212,7 @@ export class ImageDrive implements Drive {
   }
   private clear(position: number, length: number, give: boolean, done: Done): void {
     // What is under way has its place in the file, which must not become another's meanwhile.
-    if (this.underWay.all > 0 || this.held.length > 0)
+    if (this.underWay > 0 || this.held.length > 0)
       return this.hold(() => this.clear(position, length, give, done), done);
     const { image } = this;
     if (!image || this.readOnly) return done(false);
@@ -214,7 +223,16 @@ export class ImageDrive implements Drive {
     this.held.push({ act, done });
   }
   private release(): void {
-    if (this.underWay.all === 0) for (const { act } of this.held.splice(0)) act();
+    if (this.underWay > 0) return;
+    for (const image of this.retired.splice(0)) this.attempt(() => image.close());
+    for (const { act } of this.held.splice(0)) act();
+  }
+
+  /** The medium is used no more: what is under way on it ends first. */
+  private retire(): void {
+    if (this.underWay === 0) this.image?.close();
+    else if (this.image) this.retired.push(this.image);
+    this.image = null;
   }
 
   flush(done: Done): void {
@@ -240,9 +258,9 @@ export class ImageDrive implements Drive {
     if (outcome === 'waits') this.waiting.push({ act, done });
     if (outcome === 'fails') done(false);
     if (outcome !== 'done') return;
-    this.underWay.all++;
+    this.underWay++;
     const settle = (error: Error | null): void => {
-      this.underWay.all--;
+      this.underWay--;
       if (epoch === this.epoch) {
         // A medium that was taken out needs no mending.
         const there = image === this.image;
@@ -263,24 +281,31 @@ export class ImageDrive implements Drive {
         settle(null);
       },
       (error: Error) => {
-        if (!(error instanceof StorageError || error instanceof ImageError)) throw error;
         settle(error);
+        if (!(error instanceof StorageError || error instanceof ImageError)) throw error;
       },
     );
   }
 
-  /** The machine starts anew: what is under way is not wanted any more. */
+  /** The machine starts anew: what it asked for is not wanted any more. What is under way ends before anything else is done. */
   forget(): void {
     this.epoch++;
+    this.waiting.length = 0;
     this.held.length = 0;
+    if (this.underWay > 0) this.hold(NOTHING, NOTHING);
+  }
+  /** How often the machine started anew. */
+  get generation(): number {
+    return this.epoch;
   }
 
   close(): void {
     this.forget();
-    this.image?.close();
-    this.image = null;
+    this.retire();
   }
 }
+
+const NOTHING = (): void => {};
 
 /** Small parts are put together in here: a request of the host costs more than a copy. */
 const gathered = new Uint8Array(2 ** 20);
@@ -345,6 +370,13 @@ export function biosDrive(drive: ImageDrive): BiosDrive {
   // What the host could not do when it was asked first.
   let pending: 'none' | Outcome = 'none';
   let result: Uint8Array | null = null;
+  let { generation } = drive;
+  const forgetIfAnew = (): void => {
+    if (generation === drive.generation) return;
+    ({ generation } = drive);
+    pending = 'none';
+    result = null;
+  };
   const ask = (start: (done: Done) => void): boolean => {
     if (pending === 'none') {
       pending = 'waits';
@@ -371,6 +403,7 @@ export function biosDrive(drive: ImageDrive): BiosDrive {
     takeChange: () => drive.takeChange(),
     eject: () => drive.eject(),
     read(sector, count) {
+      forgetIfAnew();
       result ??= new Uint8Array(count * drive.sectorBytes);
       const bytes = result;
       try {
@@ -382,6 +415,9 @@ export function biosDrive(drive: ImageDrive): BiosDrive {
       result = null;
       return bytes;
     },
-    write: (sector, bytes) => ask((done) => drive.write(sector * drive.sectorBytes, [bytes.slice()], done)),
+    write(sector, bytes) {
+      forgetIfAnew();
+      return ask((done) => drive.write(sector * drive.sectorBytes, [bytes.slice()], done));
+    },
   };
 }

@@ -12,8 +12,8 @@ export interface Picture {
 
 const BLACK = 0xff000000;
 const MOST_SIDE = 4096;
-/** Video memory that modes without the VBE extension show. */
-const VGA_BYTES = 0x40000;
+/** Video memory that modes without the VBE extension show, and what lies behind where a picture begins late. */
+const VGA_BYTES = 0x90000;
 
 // Graphics controller
 const GC_MODE = 5;
@@ -58,7 +58,13 @@ export function ingredients(vga: Vga, now: number): Ingredients {
   if (linear) {
     const { width, height, bits, pitch, start } = linear;
     const rest = `${width} ${height} ${bits} ${pitch} ${start} ${bits > 8 ? '' : palette()}`;
-    return { start, length: pitch * height, rest, linear };
+    const rowBytes = bits === 4 ? Math.ceil(width / 8) * 4 : width * ((bits + 7) >> 3);
+    const length = Math.min(
+      pitch * (height - 1) + Math.max(pitch, rowBytes),
+      vga.memory.bytes.length - start,
+    );
+    // A row that is longer than its place shows what the next one shows, too.
+    return { start, length, rest, linear: rowBytes <= pitch ? linear : null };
   }
   const blink = Math.floor(now / BLINK_NS) % 2;
   const registers = [sequencer, graphics, crtc].map((some) => some.join()).join(' ');

@@ -148,12 +148,17 @@ export class FileStorage implements Storage {
   private beside(what: string, start: (done: (error: Error | null) => void) => void): Promise<void> {
     this.underWay++;
     return new Promise((resolve, reject) => {
-      start((error) => {
+      const end = (error: Error | null): void => {
         this.underWay--;
         if (this.closing) this.closeWhenQuiet();
         if (error) reject(new StorageError(`${this.name} cannot be ${what}: ${error.message}`));
         else resolve();
-      });
+      };
+      try {
+        start(end);
+      } catch (error) {
+        end(error as Error);
+      }
     });
   }
 
@@ -193,7 +198,7 @@ export class FileStorage implements Storage {
 
   /** Its number must not become another file's while something is under way, and is of no use afterwards. */
   private closeWhenQuiet(): void {
-    if (this.underWay > 0) return;
+    if (this.underWay > 0 || this.handle === CLOSED) return;
     closeSync(this.handle);
     this.handle = CLOSED;
   }

@@ -67,7 +67,7 @@ test('another size, and text that blinks, are seen as changes', () => {
   const text = screen.look().version;
   bytes[0x20000] = 1;
   assert.equal(screen.look().version, text + 1);
-  bytes[0x40000] = 1;
+  bytes[0x90000] = 1;
   assert.equal(screen.look().version, text + 1, 'what lies behind is not shown');
   time.advance(266e6);
   assert.equal(screen.look().version, text + 2);
