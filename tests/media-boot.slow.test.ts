@@ -9,21 +9,11 @@ import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { decode } from 'fast-png';
-import { Running, viv, withFolder } from './viv.js';
+import { control, Running, withFolder } from './viv.js';
 
 const FLOPPY_BYTES = 1440 * 1024;
 const screen = (...args: string[]): Running => new Running('--display', 'text', ...args);
 const name = (what: string): string => `media-boot-${what}-${process.pid}`;
-
-async function control(...args: string[]): Promise<void> {
-  const { status, errors } = await viv('control', ...args);
-  assert.equal(status, 0, errors);
-}
-
-async function ends(machine: Running): Promise<void> {
-  machine.signal('SIGTERM');
-  await machine.ended;
-}
 
 /** A floppy that begins with these files, as `dd` would write it. */
 function floppyOf(path: string, ...files: string[]): string {
@@ -40,7 +30,7 @@ test('GRUB 0.97 from a floppy takes commands', () =>
     await machine.says('grub>');
     await control('type', name('grub'), 'displaymem\n');
     await machine.says('Usable RAM');
-    await ends(machine);
+    await machine.stop();
   }));
 
 /** Shows P1, and halts. */
@@ -63,7 +53,7 @@ test('the boot manager "mbr" asks, and starts a partition', () =>
     await machine.says('MBR');
     await control('type', name('mbr'), '1');
     await machine.says('P1');
-    await ends(machine);
+    await machine.stop();
   }));
 
 test('iPXE from its CD', async () => {
@@ -71,7 +61,7 @@ test('iPXE from its CD', async () => {
   await machine.says('Features: DNS');
   // By the lease it knows that nothing is to be started.
   await machine.says('No more network devices');
-  await ends(machine);
+  await machine.stop();
 });
 
 const MEMTEST_SECONDS = 1200;
@@ -92,7 +82,7 @@ for (const [bits, medium] of [
             : floppyOf(join(folder, 'memtest.img'), `/boot/memtest86+${bits}.bin`);
         const machine = screen(`--${medium}`, file, '--memory', '64M', '--timeout', String(MEMTEST_SECONDS));
         await machine.says('Pass:  1');
-        await ends(machine);
+        await machine.stop();
         assert.deepEqual([...machine.output.matchAll(/Errors: *([1-9]\d*)/g)], []);
         context.diagnostic(`${((performance.now() - since) / 1000).toFixed(0)} s`);
       }),
@@ -144,7 +134,7 @@ for (const arch of ['amd64', 'i386']) {
       const disc = installerDisc(folder, arch, 'vga=normal fb=false nomodeset');
       const machine = screen('--cdrom', disc, '--memory', '1G');
       await machine.says('Choose the language');
-      await ends(machine);
+      await machine.stop();
     }));
 
   test(`Debian's installer (${arch}) from a CD asks its first question on the frame buffer`, () =>
@@ -167,6 +157,6 @@ for (const arch of ['amd64', 'i386']) {
       const first = await barWhen(() => true);
       await control('keys', id, 'ArrowDown');
       await barWhen((bar) => bar > first);
-      await ends(machine);
+      await machine.stop();
     }));
 }

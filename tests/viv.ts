@@ -30,6 +30,13 @@ export function viv(...args: string[]): Promise<Ended> {
   });
 }
 
+/** What `viv control` prints; it must succeed. */
+export async function control(...args: string[]): Promise<string> {
+  const { status, output, errors } = await viv('control', ...args);
+  assert.equal(status, 0, errors);
+  return output;
+}
+
 /** A folder for files of a test, removed at its end. */
 export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'vivarium-test-'));
@@ -65,6 +72,12 @@ export class Running {
 
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
+  }
+
+  /** Ends it, as a user who has enough of it. */
+  async stop(): Promise<void> {
+    this.signal('SIGTERM');
+    await this.ended;
   }
 
   async says(what: string): Promise<void> {

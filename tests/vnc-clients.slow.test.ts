@@ -10,7 +10,7 @@ import { extname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { decode } from 'fast-png';
 import { WebSocket } from 'ws';
-import { Running, viv, withFolder } from './viv.js';
+import { control, Running, withFolder } from './viv.js';
 
 const NAME = `vnc-clients-${process.pid}`;
 const NOVNC = '/usr/share/novnc';
@@ -45,11 +45,6 @@ function pictureOf(png: Uint8Array): Picture {
 function difference(a: Picture, b: Picture): number {
   assert.deepEqual([a.width, a.height], [b.width, b.height]);
   return a.colours.reduce((sum, colour, n) => sum + Math.abs(colour - b.colours[n]!), 0) / a.colours.length;
-}
-
-async function control(...args: string[]): Promise<void> {
-  const { status, errors } = await viv('control', ...args);
-  assert.equal(status, 0, errors);
 }
 
 /** What the machine itself says that its screen shows. */
@@ -195,8 +190,7 @@ test('vncsnapshot and noVNC show what the screen has, and noVNC presses keys', {
     } finally {
       server.close();
       server.closeAllConnections();
-      machine.signal('SIGTERM');
-      await machine.ended;
+      await machine.stop();
     }
   }),
 );

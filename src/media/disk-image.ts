@@ -9,8 +9,8 @@ export interface DiskImage {
   dataFrom(position: number): number;
   write(position: number, source: Uint8Array): void;
   /** As `read` and `write`, for parts of memory that lie one after the other on the disk; absent where that is no gain. */
-  readonly readParts?: ((position: number, parts: readonly Uint8Array[]) => void) | undefined;
-  readonly writeParts?: ((position: number, parts: readonly Uint8Array[]) => void) | undefined;
+  readParts?(position: number, parts: readonly Uint8Array[]): void;
+  writeParts?(position: number, parts: readonly Uint8Array[]): void;
   /** These bytes read as zeros from now on; `give`: the room may be given back. */
   zero(position: number, length: number, give: boolean): void;
   flush(): void;

@@ -1,5 +1,5 @@
 import type { DiskImage } from './disk-image.js';
-import { flushBeside, readBeside, writeBeside, type Storage } from './storage.js';
+import { flushBeside, readBeside, readParts, writeBeside, writeParts, type Storage } from './storage.js';
 
 const SECTOR = 512;
 const ZEROS = new Uint8Array(0x10000);
@@ -12,13 +12,7 @@ export class PlainImage implements DiskImage {
     private readonly storage: Storage,
     readonly bytes: number,
     private readonly offset = 0,
-  ) {
-    const { readParts, writeParts } = storage;
-    if (readParts) this.readParts = (position, parts) => readParts.call(storage, offset + position, parts);
-    if (writeParts) this.writeParts = (position, parts) => writeParts.call(storage, offset + position, parts);
-  }
-  readonly readParts: DiskImage['readParts'];
-  readonly writeParts: DiskImage['writeParts'];
+  ) {}
 
   get readOnly(): boolean {
     return this.storage.readOnly;
@@ -32,6 +26,13 @@ export class PlainImage implements DiskImage {
   }
   write(position: number, source: Uint8Array): void {
     this.storage.write(this.offset + position, source);
+  }
+
+  readParts(position: number, parts: readonly Uint8Array[]): void {
+    readParts(this.storage, this.offset + position, parts);
+  }
+  writeParts(position: number, parts: readonly Uint8Array[]): void {
+    writeParts(this.storage, this.offset + position, parts);
   }
 
   zero(position: number, length: number, give: boolean): void {

@@ -52,6 +52,30 @@ export async function flushBeside(what: Pick<Storage, 'flush' | 'flushBeside'>):
   else what.flush();
 }
 
+/** Fills parts that follow each other, one by one. */
+export function readEach(from: Pick<Storage, 'read'>, position: number, parts: readonly Uint8Array[]): void {
+  let at = position;
+  for (const part of parts) {
+    from.read(at, part);
+    at += part.length;
+  }
+}
+
+/** Both: with one request of the host where that is a gain. */
+export function readParts(from: Storage, position: number, parts: readonly Uint8Array[]): void {
+  if (from.readParts) from.readParts(position, parts);
+  else readEach(from, position, parts);
+}
+
+export function writeParts(to: Storage, position: number, parts: readonly Uint8Array[]): void {
+  if (to.writeParts) return to.writeParts(position, parts);
+  let at = position;
+  for (const part of parts) {
+    to.write(at, part);
+    at += part.length;
+  }
+}
+
 /** Waits until all of them have ended, and fails then if one has. */
 export async function allEnded(promises: readonly Promise<void>[]): Promise<void> {
   const ended = await Promise.allSettled(promises);

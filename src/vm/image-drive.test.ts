@@ -22,17 +22,29 @@ class Troubled extends MemoryStorage {
   }
 }
 
-function drive(): { storage: Troubled; drive: ImageDrive; messages: string[] } {
-  const storage = new Troubled('disk.img', new Uint8Array(8192));
-  const made = new ImageDrive({
-    kind: 'disk',
+function driveOf(storage: MemoryStorage, kind: 'disk' | 'floppy' = 'disk'): ImageDrive {
+  const image = new RawImage(storage);
+  return new ImageDrive({
+    kind,
     bus: 'ide',
-    place: 'disk',
-    image: new RawImage(storage),
+    place: kind,
+    image,
     name: 'hard disk 1',
     model: 'M',
     serial: 'S',
   });
+}
+
+function spend(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+function drive(): { storage: Troubled; drive: ImageDrive; messages: string[] } {
+  const storage = new Troubled('disk.img', new Uint8Array(8192));
+  const made = driveOf(storage);
   const messages: string[] = [];
   made.onTrouble = (message) => messages.push(message);
   return { storage, drive: made, messages };
@@ -61,8 +73,7 @@ test('what the host cannot do waits, in order, and is done when it can', () => {
 class Slow extends MemoryStorage {
   settle: (error: Error | null) => void = () => {};
   override flush(): void {
-    const until = performance.now() + 2;
-    while (performance.now() < until);
+    spend(2);
   }
   flushBeside(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -73,16 +84,7 @@ class Slow extends MemoryStorage {
 
 test('flushes that take long are done beside the CPUs, where time is real', async () => {
   const storage = new Slow('disk.img', new Uint8Array(8192));
-  const image = new RawImage(storage);
-  const disk = new ImageDrive({
-    kind: 'disk',
-    bus: 'ide',
-    place: 'disk',
-    image,
-    name: 'D',
-    model: 'M',
-    serial: 'S',
-  });
+  const disk = driveOf(storage);
   const done: string[] = [];
   const flush = (name: string): void => disk.flush((ok) => done.push(`${name} ${ok}`));
   flush('first');
@@ -98,17 +100,17 @@ test('flushes that take long are done beside the CPUs, where time is real', asyn
   assert.deepEqual(done.splice(0), ['write true'], 'the machine goes on');
   await new Promise((resolve) => setTimeout(resolve, 3));
   storage.settle(null);
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.deepEqual([done.splice(0), settled], [['beside true'], 1]);
   flush('troubled');
   storage.settle(new StorageError('disk.img cannot be flushed'));
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.deepEqual([done.splice(0), messages, disk.troubled], [[], ['disk.img cannot be flushed'], true]);
   assert.equal(disk.retry(), true);
   assert.deepEqual(done.splice(0), ['troubled true']);
   flush('quick');
   storage.settle(null);
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.deepEqual(done.splice(0), ['quick true']);
 });
 
@@ -117,8 +119,7 @@ class Cold extends MemoryStorage {
   settle: (error: Error | null) => void = () => {};
   ms = 4;
   override read(position: number, target: Uint8Array): void {
-    const until = performance.now() + this.ms;
-    while (performance.now() < until);
+    spend(this.ms);
     super.read(position, target);
   }
   readBeside(position: number, target: Uint8Array): Promise<void> {
@@ -134,11 +135,7 @@ class Cold extends MemoryStorage {
 
 test('reads that take long are done beside the CPUs, and forgotten when the machine starts anew', async () => {
   const storage = new Cold('disk.img', new Uint8Array(8192).fill(7));
-  const image = new RawImage(storage);
-  const disk = new ImageDrive({
-    ...{ kind: 'disk', bus: 'ide', place: 'disk', image },
-    ...{ name: 'D', model: 'M', serial: 'S' },
-  });
+  const disk = driveOf(storage);
   disk.beside = true;
   const messages: string[] = [];
   disk.onTrouble = (message) => messages.push(message);
@@ -251,8 +248,7 @@ class Throttled extends MemoryStorage {
   readonly settle: ((error: Error | null) => void)[] = [];
   ms = 4;
   override write(position: number, bytes: Uint8Array): void {
-    const until = performance.now() + this.ms;
-    while (performance.now() < until);
+    spend(this.ms);
     super.write(position, bytes);
   }
   writeBeside(position: number, bytes: Uint8Array): Promise<void> {
@@ -266,14 +262,9 @@ class Throttled extends MemoryStorage {
   }
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
 function throttled(kind: 'disk' | 'floppy' = 'disk') {
   const storage = new Throttled('disk.img', new Uint8Array(8192).fill(7));
-  const disk = new ImageDrive({
-    ...{ kind, bus: 'ide', place: kind, image: new RawImage(storage) },
-    ...{ name: 'D', model: 'M', serial: 'S' },
-  });
+  const disk = driveOf(storage, kind);
   disk.beside = true;
   const messages: string[] = [];
   disk.onTrouble = (message) => messages.push(message);

@@ -14,7 +14,7 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
-import { lengthOf, StorageError, type Storage } from '../../media/storage.js';
+import { lengthOf, readEach, StorageError, type Storage } from '../../media/storage.js';
 import { UserError } from '../../machine/user-error.js';
 
 const ZEROS = new Uint8Array(0x10000);
@@ -95,16 +95,8 @@ export class FileStorage implements Storage {
       const length = lengthOf(some);
       const count = this.guard('read', () => readvSync(this.handle, some, at));
       // The end of the file, or an interruption: once more, part by part.
-      if (count < length) this.readOneByOne(at, some);
+      if (count < length) readEach(this, at, some);
       at += length;
-    }
-  }
-
-  private readOneByOne(position: number, parts: readonly Uint8Array[]): void {
-    let at = position;
-    for (const part of parts) {
-      this.read(at, part);
-      at += part.length;
     }
   }
 
