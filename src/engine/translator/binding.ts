@@ -23,7 +23,6 @@ import {
   ATOMIC_CMPXCHG,
   ATOMIC_LOAD,
   EffectRecorder,
-  type TlbProbe,
   LOAD_I64,
   STORE_I64,
 } from '../wasm/effect-recorder.js';
@@ -33,6 +32,7 @@ import type { FlagState } from './flag-state.js';
 import { FloatEmitter, type FloatSource } from './floats.js';
 import { PAGE } from './blocks.js';
 import { CPU, FLAGS, WHERE_BIAS, type RegionFrame } from './frame.js';
+import { MISSES, OTHER_PAGE, PLACE } from './tlb-probe.js';
 
 /** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
 export class NotTranslatable extends Error {}
@@ -108,8 +108,9 @@ function placeOf(linear: Node): Place {
 /** What is known while one block is recorded: values of registers and flags. */
 export class BlockRecorder {
   readonly code = new Code();
+  readonly cpu = this.code.parameter(CPU, 'i32');
   /** Value of each general register where it is known. */
-  readonly values: (Node | null)[] = Array.from({ length: 16 }, () => null);
+  readonly values = new Array<Node | null>(16).fill(null);
   flags: FlagState = { op: 'unknown' };
   /** The frame's flags are those of `flags`. */
   synced = true;
@@ -159,7 +160,9 @@ export class BlockRecorder {
   /** What must be in the frame at its start; when all is recorded. */
   needs(): number {
     this.code.prune();
-    return this.reads.reduce((mask, { bit, node }) => (node.uses > 0 ? mask | bit : mask), this.needed);
+    let mask = this.needed;
+    for (const { bit, node } of this.reads) if (node.uses > 0) mask |= bit;
+    return mask;
   }
   /** A way out at the frame's `where`, from here. */
   exit(): Exit {
@@ -179,8 +182,9 @@ export class Exit extends Label {
 /** Binds a definition to WebAssembly whose operands are constants and whose registers are locals. */
 export class TranslatorOps extends EffectRecorder implements Ops {
   leaving: Leaving | null = null;
-  /** Values that registers had before this instruction changed them: for leaving within it. */
-  private readonly before = new Map<number, Node>();
+  /** Registers that this instruction has changed, as a mask, and the values that they had before: for leaving within it. */
+  private changed = 0;
+  private readonly before: Node[] = [];
   private whereSet = false;
   private flagsChanged = false;
   private nested = 0;
@@ -199,17 +203,16 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     /** Instructions of the block from this one on. */
     private readonly left: number,
   ) {
-    super(decoded.form!, block.code, block.code.parameter(CPU, 'i32'), module);
+    super(decoded.form!, block.code, block.cpu, module);
   }
 
   bind(): void {
     const { attributes, instruction } = this.form.encoding;
     if (attributes.has('cpl0')) throw new NotTranslatable();
-    const floating = ['x87', 'mmx', 'sse', 'x87nw'].find((name) => attributes.has(name));
-    if (floating) {
+    const waits = attributes.has('x87') || attributes.has('mmx');
+    if (waits || attributes.has('sse') || attributes.has('x87nw')) {
       if (this.mode & L.MODE_FPU_CHECK) throw new NotTranslatable();
-      if (floating === 'x87' || floating === 'mmx')
-        this.exitIf(this.i32(I32.and, this.loadState32(L.S_FSW), this.const32(0x80)));
+      if (waits) this.exitIf(this.i32(I32.and, this.loadState32(L.S_FSW), this.const32(0x80)));
     }
     instruction.effect(this);
   }
@@ -228,9 +231,9 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.code.assign(this.frame.where, this.where());
       this.whereSet = true;
     }
-    if (this.before.size === 0 && !costly)
+    if (this.changed === 0 && !costly)
       return (condition) => this.code.branch(this.block.exit(), condition, false);
-    if (this.nested > 0 && this.before.size > 0) throw new NotTranslatable();
+    if (this.nested > 0 && this.changed !== 0) throw new NotTranslatable();
     return (condition) => this.code.if(condition, () => this.undoAndExit(), undefined, false);
   }
   /** Address in memory of `bytes` bytes at a linear address; leaves if the TLB does not have it. */
@@ -238,27 +241,28 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const leaveIf = this.prepareExit();
     const place = placeOf(linear);
     const near = this.block.nearPlace(place, bytes, access);
-    const table = access === 'read' ? L.S_TLB_READ : L.S_TLB_WRITE;
-    const guess = near ? this.beside(near, place, bytes, linear) : this.probeTlb(bytes, linear, table);
-    const found = this.code.cell('i32', guess.host());
+    let found: Cell;
+    let misses: Node;
+    if (near) {
+      // Mostly all is in the same page: of the end that is farther from the known place.
+      const end = place.offset >= near.offset ? this.lastOf(bytes, linear) : linear;
+      const distance = this.const32(place.offset - near.offset);
+      found = this.code.cell('i32', this.i32(I32.add, near.host, distance));
+      misses = this.code.node(OTHER_PAGE, 'i32', [near.linear, end]);
+    } else {
+      found = this.code.cell('i32', this.code.node(PLACE[access], 'i32', [linear]));
+      misses = this.code.node(MISSES, 'i32', [this.lastOf(bytes, linear)]);
+    }
     const find = (): void => {
       const args = [this.cpu, linear, this.const32(bytes), this.const32(access === 'write' ? 1 : 0)];
       this.code.assign(found, this.code.node(this.import('findPlace'), 'i32', args, [], false));
       leaveIf(this.i32(I32.eqz, this.code.read(found)));
     };
-    this.code.if(this.i32(I32.eqz, guess.matches), find, undefined, false);
+    this.code.if(misses, find, undefined, false);
     const host = this.code.read(found);
-    if (this.nested === 0) this.block.notePlace({ ...place, linear, host, access });
+    const { root, offset } = place;
+    if (this.nested === 0) this.block.notePlace({ root, offset, linear, host, access });
     return host;
-  }
-  /** As from the TLB, from a place that was found before: mostly all is in the same page. */
-  private beside(near: KnownPlace, place: Place, bytes: number, linear: Node): TlbProbe {
-    // The end that is farther from the known place.
-    const end = place.offset >= near.offset ? this.lastOf(bytes, linear) : linear;
-    return {
-      matches: this.samePage(near.linear, end),
-      host: () => this.i32(I32.add, near.host, this.const32(place.offset - near.offset)),
-    };
   }
   /** A helper raised a fault: the interpreter will raise it again. */
   protected override exitIfFaulted(): void {
@@ -275,7 +279,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   }
   /** Leaves with registers and flags as they were before this instruction; flags that cost something are made here only. */
   private undoAndExit(): void {
-    for (const [n, value] of this.before) this.code.assign(this.frame.gpr[n]!, value);
+    this.before.forEach((value, n) => this.code.assign(this.frame.gpr[n]!, value));
     const { kind, synced } = this.block;
     this.syncFlags();
     this.block.kind = kind;
@@ -318,7 +322,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.syncFlags();
       flagsTouched ||= block.flags !== flags;
       block.values.forEach((value, n) => {
-        if (value !== values[n] && this.writtenNow.has(n)) changed.add(n);
+        if (value !== values[n] && this.changed & (1 << n)) changed.add(n);
         block.values[n] = values[n]!;
       });
       block.flags = flags;
@@ -335,7 +339,6 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       block.synced = true;
     }
   }
-  private readonly writtenNow = new Set<number>();
 
   // ---- general registers
   private general(n: number): Node {
@@ -347,9 +350,9 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     return node;
   }
   private setGeneral(n: number, value: Node): void {
-    if (!this.before.has(n)) this.before.set(n, this.general(n));
+    if (!(this.changed & (1 << n))) this.before[n] = this.general(n);
+    this.changed |= 1 << n;
     if (this.nested > 0) this.changedNested = true;
-    this.writtenNow.add(n);
     this.block.noteWritten(1 << n, this.nested === 0);
     this.code.assign(this.frame.gpr[n]!, value);
     this.block.values[n] = value;
@@ -387,13 +390,21 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   }
   private immediate(i: number): Int {
     const { decoded } = this;
-    const kinds = this.form.encoding.operands.map((o) => o.kind);
-    const all = kinds.flatMap((kind, n) => (kind === 'I' || kind === 'J' ? [n] : []));
-    if (all.indexOf(i) === 1) return this.int(decoded.immediate2 >>> 0);
-    if (all.length > 1) return this.int(decoded.immediate >>> 0);
-    return this.int(
-      BigInt.asUintN(64, (BigInt(decoded.immediateHigh) << 32n) | BigInt(decoded.immediate >>> 0)),
-    );
+    let own = 0;
+    let count = 0;
+    this.form.encoding.operands.forEach(({ kind }, n) => {
+      if (kind !== 'I' && kind !== 'J') return;
+      if (n === i) own = count;
+      count++;
+    });
+    if (own === 1) return this.int(decoded.immediate2 >>> 0);
+    if (count > 1) return this.int(decoded.immediate >>> 0);
+    return this.wideImmediate();
+  }
+  private wideImmediate(): Int {
+    const { immediate, immediateHigh } = this.decoded;
+    if (immediateHigh === immediate >> 31) return this.int(immediate);
+    return this.int(BigInt.asUintN(64, (BigInt(immediateHigh) << 32n) | BigInt(immediate >>> 0)));
   }
   read(i: number): Int {
     const { kind } = this.operand(i);
@@ -528,9 +539,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   }
   address(i: number, bytes = this.bytesOf(i)): Int {
     if (this.operand(i).kind !== 'O') return this.inSegment(this.rawOffset(), bytes);
-    const { immediate, immediateHigh } = this.decoded;
-    const offset = this.int(BigInt.asUintN(64, (BigInt(immediateHigh) << 32n) | BigInt(immediate >>> 0)));
-    return this.inSegment(offset, bytes);
+    return this.inSegment(this.wideImmediate(), bytes);
   }
   addressBeyond(_i: number, distance: IntLike, bytes: number): Int {
     return this.inSegment(this.add(this.rawOffset(), distance), bytes);
@@ -580,13 +589,13 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.width(i) === 128
         ? { kind: 'vector', value: this.vecNode(this.loadVec(this.vectorAddress(i))) }
         : { kind: 'low', value: this.node64(this.read(i)) };
-    this.slots.set(temp, source);
+    (this.slots ??= new Map()).set(temp, source);
     return this.int(temp);
   }
   /** Operands from memory, by the slot where helpers look for them: stored only if one is called. */
-  private readonly slots = new Map<number, FloatSource>();
+  private slots: Map<number, FloatSource> | null = null;
   private fillSlots(): void {
-    for (const [temp, source] of this.slots) {
+    for (const [temp, source] of this.slots ?? []) {
       if (source.kind === 'vector') this.storeVecState(this.cpu, temp, source.value);
       if (source.kind === 'low') {
         this.storeState64(temp, source.value);
@@ -914,7 +923,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const { code } = this;
     const place = (arg: IntLike): number => Number(this.node64(arg).constant ?? -1n);
     const source = (arg: IntLike): FloatSource =>
-      this.slots.get(place(arg)) ?? { kind: 'register', offset: place(arg) };
+      this.slots?.get(place(arg)) ?? { kind: 'register', offset: place(arg) };
     const floats = new FloatEmitter(code, this.cpu);
     const slow = (): Int => this.callHelper(name as HelperName, args);
     if (/^u?comis[sd]$/.test(name) || /^cvtts[sd]2si$/.test(name)) {

@@ -9,6 +9,9 @@ const PAGE_BASE = 2;
 const BUDGET = 3;
 export const DEPTH = 4;
 const PARAMETERS = 5;
+/** i32 locals of a look at the TLB (tlb-probe.ts): low half of the address, the entry. */
+export const PROBE_LOW = PARAMETERS;
+export const PROBE_ENTRY = PARAMETERS + 1;
 /** Bit of the flags in masks of what is kept in locals: bits 0 to 15 are the general registers. */
 export const FLAGS = 1 << GENERAL_REGISTERS;
 
@@ -34,9 +37,13 @@ export class RegionFrame {
 
   constructor() {
     const take = (type: 'i32' | 'i64'): Cell => new Cell(type, this.locals.take(type));
+    for (const local of [PROBE_LOW, PROBE_ENTRY])
+      if (take('i32').local !== local) throw new Error('the locals of a TLB probe are elsewhere');
     this.rip = take('i64');
     this.flags = { z: take('i64'), s: take('i64'), c: take('i64') };
-    this.gpr = Array.from({ length: GENERAL_REGISTERS }, () => take('i64'));
+    const gpr: Cell[] = [];
+    for (let n = 0; n < GENERAL_REGISTERS; n++) gpr.push(take('i64'));
+    this.gpr = gpr;
     this.kind = take('i32');
     this.where = take('i32');
     this.homeless = take('i32');

@@ -34,6 +34,8 @@ const IF = [0x04, 0x40];
 const ELSE = 0x05;
 const END = 0x0b;
 const FAR = 0x10000;
+/** What most functions need at least. */
+const BODY_BYTES = 4096;
 
 /** Code that stores what `mask` names, and then leaves at the frame's `where` (`exit`) or with its `rip` (`leave`). */
 interface Stub {
@@ -96,7 +98,7 @@ export class Region {
   /** Where each block goes with `rip`, and out of its check. */
   private readonly leaves: readonly Exit[];
   private readonly refusals: readonly Exit[];
-  private readonly body = new FunctionBody();
+  private readonly body = new FunctionBody(BODY_BYTES);
   private readonly imports: {
     call: number;
     instruction: number;
@@ -124,10 +126,14 @@ export class Region {
       settle: module.import('runtime', 'settleFlags', bindingImports['settleFlags']!),
     };
     this.blockAt = new Map(blocks.map(({ start }, i) => [start, i]));
-    this.instructions = blocks.flatMap(({ instructions }) => instructions.map(({ start }) => start));
-    const full = this.instructions.length >= MOST_INSTRUCTIONS;
-    const behind = full ? [] : blocks.flatMap(({ ending }) => offsetsBehind(ending));
-    this.beyond = new Set(behind.filter((offset) => !this.blockAt.has(offset)));
+    const starts: number[] = [];
+    for (const { instructions } of blocks) for (const { start } of instructions) starts.push(start);
+    this.instructions = starts;
+    const beyond = new Set<number>();
+    if (starts.length < MOST_INSTRUCTIONS)
+      for (const { ending } of blocks)
+        for (const offset of offsetsBehind(ending)) if (!this.blockAt.has(offset)) beyond.add(offset);
+    this.beyond = beyond;
     for (;;) {
       const found = irreducibleEdges(this.successors());
       if (found.length === 0) break;
@@ -182,15 +188,19 @@ export class Region {
   private target(from: number, offset: number | null): number | null {
     if (offset === null) return null;
     const to = this.blockAt.get(offset);
-    return to === undefined || this.cut.has(`${from},${to}`) ? null : to;
+    if (to === undefined) return null;
+    return this.cut.size > 0 && this.cut.has(`${from},${to}`) ? null : to;
   }
 
   private successors(): Successors {
-    return this.blocks.map(({ ending }, from) =>
-      offsetsBehind(ending)
-        .map((offset) => this.target(from, offset))
-        .filter((to) => to !== null),
-    );
+    return this.blocks.map(({ ending }, from) => {
+      const list: number[] = [];
+      for (const offset of offsetsBehind(ending)) {
+        const to = this.target(from, offset);
+        if (to !== null) list.push(to);
+      }
+      return list;
+    });
   }
 
   private longestPaths(successors: Successors): (block: number) => number {
@@ -234,7 +244,11 @@ export class Region {
 
   /** Of the pages that it has code of, from its own. */
   get distances(): number[] {
-    return [...new Set(this.blocks.flatMap((_, block) => this.pages(block)))];
+    const distances = new Set<number>();
+    this.blocks.forEach((_, block) => {
+      for (const distance of this.pages(block)) distances.add(distance);
+    });
+    return [...distances];
   }
 
   /** Targets of its direct calls, and of jumps out of it, as offsets from the page. */
@@ -364,19 +378,19 @@ export class Region {
 
   /** All ways out, those together that may store the same: at least what differs from memory, at most what is right in the frame. */
   private makeStubs(): Stub[] {
-    const wanted: { kind: Stub['kind']; exit: Exit; least: number; most: number }[] = [];
+    const wanted: { kind: Stub['kind']; exit: Exit; least: number; most: number; ones: number }[] = [];
     this.recorded.forEach(({ code }, block) => {
       const [dirty, live] = [this.live.dirty[block]!, this.live.live[block]!];
       const want = (kind: Stub['kind'], exit: Exit): void => {
         const least = dirty | exit.written;
-        wanted.push({ kind, exit, least, most: live | least });
+        wanted.push({ kind, exit, least, most: live | least, ones: ones(least) });
       };
       want('exit', this.refusals[block]!);
       for (const exit of code.exits) want('exit', exit);
       if (!this.spillsAt(block)) want('leave', this.leaves[block]!);
-      else wanted.push({ kind: 'leave', exit: this.leaves[block]!, least: 0, most: 0 });
+      else wanted.push({ kind: 'leave', exit: this.leaves[block]!, least: 0, most: 0, ones: 0 });
     });
-    wanted.sort((a, b) => ones(b.least) - ones(a.least));
+    wanted.sort((a, b) => b.ones - a.ones);
     const stubs: Stub[] = [];
     for (const { kind, exit, least, most } of wanted) {
       let best: Stub | null = null;

@@ -9,8 +9,12 @@ export function unsignedBytes(value: number): readonly number[] {
 
 /** A growing byte string with WebAssembly's number encodings (core specification, 5.2). */
 export class Bytes {
-  private data = new Uint8Array(256);
+  private data: Uint8Array<ArrayBuffer>;
   length = 0;
+
+  constructor(expected = 64) {
+    this.data = new Uint8Array(expected);
+  }
 
   private reserve(count: number): void {
     if (this.length + count <= this.data.length) return;

@@ -1,10 +1,14 @@
 import { unsignedBytes, type FunctionBody } from './bytes.js';
 import type { WasmType } from './module.js';
+import { I64 } from './opcodes.js';
 
 const NONE: readonly never[] = [];
 const GET = [0x20];
 const I32_CONST = [0x41];
 const I64_CONST = [0x42];
+const LOW_HALF = 0xffffffffn;
+/** i32.wrap_i64, i64.extend_i32_u */
+const CUT = [0xa7, 0xad];
 
 /** One WebAssembly operation and its operands. */
 export class Node {
@@ -26,6 +30,17 @@ export class Node {
     readonly constant: bigint | null = null,
   ) {}
 }
+
+function constant(type: 'i32' | 'i64', value: bigint): Node {
+  const pattern = BigInt.asUintN(type === 'i32' ? 32 : 64, value);
+  const node = new Node(type === 'i32' ? I32_CONST : I64_CONST, type, NONE, NONE, true, pattern);
+  node.width = pattern >> 32n === 0n ? 32 - Math.clz32(Number(pattern)) : 64;
+  return node;
+}
+
+/** Constants are the same everywhere; small ones are made once. */
+const SMALL = 4096;
+const small: Record<'i32' | 'i64', Node[]> = { i32: [], i64: [] };
 
 /** A local that is assigned more than once. */
 export class Cell {
@@ -67,12 +82,11 @@ export class Code {
     return node;
   }
 
-  constant(type: 'i32' | 'i64', value: bigint): Node {
-    const bits = type === 'i32' ? 32 : 64;
-    const pattern = BigInt.asUintN(bits, value);
-    const node = new Node(type === 'i32' ? I32_CONST : I64_CONST, type, NONE, NONE, true, pattern);
-    node.width = pattern >> 32n === 0n ? 32 - Math.clz32(Number(pattern)) : 64;
-    return node;
+  constant(type: 'i32' | 'i64', value: number | bigint): Node {
+    const number = Number(value);
+    if (number < 0 || number >= SMALL) return constant(type, BigInt(value));
+    const known = type === 'i32' ? small.i32 : small.i64;
+    return (known[number] ??= constant(type, BigInt(value)));
   }
 
   /** A parameter: read anywhere, never assigned by this code except through `setParameter`. */
@@ -228,6 +242,12 @@ export class Code {
     if (constant !== null) {
       if (node.type === 'i32') out.u8(0x41).signed(Number(BigInt.asIntN(32, constant)));
       else out.u8(0x42).signed64(constant);
+      return;
+    }
+    // Bytes and work for the engine's baseline compiler are saved where 32 bits are cut out.
+    if (node.opcode === I64.and && node.args[1]!.constant === LOW_HALF) {
+      this.emitUse(node.args[0]!, out, locals);
+      out.raw(CUT);
       return;
     }
     for (const arg of node.args) this.emitUse(arg, out, locals);

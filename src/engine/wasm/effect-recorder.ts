@@ -4,7 +4,7 @@ import { bindingImports } from '../imports.js';
 import * as L from '../layout.js';
 import { unsignedBytes } from './bytes.js';
 import { Code, Node, type Cell } from './code.js';
-import { fold32, fold64, widthOf } from './folding.js';
+import { fold32, fold64, ONES, widthOf } from './folding.js';
 import type { ModuleWriter, WasmType } from './module.js';
 import { I32, I64 } from './opcodes.js';
 import { simdOpcodes } from './simd-opcodes.js';
@@ -19,7 +19,10 @@ export const ATOMIC_LOAD: Record<Bits, number> = { 8: 0x14, 16: 0x15, 32: 0x16, 
 export const ATOMIC_CMPXCHG: Record<Bits, number> = { 8: 0x4c, 16: 0x4d, 32: 0x4e, 64: 0x49 };
 export const ALIGN: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
 
+/** Bytes that are needed again and again: alignment and offset, an opcode alone, one with both. */
 const memoryImmediates = new Map<number, readonly number[]>();
+const opcodes: (readonly number[])[] = [];
+const stores = new Map<number, readonly number[]>();
 
 export interface TlbProbe {
   /** Whether the entry is that of the linear address (i32). */
@@ -78,11 +81,10 @@ export abstract class EffectRecorder {
     return node;
   }
   protected const32(value: number): Node {
-    return this.code.constant('i32', BigInt(value));
+    return this.code.constant('i32', value);
   }
   protected node64(value: IntLike): Node {
-    if (typeof value === 'number' || typeof value === 'bigint')
-      return this.code.constant('i64', BigInt(value));
+    if (typeof value === 'number' || typeof value === 'bigint') return this.code.constant('i64', value);
     return value as unknown as Node;
   }
   protected asInt(node: Node): Int {
@@ -120,12 +122,16 @@ export abstract class EffectRecorder {
     return bytes;
   }
   protected loadAt(op: number, type: WasmType, align: number, address: Node, offset: number): Node {
-    const node = this.code.node([op], type, [address], this.memoryImmediate(align, offset), false);
+    const opcode = (opcodes[op] ??= [op]);
+    const node = this.code.node(opcode, type, [address], this.memoryImmediate(align, offset), false);
     node.width = LOADED_WIDTH[op] ?? 64;
     return node;
   }
   protected storeAt(op: number, align: number, address: Node, offset: number, value: Node): void {
-    this.code.raw([op, ...this.memoryImmediate(align, offset)], address, value);
+    const key = (op * 8 + align) * 2 ** 32 + offset;
+    let bytes = stores.get(key);
+    if (!bytes) stores.set(key, (bytes = [op, ...this.memoryImmediate(align, offset)]));
+    this.code.raw(bytes, address, value);
   }
   protected loadState32(offset: number): Node {
     return this.loadAt(0x28, 'i32', 2, this.cpu, offset);
@@ -190,7 +196,7 @@ export abstract class EffectRecorder {
   zx(bits: number, a: IntLike): Int {
     const node = this.node64(a);
     if (node.width <= bits) return this.asInt(node);
-    return this.and(a, (1n << BigInt(bits)) - 1n);
+    return this.and(a, ONES[bits]!);
   }
   sx(bits: Bits, a: IntLike): Int {
     if (bits === 64) return this.asInt(this.node64(a));

@@ -26,6 +26,8 @@ const comparisons = new Map<Opcode, (a: bigint, b: bigint) => boolean>([
   [I64.ltS, (a, b) => signed(a) < signed(b)],
   [I64.leS, (a, b) => signed(a) <= signed(b)],
 ]);
+/** By number of bits. */
+export const ONES: readonly bigint[] = Array.from({ length: 65 }, (_, n) => (1n << BigInt(n)) - 1n);
 const NEUTRAL_ZERO = new Set<Opcode>([I64.add, I64.sub, I64.or, I64.xor, I64.shl, I64.shrU, I64.shrS]);
 
 /** What an operation with i64 result is known to give: a number, one of its operands, or null. */
@@ -45,7 +47,8 @@ export function fold64(op: Opcode, args: readonly Node[]): bigint | Node | null 
 
 /** Whether the mask has all bits that the value may have. */
 function keeps(value: Node, mask: bigint): boolean {
-  return value.width < 64 && (mask & ((1n << BigInt(value.width)) - 1n)) === (1n << BigInt(value.width)) - 1n;
+  const may = ONES[value.width]!;
+  return value.width < 64 && (mask & may) === may;
 }
 
 /** What an operation with i32 result is known to give, or null. */

@@ -8,6 +8,15 @@ export interface Signature {
   readonly results: readonly WasmType[];
 }
 
+const keys = new WeakMap<Signature, string>();
+/** The same for equal signatures. */
+function keyOf(signature: Signature): string {
+  let key = keys.get(signature);
+  if (key === undefined)
+    keys.set(signature, (key = `${signature.params.join()}>${signature.results.join()}`));
+  return key;
+}
+
 interface DefinedFunction {
   type: number;
   locals: readonly WasmType[];
@@ -19,30 +28,33 @@ export class ModuleWriter {
   private readonly types: string[] = [];
   private readonly typeBytes: Bytes[] = [];
   private readonly imports: { module: string; name: string; type: number }[] = [];
+  private readonly imported = new Map<string, Map<string, number>>();
   private readonly functions: DefinedFunction[] = [];
   private readonly exported: { name: string; kind: number; index: number }[] = [];
   private elements: readonly number[] = [];
 
   type(signature: Signature): number {
-    const key = `${signature.params.join()}>${signature.results.join()}`;
-    const known = this.types.indexOf(key);
+    const known = this.types.indexOf(keyOf(signature));
     if (known >= 0) return known;
     const bytes = new Bytes().u8(0x60).unsigned(signature.params.length);
     for (const param of signature.params) bytes.u8(TYPE_CODE[param]);
     bytes.unsigned(signature.results.length);
     for (const result of signature.results) bytes.u8(TYPE_CODE[result]);
-    this.types.push(key);
+    this.types.push(keyOf(signature));
     this.typeBytes.push(bytes);
     return this.types.length - 1;
   }
 
   /** Index of an imported function. All imports come before the first `define`. */
   import(module: string, name: string, signature: Signature): number {
-    const known = this.imports.findIndex((i) => i.module === module && i.name === name);
-    if (known >= 0) return known;
+    let names = this.imported.get(module);
+    if (!names) this.imported.set(module, (names = new Map()));
+    const known = names.get(name);
+    if (known !== undefined) return known;
     if (this.functions.length > 0) throw new Error('imports must precede functions');
-    this.imports.push({ module, name, type: this.type(signature) });
-    return this.imports.length - 1;
+    const index = this.imports.push({ module, name, type: this.type(signature) }) - 1;
+    names.set(name, index);
+    return index;
   }
 
   /** Index that the next function will have, if nothing is imported before. */
@@ -71,7 +83,8 @@ export class ModuleWriter {
   }
 
   finish(): Uint8Array<ArrayBuffer> {
-    const out = new Bytes().raw([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    const size = this.functions.reduce((sum, { body }) => sum + body.length + 4 * body.hints.length, 4096);
+    const out = new Bytes(size).raw([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
     const section = (id: number, content: Bytes): void => {
       out.u8(id).unsigned(content.length).raw(content.view());
     };
@@ -111,7 +124,7 @@ export class ModuleWriter {
 
     const hinted = this.functions.filter(({ body }) => body.hints.length > 0);
     const hints = new Bytes().text('metadata.code.branch_hint').unsigned(hinted.length);
-    const code = new Bytes().unsigned(this.functions.length);
+    const code = new Bytes(size).unsigned(this.functions.length);
     this.functions.forEach(({ locals, body }, i) => {
       const head = new Bytes();
       const runs: [WasmType, number][] = [];
