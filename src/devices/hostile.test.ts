@@ -167,6 +167,7 @@ test('virtio-scsi', () =>
 /** A cable that frames of any kind come through, and that looks at those that go. */
 class HostileCable implements Cable {
   connected = true;
+  busy = false;
   private station: Station | null = null;
   sent = 0;
 
@@ -189,6 +190,8 @@ class HostileCable implements Cable {
       this.connected = !this.connected;
       this.station!.connectionChanged?.();
     }
+    this.busy = next(3) === 0;
+    if (!this.busy) this.station!.ready?.();
   };
 }
 

@@ -8,6 +8,8 @@ export interface Station {
   readonly abilities: OffloadAbilities;
   /** Those who sent have sent all for now: what is done for several frames at once can be done. */
   flushed?(): void;
+  /** The cable is busy no more. Never called within `send`; also for who takes up a card whose state was loaded. */
+  ready?(): void;
   /** The cable was plugged into something, or pulled. */
   connectionChanged?(): void;
 }
@@ -16,6 +18,11 @@ export interface Station {
 export interface Cable {
   /** Whether there is something at the other end. */
   readonly connected: boolean;
+  /**
+   * What is sent now would wait long, or be lost: who can keep it for a while does, until `Station.ready`. It is for a second at
+   * most, whatever happens at the other end.
+   */
+  readonly busy: boolean;
   /** Puts the station there. */
   plug(station: Station): void;
   /** Sends a frame, whose bytes may change when this has returned. */

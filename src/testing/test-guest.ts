@@ -19,6 +19,7 @@ export interface Packet {
 /** The cable of the NAT, with a guest at its other end. */
 export class TestGuest implements Cable {
   readonly connected = true;
+  readonly busy = false;
   readonly frames: Uint8Array[] = [];
   private station: Station | null = null;
 

@@ -17,6 +17,9 @@ export class CardCable implements Cable {
   get connected(): boolean {
     return this.cable.connected;
   }
+  get busy(): boolean {
+    return this.cable.busy;
+  }
 
   plug(station: Station): void {
     const { wake } = this;
@@ -33,6 +36,10 @@ export class CardCable implements Cable {
         return taken;
       },
       flushed: () => station.flushed?.(),
+      ready() {
+        station.ready?.();
+        wake();
+      },
       connectionChanged() {
         station.connectionChanged?.();
         wake();
@@ -48,6 +55,8 @@ export class CardCable implements Cable {
     if (!station) return;
     cable.plug(station);
     station.connectionChanged?.();
+    // The one before may have been busy.
+    station.ready?.();
   }
 
   send(frame: Frame): void {

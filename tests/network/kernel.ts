@@ -24,6 +24,7 @@ function badWire(): [Cable, Cable] {
   const stations: (Station | null)[] = [null, null];
   const end = (own: number): Cable => ({
     connected: true,
+    busy: false,
     plug: (station) => void (stations[own] = station),
     send(frame: Frame) {
       const to = stations[1 - own];

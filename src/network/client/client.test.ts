@@ -35,6 +35,7 @@ class Wire {
     this.host = new UdpHost(link, (datagram) => this.datagrams.push(datagram));
     const cable: Cable = {
       connected: true,
+      busy: false,
       plug: (station) => (this.station = station),
       send: (frame) => {
         for (const piece of forReceiver(frame, NO_OFFLOAD))

@@ -4,6 +4,7 @@ import { Frame, NO_OFFLOAD } from '../../machine/frame.js';
 import { TestTimers } from '../../testing/test-timers.js';
 import { put16 } from '../ethernet.js';
 import { Switch, type PortOptions, type SwitchPort } from './switch.js';
+import type { Rate } from './token-bucket.js';
 
 const A = 2;
 const B = 4;
@@ -26,6 +27,8 @@ class Recorder {
   room = true;
   readonly abilities = NO_OFFLOAD;
   readonly port: SwitchPort;
+  /** How often it was told that it may send again. */
+  told = 0;
   constructor(wire: Switch, options: PortOptions) {
     this.port = wire.addPort(options);
     this.port.plug(this);
@@ -33,6 +36,9 @@ class Recorder {
   receive(got: Frame): boolean {
     if (this.room) this.frames.push(got.copy());
     return this.room;
+  }
+  ready(): void {
+    this.told++;
   }
   /** How many frames came since the last time. */
   take(): number {
@@ -267,4 +273,106 @@ test('what waited for its turn is flushed when it has left', () => {
   assert.ok(got < 10);
   timers.advance(50);
   assert.deepEqual([got, answered], [10, 10]);
+});
+
+const limit = (bitsPerSecond: number): Rate => ({
+  bitsPerSecond,
+  burstBytes: 3000,
+  framesPerSecond: Infinity,
+});
+
+test('who waits while its own limit is busy loses nothing, and has all of its rate', () => {
+  // 1 MB/s: 100 KB may wait.
+  const { timers, a, b } = three([{ rateIn: limit(8e6) }]);
+  let offered = 0;
+  for (let ms = 0; ms < 2000; ms++) {
+    for (; !a.port.busy; offered++) a.port.send(frame(B, A, { bytes: 1000 }));
+    timers.advance(1);
+  }
+  const got = b.frames.length;
+  assert.equal(a.port.dropped, 0);
+  assert.ok(got > 1990 && got <= 2010, `${got} frames of 2000`);
+  assert.ok(offered - got > 20 && offered - got < 60, `${offered - got} wait`);
+  // It is told each time that a quarter of what may wait has gone.
+  assert.ok(a.told > 70 && a.told < 90, `told ${a.told} times`);
+});
+
+test('who floods a limited port waits most of the time, and keeps its share; others never wait', () => {
+  const timers = new TestTimers();
+  const wire = new Switch(timers);
+  const out = new Recorder(wire, { name: 'uplink', uplink: true, rateOut: limit(20e6) });
+  out.port.send(frame(ALL, 200));
+  const [flood, heeds, other] = [1, 1, 2].map((weight) => new Recorder(wire, { name: '', weight }));
+  const bytes = [0, 0, 0];
+  let made = 0;
+  let waits = 0;
+  for (let ms = 0; ms < 4000; ms++) {
+    for (let n = 0; n < 50 && !flood!.port.busy; n++, made++)
+      flood!.port.send(frame(200, 1, { bytes: 1250 }));
+    // 20 and 10 Mbit/s: more than they get, as of one who finds out how much that is.
+    for (let n = 0; n < 2; n++) other!.port.send(frame(200, 3, { bytes: 1250 }));
+    heeds!.port.send(frame(200, 2, { bytes: 1250 }));
+    if (heeds!.port.busy || other!.port.busy) waits++;
+    timers.advance(1);
+    for (const { bytes: got } of out.frames.splice(0)) bytes[got[11]! - 1]! += got.length;
+  }
+  const unit = bytes.reduce((sum, n) => sum + n) / 4;
+  [1, 1, 2].forEach((weight, n) => assert.ok(Math.abs(bytes[n]! / (weight * unit) - 1) < 0.05, `${bytes}`));
+  assert.equal(waits, 0);
+  assert.ok(made * 1250 < 4 * bytes[0]!, `${made} frames were made for ${bytes[0]} bytes`);
+});
+
+test('a way out without room holds those who send; another station does not', () => {
+  const timers = new TestTimers();
+  const wire = new Switch(timers);
+  const [out, guest, sender] = [{ uplink: true }, {}, {}].map(
+    (options) => new Recorder(wire, { name: '', ...options }),
+  ) as [Recorder, Recorder, Recorder];
+  out.port.send(frame(ALL, A));
+  guest.port.send(frame(ALL, B));
+  out.room = guest.room = false;
+  for (let n = 0; n < 2000; n++) sender.port.send(frame(B, C, { bytes: 1500 }));
+  assert.ok(guest.port.dropped > 1000);
+  assert.equal(sender.port.busy, false);
+  sender.port.send(frame(A, C));
+  assert.equal(sender.port.busy, true);
+  out.take();
+  out.room = true;
+  out.port.room();
+  assert.deepEqual([sender.port.busy, sender.told, out.take()], [false, 1, 1]);
+
+  // Nor for ever, whatever does not happen; then as without any of this, until it has room.
+  out.room = false;
+  sender.port.send(frame(A, C));
+  timers.advance(999);
+  assert.deepEqual([sender.port.busy, sender.told], [true, 1]);
+  timers.advance(1);
+  assert.deepEqual([sender.port.busy, sender.told], [false, 2]);
+  for (let n = 0; n < 2000; n++) sender.port.send(frame(A, C, { bytes: 1500 }));
+  assert.equal(sender.port.busy, false);
+  assert.ok(out.port.dropped > 1000);
+  out.room = true;
+  out.port.room();
+  out.room = false;
+  sender.port.send(frame(A, C));
+  assert.deepEqual([sender.port.busy, sender.told, timers.count], [true, 2, 1]);
+
+  // It goes on when the way out is gone.
+  out.port.close();
+  assert.deepEqual([sender.port.busy, sender.told, timers.count], [false, 3, 0]);
+});
+
+test('a pulled cable is not busy, nor what is left of it', () => {
+  const { timers, a } = three([{ rateIn: limit(8e6) }]);
+  const fill = (): void => {
+    while (!a.port.busy) a.port.send(frame(B, A, { bytes: 1000 }));
+  };
+  fill();
+  a.port.setConnected(false);
+  assert.deepEqual([a.port.busy, a.told > 0, timers.count], [false, true, 0]);
+  a.port.setConnected(true);
+  fill();
+  const { told } = a;
+  a.port.close();
+  assert.deepEqual([a.port.busy, a.told > told, timers.count], [false, true, 0]);
 });

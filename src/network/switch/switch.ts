@@ -26,7 +26,10 @@ export interface PortOptions {
   /** Limit of what goes to the station, and of what comes from it. */
   readonly rateOut?: Rate;
   readonly rateIn?: Rate;
-  /** Several stations are behind it: what its limit holds back is served in turns by where it goes. */
+  /**
+   * It is the way out, with many stations behind it: what its limit holds back is served in turns by where it goes; and when it
+   * has no room, those who send wait.
+   */
   readonly uplink?: boolean;
   /** Its share of a port that several send to. */
   readonly weight?: number;
@@ -110,6 +113,8 @@ export class SwitchPort implements Cable {
   /** Holds back what the station sends; null: there is no limit. */
   private readonly in: Egress<number> | null;
   private readonly uplink: boolean;
+  /** Queues in which too much of this port's waits. */
+  private holding = 0;
 
   constructor(
     private readonly owner: Switch,
@@ -130,20 +135,29 @@ export class SwitchPort implements Cable {
     this.guard = guard ?? null;
     this.weight = weight;
     this.uplink = uplink;
-    this.out = new Egress(
-      (frame) => this.pass(frame),
-      () => this.flushed(),
-      (sender) => sender.weight,
+    this.out = new Egress<SwitchPort>(
+      {
+        deliver: (frame) => this.pass(frame),
+        flush: () => this.flushed(),
+        weightOf: (sender) => sender.weight,
+        hold: (sender, held) => sender.hold(held),
+      },
       owner.timers,
       rateOut ?? null,
+      // A guest that takes nothing must not stop those who send to it.
+      rateOut ? 'late' : uplink ? 'early' : 'never',
     );
     this.in = rateIn
-      ? new Egress(
-          (frame) => this.enter(frame),
-          () => this.flush(),
-          () => 1,
+      ? new Egress<number>(
+          {
+            deliver: (frame) => this.enter(frame),
+            flush: () => this.flush(),
+            weightOf: () => 1,
+            hold: (_, held) => this.hold(held),
+          },
           owner.timers,
           rateIn,
+          uplink ? 'never' : 'early',
         )
       : null;
   }
@@ -161,6 +175,16 @@ export class SwitchPort implements Cable {
       this.owner.forget(this);
     }
     this.station?.connectionChanged?.();
+    if (!this.busy) this.station?.ready?.();
+  }
+
+  /** A pulled cable takes anything. */
+  get busy(): boolean {
+    return this.holding > 0 && this.plugged;
+  }
+  private hold(held: boolean): void {
+    this.holding += held ? 1 : -1;
+    if (this.holding === 0) this.station?.ready?.();
   }
 
   /** Frames that found no room. */
