@@ -177,6 +177,7 @@ export class Dp8390 implements Station {
     if (value & CR_TXP && !(value & CR_STP)) this.transmit();
   }
 
+  /** Does not wait while the cable is busy: Linux's driver resets a card that takes 0.2 s for a frame (8390.h, TX_TIMEOUT). */
   private transmit(): void {
     const start = this.page0[TPSR]! * PAGE;
     const length = this.page0[TBCR0]! | (this.page0[TBCR1]! << 8);

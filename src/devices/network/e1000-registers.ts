@@ -66,6 +66,8 @@ export const CTRL_PHY_RST = 0x80000000;
 // STATUS: full duplex, link up, 1000 Mb/s
 export const STATUS_FD = 0x01;
 export const STATUS_LU = 0x02;
+/** Transmission is paused. */
+export const STATUS_TXOFF = 0x10;
 export const STATUS_1000 = 0x80;
 export const STATUS_GIO_MASTER = 0x80000;
 // CTRL_EXT

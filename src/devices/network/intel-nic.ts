@@ -147,8 +147,11 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
   protected readRegister(offset: number): number {
     const value = this.get(offset);
     switch (offset) {
-      case R.STATUS:
-        return this.model.status | R.STATUS_FD | R.STATUS_1000 | (this.cable.connected ? R.STATUS_LU : 0);
+      case R.STATUS: {
+        const { connected, busy } = this.cable;
+        const link = (connected ? R.STATUS_LU : 0) | (busy ? R.STATUS_TXOFF : 0);
+        return this.model.status | R.STATUS_FD | R.STATUS_1000 | link;
+      }
       case R.ICR:
         return this.readCauses();
       case R.ICS:
@@ -237,6 +240,10 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
 
   // ---- sending
 
+  /**
+   * While the cable is busy, descriptors wait, as after a pause frame. STATUS tells so (8254x, 13.4.2): else drivers would take
+   * the card for hung when one waits for a second (Linux, e1000_clean_tx_irq).
+   */
   private transmit(queue: number): void {
     const registers = queue * R.QUEUE_BYTES;
     const ring = this.ring(R.TDBAL + registers, DESCRIPTOR_BYTES);
@@ -244,14 +251,21 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     let head = this.get(R.TDH + registers);
     const tail = this.get(R.TDT + registers);
     let causes = 0;
-    for (let n = 0; n < MOST_DESCRIPTORS && head !== tail && head < ring.count; n++) {
+    for (let n = 0; n < MOST_DESCRIPTORS && head !== tail && head < ring.count && !this.cable.busy; n++) {
       if (this.transmitters[queue]!.take(ring.base + head * DESCRIPTOR_BYTES))
         causes |= this.transmitCause(queue);
       head = head + 1 === ring.count ? 0 : head + 1;
     }
     this.set(R.TDH + registers, head);
     this.cable.flush();
-    this.raise(causes | R.TXQE);
+    this.raise(causes | (head === tail ? R.TXQE : 0));
+  }
+
+  ready(): void {
+    this.transmitters.forEach((_, queue) => {
+      const registers = queue * R.QUEUE_BYTES;
+      if (this.get(R.TDH + registers) !== this.get(R.TDT + registers)) this.transmit(queue);
+    });
   }
 
   private sendFrame(frame: Frame): void {

@@ -366,7 +366,8 @@ export class PcNet extends PciFunction implements MmioDevice, PortBarDevice, Sta
     if (!(this.csr[0]! & TXON) || !this.running) return;
     const ring = this.ring(30, 78);
     let sent = false;
-    for (let n = 0; n < ring.count;) {
+    // What finds the cable busy waits in the driver's ring.
+    for (let n = 0; n < ring.count && !this.cable.busy;) {
       const used = this.sendOne(ring, ring.count - n);
       if (used === 0) break;
       n += used;
@@ -375,6 +376,10 @@ export class PcNet extends PciFunction implements MmioDevice, PortBarDevice, Sta
     if (!sent) return;
     this.cable.flush();
     this.raise(TINT);
+  }
+
+  ready(): void {
+    this.transmit();
   }
 
   /** Sends the next frame; gives how many descriptors it took, 0 if it is not there whole. */

@@ -68,6 +68,7 @@ const BEHIND_RING = 16;
 interface Saved extends SavedPciFunction {
   registers: number[];
   eeprom: number[];
+  waiting: number[];
 }
 
 export class Rtl8139 extends PciFunction implements MmioDevice, PortBarDevice, Station {
@@ -76,6 +77,8 @@ export class Rtl8139 extends PciFunction implements MmioDevice, PortBarDevice, S
   private readonly fields = new DataView(this.registers.buffer);
   private readonly eeprom: MicrowireEeprom;
   private full = false;
+  /** Descriptors that are still to be sent, in the order in which they were written. */
+  private readonly waiting: number[] = [];
 
   constructor(
     private readonly ram: GuestRam,
@@ -110,6 +113,7 @@ export class Rtl8139 extends PciFunction implements MmioDevice, PortBarDevice, S
     this.fields.setUint16(BMCR, 0x3100, true);
     this.fields.setUint16(ANAR, 0x05e1, true);
     this.full = false;
+    this.waiting.length = 0;
     this.refreshInterrupt();
   }
 
@@ -182,6 +186,7 @@ export class Rtl8139 extends PciFunction implements MmioDevice, PortBarDevice, S
       case CR:
         if (value & CR_RST) return this.resetCard();
         this.registers[CR] = value & (CR_TE | CR_RE);
+        if (!(value & CR_TE)) this.waiting.length = 0;
         return this.makeRoom();
       case CBR:
       case CBR + 1:
@@ -224,6 +229,20 @@ export class Rtl8139 extends PciFunction implements MmioDevice, PortBarDevice, S
       this.fields.setUint32(TSD0 + 4 * n, value, true);
       return;
     }
+    this.fields.setUint32(TSD0 + 4 * n, (value & ~TSD_TOK) >>> 0, true);
+    if (!this.waiting.includes(n)) this.waiting.push(n);
+    this.ready();
+  }
+
+  /** Until it is sent, a descriptor stays the card's own: OWN is clear. */
+  ready(): void {
+    while (this.waiting.length > 0 && !this.cable.busy) this.sendOne(this.waiting.shift()!);
+  }
+
+  private sendOne(n: number): void {
+    const value = this.field32(TSD0 + 4 * n);
+    // The driver has taken it back.
+    if (value & TSD_OWN) return;
     const length = value & TSD_SIZE;
     const address = this.field32(TSAD0 + 4 * n);
     if (length >= 14 && length <= MOST_BYTES && this.isMaster && this.ram.contains(address, length)) {
@@ -315,12 +334,18 @@ export class Rtl8139 extends PciFunction implements MmioDevice, PortBarDevice, S
     this.resetCard();
   }
   override save(): Saved {
-    return { ...super.save(), registers: [...this.registers], eeprom: this.eeprom.save() };
+    return {
+      ...super.save(),
+      registers: [...this.registers],
+      eeprom: this.eeprom.save(),
+      waiting: [...this.waiting],
+    };
   }
   override load(state: Saved): void {
     super.load(state);
     this.registers.set(state.registers);
     this.eeprom.load(state.eeprom);
+    this.waiting.splice(0, Infinity, ...state.waiting);
     this.full = true;
   }
 }

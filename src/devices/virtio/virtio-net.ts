@@ -172,12 +172,19 @@ export class VirtioNet implements VirtioDevice, Station {
 
   private transmit(queue: Virtqueue): void {
     const { headerBytes } = this;
-    for (let chain = queue.next(); chain; chain = queue.next()) {
+    // What finds the cable busy waits in the driver's queue.
+    while (!this.cable.busy) {
+      const chain = queue.next();
+      if (!chain) break;
       const frame = this.frameOf(chain, headerBytes);
       if (frame) this.cable.send(frame);
       queue.giveBack(chain, 0);
     }
     this.cable.flush();
+  }
+
+  ready(): void {
+    for (let pair = 0; pair < this.pairs; pair++) this.wake?.(2 * pair + 1);
   }
 
   /** null: it is none, and is dropped. */
