@@ -33,7 +33,9 @@ export class CardNetwork {
     };
     const port = wire.addPort({ name: 'guest', ...(SHARED.includes(choice.kind) ? {} : rules) });
     if (!choice.connected || choice.kind === 'none') port.setConnected(false);
-    const detach = await attach(choice, mac, wire, () => wire.addPort({ name: choice.kind, vlan }));
+    const detach = await attach(choice, mac, wire, () =>
+      wire.addPort({ name: choice.kind, vlan, uplink: true }),
+    );
     const network = new CardNetwork(choice, port, timers, detach);
     try {
       network.capture(choice.capture);

@@ -3,6 +3,10 @@
  * length. The first frame says that it comes from here, in a way that other programs take for a frame of no meaning. Between two
  * of ours, frames then go with the work that is left to do on them, so that long ones stay whole: they begin with a byte of their
  * own, in records that are marked.
+ *
+ * When what comes from one of ours finds its port busy, it is told, as by pause frames (IEEE 802.3, annex 31B), and its card waits.
+ * Not reading the socket would do that, too, but behind some MB that the host's kernel keeps: all else that this guest sends would
+ * wait for these, for seconds. Other programs have no other way to hear of it.
  */
 import type { Cable, Station } from '../../machine/cable.js';
 import {
@@ -16,8 +20,8 @@ import {
 import type { HostTcp, TcpEvents } from '../host-network.js';
 import { RecordReader, RecordWriter } from './records.js';
 
-/** What may wait for the other program, bytes. */
-const MOST_WAITING = 4 * 2 ** 20;
+/** What may wait for the other program, beyond what the host's kernel keeps; bytes. */
+const MOST_WAITING = 2 ** 20;
 /** Frames are written together up to so many bytes. */
 const BATCH_BYTES = 2 ** 18;
 const LEAST_FRAME = 14;
@@ -34,13 +38,20 @@ const GREETING = Uint8Array.of(
   ...new TextEncoder().encode('vivarium offloads 1'),
 );
 const SHORTEST = 60;
+/** Marked records without a frame: send nothing; go on. */
+const HOLD = Uint8Array.of(1);
+const GO = Uint8Array.of(0);
 
 export class StreamLink implements Station {
   /** The other end is one of ours. */
   private offloads = false;
   private socket: HostTcp | null = null;
   private readonly writer = new RecordWriter();
+  /** A frame was not taken. */
   private full = false;
+  /** The other end wants nothing for now; and has been told so. */
+  private held = false;
+  private holds = false;
 
   /** `onEnd`: the stream has ended, or makes no sense. */
   constructor(
@@ -57,7 +68,7 @@ export class StreamLink implements Station {
   /** What the socket that leads to the other end is to be given. */
   join(socket: HostTcp): Omit<TcpEvents, 'connected'> {
     this.socket = socket;
-    this.offloads = false;
+    this.offloads = this.holds = false;
     const greeting = new Uint8Array(SHORTEST);
     greeting.set(GREETING);
     this.writer.add([greeting]);
@@ -68,6 +79,9 @@ export class StreamLink implements Station {
     const end = (why: string): void => {
       if (this.socket !== socket) return;
       this.socket = null;
+      // As with a pulled cable, what is sent now is lost.
+      this.held = false;
+      this.makeRoom();
       this.onEnd(why);
     };
     return {
@@ -83,7 +97,7 @@ export class StreamLink implements Station {
         socket.end();
         end('it has closed the connection');
       },
-      drained: () => this.drained(),
+      drained: () => this.makeRoom(),
       closed: (failure) =>
         end(failure === null ? 'it has closed the connection' : `the connection was ${failure}`),
     };
@@ -94,8 +108,24 @@ export class StreamLink implements Station {
     if (marked) {
       if (record.length >= OFFLOAD_BYTES + LEAST_FRAME)
         this.cable.send(Frame.of(record.subarray(OFFLOAD_BYTES), offloadFrom(record)));
+      else if (record.length === HOLD.length) this.setHeld(record[0] === HOLD[0]);
     } else if (GREETING.every((byte, n) => record[n] === byte)) this.offloads = true;
     else if (record.length >= LEAST_FRAME) this.cable.send(Frame.of(record));
+    if (this.cable.busy) this.hold(true);
+  }
+
+  ready(): void {
+    this.hold(false);
+  }
+  private hold(holds: boolean): void {
+    const { socket } = this;
+    if (!socket || holds === this.holds) return;
+    this.holds = holds;
+    if (this.offloads) {
+      this.writer.add([holds ? HOLD : GO], true);
+      this.flushed();
+    } else if (holds) socket.pause();
+    else socket.resume();
   }
 
   /** What came together was delivered. */
@@ -106,7 +136,7 @@ export class StreamLink implements Station {
   receive(frame: Frame): boolean {
     const { socket, writer } = this;
     if (!socket) return true;
-    if (socket.waiting > MOST_WAITING) {
+    if (this.held || socket.waiting > MOST_WAITING) {
       this.full = true;
       return false;
     }
@@ -121,8 +151,12 @@ export class StreamLink implements Station {
     if (socket && writer.length > 0) writer.flush((bytes) => socket.write(bytes));
   }
 
-  private drained(): void {
-    if (!this.full) return;
+  private setHeld(held: boolean): void {
+    this.held = held;
+    this.makeRoom();
+  }
+  private makeRoom(): void {
+    if (!this.full || this.held) return;
     this.full = false;
     this.cable.room();
     this.flushed();
