@@ -7,12 +7,11 @@ import type { Cable, Station } from '../machine/cable.js';
 import type { Drive } from '../machine/drive.js';
 import { Frame, MOST_FRAME_BYTES, NO_OFFLOAD } from '../machine/frame.js';
 import { GuestRam } from '../machine/guest-ram.js';
-import { InterruptRouter } from '../machine/interrupts/interrupt-router.js';
 import { MmioBus } from '../machine/mmio-bus.js';
 import { PciBus } from '../machine/pci/pci-bus.js';
 import type { PciFunction } from '../machine/pci/pci-function.js';
 import { PortBus } from '../machine/port-bus.js';
-import { TestTime } from '../machine/testing.js';
+import { quietBuses, TestTime } from '../machine/testing.js';
 import { forReceiver } from '../network/complete.js';
 import { sequence } from '../testing/sequence.js';
 import { picture } from './display/picture.js';
@@ -90,9 +89,7 @@ function make(): {
 } {
   const bytes = new Uint8Array(RAM);
   const ram = new GuestRam(bytes.buffer, 0, { lowBytes: RAM, highBytes: 0 });
-  const [ports, mmio] = [new PortBus(), new MmioBus()];
-  const lines = { pciLine: () => () => {}, isaLine: () => () => {} } as unknown as InterruptRouter;
-  return { ram, ports, mmio, pci: new PciBus(ports, mmio, lines, () => {}), next: sequence(4711), bytes };
+  return { ...quietBuses(), ram, next: sequence(4711), bytes };
 }
 
 /** Numbers that lead somewhere more often than chance. */

@@ -37,6 +37,11 @@ export class Decoded {
   immediateHigh = 0;
   /** Second immediate, unsigned. */
   immediate2 = 0;
+
+  /** The first immediate in 64 bits, unsigned. */
+  get immediate64(): bigint {
+    return (BigInt(this.immediateHigh >>> 0) << 32n) | BigInt(this.immediate >>> 0);
+  }
 }
 
 export const enum DecodeResult {

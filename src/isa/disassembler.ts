@@ -91,16 +91,14 @@ export function formatInstruction(d: Decoded, address: bigint): string {
       case 'I': {
         immediates++;
         if (immediates > 1) return hex(d.immediate2);
-        return hex(
-          BigInt.asUintN(width || 64, (BigInt(d.immediateHigh >>> 0) << 32n) | BigInt(d.immediate >>> 0)),
-        );
+        return hex(BigInt.asUintN(width || 64, d.immediate64));
       }
       case 'J':
         return hex(BigInt.asUintN(form.bits, address + BigInt(d.length) + BigInt(d.immediate)));
       case 'A':
         return `${hex(d.immediate2)}:${hex(d.immediate >>> 0)}`;
       case 'O':
-        return `[${SEGMENTS[d.segment]}:${hex((BigInt(d.immediateHigh >>> 0) << 32n) | BigInt(d.immediate >>> 0))}]`;
+        return `[${SEGMENTS[d.segment]}:${hex(d.immediate64)}]`;
       case 'fixed':
         return registerName(operand.value, width || form.bits);
       case 'const':

@@ -1,7 +1,18 @@
 /** What tests of the board and its devices share. */
 import { ManualClock } from './clock.js';
 import { EventQueue } from './events.js';
+import type { InterruptRouter } from './interrupts/interrupt-router.js';
 import type { CpuLines } from './interrupts/local-apic.js';
+import { MmioBus } from './mmio-bus.js';
+import { PciBus } from './pci/pci-bus.js';
+import { PortBus } from './port-bus.js';
+
+/** Buses whose devices' interrupts lead nowhere. */
+export function quietBuses(): { ports: PortBus; mmio: MmioBus; pci: PciBus } {
+  const [ports, mmio] = [new PortBus(), new MmioBus()];
+  const lines = { pciLine: () => () => {}, isaLine: () => () => {} } as unknown as InterruptRouter;
+  return { ports, mmio, pci: new PciBus(ports, mmio, lines, () => {}) };
+}
 
 /** A clock that stands still until `advance`, with an event queue. */
 export class TestTime {

@@ -4,12 +4,8 @@ import { test } from 'node:test';
 import type { Cable, Station } from '../../machine/cable.js';
 import type { Frame } from '../../machine/frame.js';
 import { GuestRam } from '../../machine/guest-ram.js';
-import type { InterruptRouter } from '../../machine/interrupts/interrupt-router.js';
-import { MmioBus } from '../../machine/mmio-bus.js';
-import { PciBus } from '../../machine/pci/pci-bus.js';
 import type { PciFunction } from '../../machine/pci/pci-function.js';
-import { PortBus } from '../../machine/port-bus.js';
-import { TestTime } from '../../machine/testing.js';
+import { quietBuses, TestTime } from '../../machine/testing.js';
 import { VirtioNet } from '../virtio/virtio-net.js';
 import { Virtqueue } from '../virtio/virtqueue.js';
 import { E1000 } from './e1000.js';
@@ -70,9 +66,7 @@ interface Place {
 
 /** A function on PCI, with its registers in memory. */
 function plug(card: PciFunction): (offset: number, value: number, size?: 1 | 2 | 4) => void {
-  const [ports, mmio] = [new PortBus(), new MmioBus()];
-  const lines = { pciLine: () => () => {}, isaLine: () => () => {} } as unknown as InterruptRouter;
-  const pci = new PciBus(ports, mmio, lines, () => {});
+  const { pci, mmio } = quietBuses();
   pci.plug(5, 0, card);
   const memory = card.barTargets.find(([, { kind }]) => kind === 'memory')!;
   card.writeConfig(0x10 + 4 * memory[0], BAR, 4);

@@ -19,6 +19,13 @@ import { I32, I64 } from '../wasm/opcodes.js';
 import type { ModuleWriter } from '../wasm/module.js';
 import * as R from './record.js';
 
+interface TlbProbe {
+  /** Whether the entry is that of the linear address (i32). */
+  readonly matches: Node;
+  /** The address in this memory, if it is. */
+  readonly host: () => Node;
+}
+
 /** Ways out of a handler. */
 export interface Exits {
   /** Inside the interpreter's loop: labels. Otherwise the handler is a function that returns HandlerStatus. */
@@ -432,6 +439,18 @@ export class InterpreterOps extends EffectRecorder implements Ops {
   }
 
   // ---- memory
+  /** The TLB entry of a linear address in its first place (translated code: translator/tlb-probe.ts). */
+  private probeTlb(bytes: number, linear: Node, table: number): TlbProbe {
+    const low = this.i32(I32.wrap, linear);
+    const index = this.i32(I32.and, this.i32(I32.shrU, low, this.const32(8)), this.const32(L.TLB_INDEX_MASK));
+    const entry = this.i32(I32.add, this.loadState32(table), index);
+    const differs = this.i64(I64.xor, this.loadAt(0x29, 'i64', 3, entry, 0), this.lastOf(bytes, linear));
+    const otherPage = this.i64(I64.and, differs, this.node64(-0x1000n));
+    return {
+      matches: this.i32(I64.eqz, otherPage),
+      host: () => this.i32(I32.add, low, this.loadAt(0x28, 'i32', 2, entry, 8)),
+    };
+  }
   private slowLoad(bits: Bits, linear: Node): Node {
     return this.code.node(this.import(`load${bits}`), 'i64', [this.cpu, linear], [], false);
   }

@@ -267,11 +267,11 @@ export class Evaluator implements Ops {
   private immediate(i: number): bigint {
     const kinds = this.form.encoding.operands.map((o) => o.kind);
     const all = kinds.flatMap((kind, n) => (kind === 'I' || kind === 'J' ? [n] : []));
-    const { immediate, immediateHigh, immediate2 } = this.decoded;
+    const { immediate, immediate2 } = this.decoded;
     if (kinds[i] === 'A') return BigInt(immediate >>> 0);
     if (all.indexOf(i) === 1) return BigInt(immediate2 >>> 0);
     if (all.length > 1) return BigInt(immediate >>> 0);
-    return (BigInt(immediateHigh >>> 0) << 32n) | BigInt(immediate >>> 0);
+    return this.decoded.immediate64;
   }
   read(i: number): Int {
     const kind = this.kind(i);
@@ -309,8 +309,7 @@ export class Evaluator implements Ops {
   }
   offset(i: number): Int {
     const { decoded } = this;
-    if (this.kind(i) === 'O')
-      return this.asInt((BigInt(decoded.immediateHigh >>> 0) << 32n) | BigInt(decoded.immediate >>> 0));
+    if (this.kind(i) === 'O') return this.asInt(decoded.immediate64);
     let value = BigInt(decoded.displacement);
     if (decoded.base === BASE_RIP) value += this.next;
     else if (decoded.base !== NO_REGISTER) value += this.get64(L.S_GPR + 8 * decoded.base);

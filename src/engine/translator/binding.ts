@@ -402,9 +402,9 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     return this.wideImmediate();
   }
   private wideImmediate(): Int {
-    const { immediate, immediateHigh } = this.decoded;
-    if (immediateHigh === immediate >> 31) return this.int(immediate);
-    return this.int(BigInt.asUintN(64, (BigInt(immediateHigh) << 32n) | BigInt(immediate >>> 0)));
+    const { decoded } = this;
+    const isShort = decoded.immediateHigh === decoded.immediate >> 31;
+    return this.int(isShort ? decoded.immediate : decoded.immediate64);
   }
   read(i: number): Int {
     const { kind } = this.operand(i);

@@ -378,19 +378,19 @@ export class Region {
 
   /** All ways out, those together that may store the same: at least what differs from memory, at most what is right in the frame. */
   private makeStubs(): Stub[] {
-    const wanted: { kind: Stub['kind']; exit: Exit; least: number; most: number; ones: number }[] = [];
+    const wanted: { kind: Stub['kind']; exit: Exit; least: number; most: number }[] = [];
     this.recorded.forEach(({ code }, block) => {
       const [dirty, live] = [this.live.dirty[block]!, this.live.live[block]!];
       const want = (kind: Stub['kind'], exit: Exit): void => {
         const least = dirty | exit.written;
-        wanted.push({ kind, exit, least, most: live | least, ones: ones(least) });
+        wanted.push({ kind, exit, least, most: live | least });
       };
       want('exit', this.refusals[block]!);
       for (const exit of code.exits) want('exit', exit);
       if (!this.spillsAt(block)) want('leave', this.leaves[block]!);
-      else wanted.push({ kind: 'leave', exit: this.leaves[block]!, least: 0, most: 0, ones: 0 });
+      else wanted.push({ kind: 'leave', exit: this.leaves[block]!, least: 0, most: 0 });
     });
-    wanted.sort((a, b) => b.ones - a.ones);
+    wanted.sort((a, b) => ones(b.least) - ones(a.least));
     const stubs: Stub[] = [];
     for (const { kind, exit, least, most } of wanted) {
       let best: Stub | null = null;

@@ -38,7 +38,7 @@ function constant(type: 'i32' | 'i64', value: bigint): Node {
   return node;
 }
 
-/** Constants are the same everywhere; small ones are made once. */
+/** Small constants are made once, for all code: they are no statements, so it does not matter whose uses they count. */
 const SMALL = 4096;
 const small: Record<'i32' | 'i64', Node[]> = { i32: [], i64: [] };
 

@@ -24,13 +24,6 @@ const memoryImmediates = new Map<number, readonly number[]>();
 const opcodes: (readonly number[])[] = [];
 const stores = new Map<number, readonly number[]>();
 
-export interface TlbProbe {
-  /** Whether the entry is that of the linear address (i32). */
-  readonly matches: Node;
-  /** The address in this memory, if it is. */
-  readonly host: () => Node;
-}
-
 /** The operations of an effect that do not depend on where operands, registers and flags are: they become WebAssembly. */
 export abstract class EffectRecorder {
   readonly bits: Bits;
@@ -418,23 +411,9 @@ export abstract class EffectRecorder {
   }
 
   // ---- memory
-  /** The TLB entry of a linear address in its first place. */
-  protected probeTlb(bytes: number, linear: Node, table: number): TlbProbe {
-    const low = this.i32(I32.wrap, linear);
-    const index = this.i32(I32.and, this.i32(I32.shrU, low, this.const32(8)), this.const32(L.TLB_INDEX_MASK));
-    const entry = this.i32(I32.add, this.loadState32(table), index);
-    return {
-      matches: this.samePage(this.loadAt(0x29, 'i64', 3, entry, 0), this.lastOf(bytes, linear)),
-      host: () => this.i32(I32.add, low, this.loadAt(0x28, 'i32', 2, entry, 8)),
-    };
-  }
-
   /** Address of the last of some bytes. */
   protected lastOf(bytes: number, linear: Node): Node {
     return bytes > 1 ? this.i64(I64.add, linear, this.node64(bytes - 1)) : linear;
-  }
-  protected samePage(a: Node, b: Node): Node {
-    return this.i32(I64.eqz, this.i64(I64.and, this.i64(I64.xor, a, b), this.node64(-0x1000n)));
   }
 
   // ---- helpers
