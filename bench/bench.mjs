@@ -7,7 +7,6 @@
 // draws docs/bench-SUITE-GUEST.svg.
 // With --only, only workloads whose name has the text; with --profile only Vivarium runs, once, and what is printed is
 // where its time goes. Neither writes results.
-import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -16,7 +15,8 @@ import { parseArgs } from 'node:util';
 import { chartOf } from './chart.mjs';
 import { installQemu, installV86 } from './peers.mjs';
 import { printTop } from './profile.mjs';
-import { programsRoot } from './programs-root.mjs';
+import { withPrograms } from './programs-root.mjs';
+import { geometricMean, markedScript, median, timed } from './timed.mjs';
 import { BUSYBOX, PROGRAMS } from './workloads.mjs';
 
 const { values } = parseArgs({
@@ -44,13 +44,6 @@ if (Object.keys(workloads).length === 0)
 const withV86 = values.guest === 'i386';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-const MARK = 'bench-mark:';
-/** Each workload says its name when it starts; the host takes the time until the next one does. */
-const script = Object.entries(workloads)
-  .map(([name, { command }]) => `echo "${MARK}${name}"\n${command}`)
-  .concat(`echo "${MARK}end"`)
-  .join('\n');
-
 /** The boot has two parts, with the kernel's first line between them; that line comes right after decompression. */
 const DECOMPRESSION = 'boot: firmware, decompression';
 const KERNEL = 'boot: kernel to the script';
@@ -60,9 +53,8 @@ const FIRST_LINE = 'Linux version ';
 const EARLY = 'loglevel=6 earlycon=uart8250,io,0x3f8,115200';
 
 const { debianGuest } = await import(join(root, 'dist/manager/guests/debian.js'));
-const { cacheDirectory } = await import(join(root, 'dist/manager/guests/cache-directory.js'));
-const guest = await debianGuest({ ...GUESTS[values.guest], script });
-if (values.suite === 'programs') guest.initrd = withPrograms(guest.initrd);
+const guest = await debianGuest({ ...GUESTS[values.guest], script: markedScript(workloads) });
+if (values.suite === 'programs') guest.initrd = withPrograms(values.guest, guest.initrd);
 const append = `${guest.append} ${EARLY}`;
 const statsFile = join(root, 'dist/bench-stats.json');
 const files = ['--kernel', guest.kernel, '--initrd', guest.initrd, '--append', append];
@@ -76,51 +68,11 @@ const viv = [
   statsFile,
 ];
 
-/** Both archives in one file, as QEMU and v86 take only one; the compressed one has to begin at a multiple of 4. */
-function withPrograms(initrd) {
-  const bench = join(cacheDirectory(), 'bench');
-  mkdirSync(bench, { recursive: true });
-  const programs = programsRoot(values.guest, bench);
-  const path = join(bench, `initrd-${values.guest}`);
-  writeFileSync(path, Buffer.concat([readFileSync(programs), readFileSync(initrd)]));
-  return path;
-}
-
 /** Seconds of each part of the boot and of each workload, and what the workloads printed. */
-function once(command, args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    const limit = setTimeout(() => child.kill('SIGKILL'), limitSeconds * 1000);
-    let since = performance.now();
-    let current = DECOMPRESSION;
-    let rest = '';
-    const seconds = {};
-    let output = '';
-    const next = (name) => {
-      const now = performance.now();
-      seconds[current] = (now - since) / 1000;
-      since = now;
-      current = name;
-    };
-    child.stdout.on('data', (data) => {
-      const lines = (rest + data.toString('latin1')).split('\n');
-      rest = lines.pop();
-      for (const line of lines) {
-        const at = line.indexOf(MARK);
-        if (at >= 0) next(line.slice(at + MARK.length).trim());
-        else if (current === DECOMPRESSION && line.includes(FIRST_LINE)) next(KERNEL);
-        // What starts with a bracket is the kernel's.
-        else if (current in workloads && !line.startsWith('[')) output += line.trim() + '\n';
-      }
-    });
-    child.on('error', reject);
-    child.on('close', () => {
-      clearTimeout(limit);
-      if (current !== 'end') return reject(new Error(`${command} ended in "${current}"`));
-      if (!(KERNEL in seconds)) return reject(new Error(`${command}: "${FIRST_LINE}" was not printed`));
-      resolve({ seconds: { [BOOT]: seconds[DECOMPRESSION] + seconds[KERNEL], ...seconds }, output });
-    });
-  });
+async function once(command, args) {
+  const firstLine = { text: FIRST_LINE, before: DECOMPRESSION, behind: KERNEL };
+  const { seconds, output } = await timed(command, args, { firstLine, limitSeconds });
+  return { seconds: { [BOOT]: seconds[DECOMPRESSION] + seconds[KERNEL], ...seconds }, output };
 }
 
 async function profile() {
@@ -229,7 +181,5 @@ async function compare() {
   writeFileSync(join(root, `docs/bench-${values.suite}-${values.guest}.svg`), chartOf(result));
 }
 
-const geometricMean = (list) => Math.exp(list.reduce((sum, n) => sum + Math.log(n), 0) / list.length);
-const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
 const date = new Date().toISOString().slice(0, 16).replace(':', '');
 await (values.profile ? profile() : compare());

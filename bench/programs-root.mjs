@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheDirectory } from '../dist/manager/guests/cache-directory.js';
 
 const SOURCES = fileURLToPath(new URL('programs', import.meta.url));
 const PACKAGES = 'gcc libc6-dev perl-base python3-minimal sqlite3 xz-utils gzip coreutils'.split(' ');
@@ -34,7 +35,7 @@ const COMPILED = [
 const run = (program, args, options) => execFileSync(program, args, { stdio: ['ignore', 2, 2], ...options });
 
 /** The archive's path; made when it is not in `cache` yet. Takes a minute; needs root, for chroot. */
-export function programsRoot(architecture, cache) {
+function programsRoot(architecture, cache) {
   const sources = readdirSync(SOURCES).sort();
   const hash = createHash('sha256').update(readFileSync(fileURLToPath(import.meta.url)));
   for (const name of sources) hash.update(name).update(readFileSync(join(SOURCES, name)));
@@ -67,6 +68,15 @@ export function programsRoot(architecture, cache) {
   rmSync(root, { recursive: true });
   renameSync(`${archive}.new`, archive);
   return archive;
+}
+
+/** Both archives in one file, as QEMU and v86 take only one; the compressed one has to begin at a multiple of 4. */
+export function withPrograms(architecture, initrd) {
+  const bench = join(cacheDirectory(), 'bench');
+  mkdirSync(bench, { recursive: true });
+  const path = join(bench, `initrd-${architecture}`);
+  writeFileSync(path, Buffer.concat([readFileSync(programsRoot(architecture, bench)), readFileSync(initrd)]));
+  return path;
 }
 
 function compilerProper(root) {
