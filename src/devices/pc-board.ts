@@ -60,6 +60,8 @@ export interface PcBoardOptions {
   cpus: readonly CpuLines[];
   /** APIC id of each CPU; its number where none are given. */
   apicIds?: readonly number[];
+  /** Where each CPU's local APIC has the registers that all threads use. */
+  apicWords?: (cpu: number) => Int32Array;
   /** Milliseconds since 1970, UTC, at power-on. */
   wallClockMs: number;
   /** What the real-time clock shows, where the guest keeps local time in it; `wallClockMs` when not given. */
@@ -140,7 +142,9 @@ export class PcBoard implements BoardAccess {
 
     this.pic = new I8259Pair((asserted) => this.externalInterrupt(asserted));
     const apicIds = options.apicIds ?? cpus.map((_, cpu) => cpu);
-    this.localApics = cpus.map((cpu, n) => new LocalApic(apicIds[n]!, apicBus, cpu, this.pic, events));
+    this.localApics = cpus.map(
+      (cpu, n) => new LocalApic(apicIds[n]!, apicBus, cpu, this.pic, events, options.apicWords?.(n)),
+    );
     this.ioApic = new IoApic(apicBus);
     this.router = new InterruptRouter(this.pic, this.ioApic);
     this.pic.attach(ports);

@@ -142,7 +142,7 @@ export class Engine {
     const { board, kind } = options;
     if (kind === 'reference')
       return (index) => new ReferenceProcessor(index, memory, runtime, board, decoder);
-    const heat = (cpu: number, record: number): void => this.translator?.heat(cpu, record);
+    const heat = (cpu: number, record: number): void => this.translator?.heatHere(cpu, record);
     const exports = loadInterpreter(memory, options.interpreter, runtime, heat);
     const run = exports['run'] as InterpreterRun;
     const threads = this.mailboxes.threads > 0;
@@ -178,16 +178,17 @@ export class Engine {
   /** Answers the questions of other threads; with `onlyQuiet` those whose threads hold on to decoded code. */
   serve(answer: (question: Question) => Answer, onlyQuiet = false): void {
     const { mailboxes } = this;
-    for (let thread = 0; thread < mailboxes.threads; thread++) {
-      const operation = mailboxes.asked(thread);
-      if (operation < 0 || (onlyQuiet && operation === DECODE)) continue;
-      const before = this.answering;
-      mailboxes.answer(thread, (question) => {
-        this.answering = question.cpu;
-        return answer(question);
-      });
-      this.answering = before;
-    }
+    for (let thread = 0; thread < mailboxes.threads; thread++)
+      for (;;) {
+        const operation = mailboxes.asked(thread);
+        if (operation < 0 || (onlyQuiet && operation === DECODE)) break;
+        const before = this.answering;
+        mailboxes.answer(thread, (question) => {
+          this.answering = question.waits ? question.cpu : 0;
+          return answer(question);
+        });
+        this.answering = before;
+      }
   }
 
   /** Shows window `n` at a guest physical address (a multiple of 4096) that is no RAM; null: nowhere. */

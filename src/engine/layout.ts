@@ -7,7 +7,7 @@
  *   CPU_BASE CPU blocks, CPU_BYTES each; then page attributes, decoded code, guest RAM (addresses in GLOBAL)
  */
 export const GLOBAL = 0x100000;
-export const CPU_BASE = 0x110000;
+export const CPU_BASE = 0x200000;
 export const CPU_BYTES = 0x2d0000;
 
 // ---- GLOBAL (absolute addresses)
@@ -47,9 +47,22 @@ export const G_CAP_PAID = 0x100048;
 export const G_WINDOWS = 0x100050;
 export const WINDOWS = 3;
 export const WINDOW_BYTES = 16;
+/** i32: lock of what is decoded (shared-lock.ts). */
+export const G_CODE_LOCK = 0x100080;
+/** u32: where the next records of decoded code go, and the end of the room for them. */
+export const G_ARENA_NEXT = 0x100084;
+export const G_ARENA_END = 0x100088;
+/** u32: entries of the table of blocks that are in use, stale ones included. */
+export const G_BLOCKS_USED = 0x10008c;
+/** u32: executions after which a block counts as hot; 0: never. */
+export const G_HEAT = 0x100090;
+/** u32: the block that was decoded last, chained by B_CHAIN to those before it that the machine's thread has not seen yet. */
+export const G_NEW_BLOCKS = 0x100094;
+/** f64: instructions decoded so far. */
+export const G_DECODED = 0x100098;
 /** Mailboxes of the threads beside the machine's own, MAILBOX_BYTES each (mailbox.ts). */
 export const G_MAILBOXES = 0x101000;
-export const MAILBOX_BYTES = 64;
+export const MAILBOX_BYTES = 0x800;
 
 // ---- page attributes
 export const PAGE_BYTES = 16;
@@ -242,6 +255,9 @@ export const S_INTERRUPT_COUNT = 0xec8;
 export const S_HALT_COUNT = 0xed0;
 /** i32, atomic: 0, or 1 + the number of the thread that runs this CPU now. */
 export const S_OWNER = 0xed8;
+/** i32: what was posted of the CPU to the machine's thread and is not done yet; u32: number of the thread that did (mailbox.ts). */
+export const S_POSTS = 0x19c0;
+export const S_POSTER = 0x19c4;
 /** u32: 1: the CPU was kicked: its halt, or the next one, ends at once. */
 export const S_KICKED = 0xee0;
 /** u32: address of the guest's struct kvm_steal_time for this CPU, 0: it has none; i64: since when the CPU could run and was not let, 0: it was. */
@@ -277,6 +293,8 @@ export const S_GLOBAL_KEY = 0xeb8;
 /** 1024 bits: bit n set: code was looked up in a linear page with these low 10 bits of its number, since both generations were raised last. */
 export const S_CODE_PAGES = 0x1800;
 export const CODE_PAGES_BYTES = 128;
+/** Registers of the CPU's local APIC (machine/interrupts/apic-registers.ts). */
+export const S_APIC = 0x1900;
 /** Records of a block that is used once, to stop at an exact instruction. */
 export const S_SCRATCH = 0x2000;
 export const CPUID_BYTES = 32;

@@ -93,12 +93,14 @@ export abstract class Processor implements Cpu {
 
   interruptChanged(): void {
     const line = (this.pointer + L.S_LINE) >> 2;
+    // Cleared before the question: an interrupt that another thread requests from now on is seen by that, or by its own.
+    Atomics.and(this.words, line, ~L.LINE_INTR);
     if (this.board.hasInterrupt(this.index)) {
       Atomics.or(this.words, line, L.LINE_INTR);
       // Another thread's CPU may be setting IF right now, and not have seen the line: it looks again.
       if (this.threads || this.u32(L.S_EFLAGS) & L.EFLAGS_IF) this.pend(L.PENDING_INTERRUPT);
       this.onWakeable(this);
-    } else Atomics.and(this.words, line, ~L.LINE_INTR);
+    }
   }
 
   nmi(): void {
@@ -144,6 +146,10 @@ export abstract class Processor implements Cpu {
   /** Number of the thread that runs it; -1: none does. */
   get owner(): number {
     return Atomics.load(this.words, (this.pointer + L.S_OWNER) >> 2) - 1;
+  }
+  /** Whether something was posted of it to the machine's thread that is not done yet. */
+  get posts(): boolean {
+    return Atomics.load(this.words, (this.pointer + L.S_POSTS) >> 2) !== 0;
   }
   /** After so many PAUSEs the CPU's turn ends; 0: it may go on. */
   set pauses(count: number) {
@@ -295,7 +301,7 @@ export abstract class Processor implements Cpu {
 
   private takeVector(): number {
     if (!this.board.hasInterrupt(this.index)) {
-      Atomics.and(this.words, (this.pointer + L.S_LINE) >> 2, ~L.LINE_INTR);
+      this.interruptChanged();
       return -1;
     }
     const vector = this.board.acknowledge(this.index);

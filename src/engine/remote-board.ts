@@ -64,16 +64,54 @@ export function remoteBoard(asker: Asker, now: () => bigint): BoardAccess {
   };
 }
 
+/** Writes of which the CPU need not see more than that they come before what it asks next. */
+export function postedWrites(asker: Asker): Pick<BoardAccess, 'mmioWrite' | 'msrWrite'> {
+  return {
+    mmioWrite: (cpu, physical, size, value) =>
+      asker.post(NUMBER.mmioWrite, pointerOf(cpu), physical, size, value),
+    msrWrite(cpu, index, value) {
+      asker.post(NUMBER.msrWrite, pointerOf(cpu), index, 0, 0, BigInt.asIntN(64, value));
+      return true;
+    },
+  };
+}
+
+/** A block that has become hot, and the CPU that ran it as it was then. */
+export interface HotBlock {
+  readonly record: number;
+  readonly cpu: number;
+  /** MODE_ bits. */
+  readonly mode: number;
+  /** Linear address of the block's page, and the key of its translation (codeKey of the runtime). */
+  readonly base: bigint;
+  readonly key: number;
+  readonly registers: readonly bigint[];
+}
+
 export interface RemoteCode extends CodeImports {
   heat(cpu: number, record: number): void;
 }
 
-/** `running`: pointer of the CPU that this thread runs. */
-export function remoteCode(asker: Asker, running: () => number): RemoteCode {
+export interface HomeCode extends CodeImports {
+  heat(block: HotBlock): void;
+}
+
+/** `running`: pointer of the CPU that this thread runs; `codeKey`: its runtime's. */
+export function remoteCode(
+  asker: Asker,
+  memory: WebAssembly.Memory,
+  running: () => number,
+  codeKey: (cpu: number, base: bigint) => number,
+): RemoteCode {
+  const view = new DataView(memory.buffer);
   return {
     written: (host, length) => void asker.ask(NUMBER.written, running(), host >>> 0, length),
     decode: (cpu, host, physical, limit) => asker.ask(NUMBER.decode, cpu, host >>> 0, physical, limit).number,
-    heat: (cpu, record) => void asker.ask(NUMBER.heat, cpu, record),
+    heat(cpu, record) {
+      const mode = view.getUint32(cpu + L.S_MODE, true);
+      const base = view.getBigInt64(cpu + L.S_PAGE_BASE, true);
+      asker.post(NUMBER.heat, cpu, record, mode, codeKey(cpu, base), base, true);
+    },
   };
 }
 
@@ -84,7 +122,7 @@ export function reportShutdown(asker: Asker, pointer: number): void {
 
 export interface Answerer {
   readonly board: BoardAccess;
-  readonly code: RemoteCode;
+  readonly code: HomeCode;
   /** Of the CPU with this pointer. */
   hypercall(pointer: number): bigint;
   interruptChanged(cpu: number): void;
@@ -143,8 +181,9 @@ export function answerFor({
     decode: (_, { cpu, numbers: [host, physical, limit] }) => ({
       number: code.decode(cpu, host!, physical!, limit!),
     }),
-    heat: (_, { cpu, numbers: [record] }) => {
-      code.heat(cpu, record!);
+    heat: (_, { cpu, numbers: [record, mode, key], wide, registers }) => {
+      const base = BigInt.asUintN(64, wide);
+      code.heat({ record: record!, cpu, mode: mode!, base, key: key!, registers: registers() });
       return {};
     },
     shutdown: (cpu) => {

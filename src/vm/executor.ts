@@ -2,10 +2,11 @@ import type { EngineKind, EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import { Asker, THREAD_RUNS, THREAD_SLEEPS, THREAD_STOPPED } from '../engine/mailbox.js';
 import type { Processor } from '../engine/processor.js';
-import { remoteBoard, remoteCode, reportShutdown } from '../engine/remote-board.js';
+import { postedWrites, remoteBoard, remoteCode, reportShutdown } from '../engine/remote-board.js';
 import { RemoteEngine } from '../engine/remote-engine.js';
 import type { RegionModule } from '../engine/translator/installer.js';
 import { CpuCap } from './cpu-cap.js';
+import { OwnApics } from './own-apics.js';
 import { RunQueue } from './run-queue.js';
 import { BRIEF_NS, POLL_NS, Turns } from './turns.js';
 
@@ -17,6 +18,8 @@ export interface ExecutorData extends EngineModules {
   readonly thread: number;
   readonly kind: EngineKind;
   readonly memory: WebAssembly.Memory;
+  /** CPUID features that the CPU model has. */
+  readonly features: ReadonlySet<string>;
 }
 
 /** What the host gives it. */
@@ -52,11 +55,19 @@ export class Executor {
     const view = new DataView(memory.buffer);
     this.asker = new Asker(memory, thread - 1, () => host.wakeHome());
     const now = (): bigint => host.now() - view.getBigInt64(L.G_CLOCK_ORIGIN, true);
-    const board = remoteBoard(this.asker, now);
-    const code = remoteCode(this.asker, () => this.running);
-    const { runtime, interpreter } = data;
-    this.engine = new RemoteEngine({ kind, memory, board, code, runtime, interpreter });
+    const cpus = view.getUint32(L.G_CPUS, true);
+    const apics = new OwnApics(memory, cpus, () => this.engine.processors);
+    const board = apics.over(remoteBoard(this.asker, now), postedWrites(this.asker));
+    const code = remoteCode(
+      this.asker,
+      memory,
+      () => this.running,
+      (cpu, base) => this.engine.runtime.codeKey(cpu, base),
+    );
+    const { features, runtime, interpreter } = data;
+    this.engine = new RemoteEngine({ kind, memory, board, code, features, runtime, interpreter });
     this.queue = new RunQueue(this.engine.processors, thread);
+    for (const processor of this.engine.processors) processor.onWakeable = (woken) => this.offer(woken);
     this.now = () => Number(now());
     this.turns = new Turns(this.now);
     this.cap = new CpuCap(memory);
@@ -106,7 +117,16 @@ export class Executor {
     }
   }
 
+  /** A CPU may have become able to run that nobody runs, while this thread is busy with another. */
+  private offer(processor: Processor): void {
+    if (processor.owner >= 0) return;
+    Atomics.add(this.words, L.G_WORK >> 2, 1);
+    Atomics.notify(this.words, L.G_WORK >> 2);
+    if (Atomics.load(this.words, L.G_HOME >> 2) === L.HOME_SLEEPS) this.host.wakeHome();
+  }
+
   private give(processor: Processor): void {
+    this.asker.settle(processor.pointer);
     this.running = processor.pointer;
     const started = this.now();
     processor.beginTurn(started);

@@ -168,7 +168,8 @@ export class Scheduler {
     if (!processor) return null;
     if (this.queue.contended) threads.offerWork();
     threads.home = processor.pointer;
-    // Who asks from now on ends the turn.
+    // What was posted of this CPU comes before what it does now. Who asks from now on ends the turn.
+    if (processor.posts) threads.serve();
     const why = threads.asked ? 'exit' : this.give(processor);
     threads.home = 0;
     processor.release();

@@ -35,7 +35,7 @@ export class Threads {
   constructor(
     host: ThreadHost,
     private readonly engine: Engine,
-    { kind, modules }: { kind: EngineKind; modules: EngineModules },
+    { kind, modules, features }: { kind: EngineKind; modules: EngineModules; features: ReadonlySet<string> },
     answerer: Answerer,
     wake: () => void,
     private readonly milliseconds: () => number,
@@ -45,10 +45,14 @@ export class Threads {
     Atomics.store(this.words, L.G_STOP >> 2, 1);
     const { runtime, interpreter } = modules;
     this.threads = Array.from({ length: engine.mailboxes.threads }, (_, i) =>
-      host.start({ thread: i + 1, kind, memory: engine.memory, runtime, interpreter }, wake, (error) => {
-        this.failure ??= error;
-        wake();
-      }),
+      host.start(
+        { thread: i + 1, kind, memory: engine.memory, features, runtime, interpreter },
+        wake,
+        (error) => {
+          this.failure ??= error;
+          wake();
+        },
+      ),
     );
     engine.publish = (module) => this.threads.forEach((thread) => thread.send(module));
     engine.cache.aroundFlush = (flush) => this.stopped(flush, true);
@@ -98,6 +102,8 @@ export class Threads {
         if (this.failure) throw this.failure;
         if (this.milliseconds() - since > STOP_MS) throw new Error('a thread of the machine does not stop');
       }
+      // What they posted last.
+      this.engine.serve(this.answer, decoding);
     } catch (error) {
       this.go();
       throw error;

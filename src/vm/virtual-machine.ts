@@ -4,6 +4,7 @@ import type { CpuTopology } from '../engine/cpu-topology.js';
 import { Engine, type EngineKind, type EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import type { Processor } from '../engine/processor.js';
+import type { HotBlock } from '../engine/remote-board.js';
 import { hypercall } from '../engine/runtime-module.js';
 import type { Translator } from '../engine/translator/translator.js';
 import type { NorFlash } from '../devices/legacy/nor-flash.js';
@@ -35,6 +36,7 @@ import {
   type FirmwareSettings,
   type PackagedFirmware,
 } from './packaged-firmware.js';
+import { apicWords } from './own-apics.js';
 import { plugCards, type CardOptions } from './plug-cards.js';
 import { floppyPlaces, idePlaces, plugDrives } from './plug-drives.js';
 import { describeCpu } from './report.js';
@@ -202,6 +204,7 @@ export class VirtualMachine {
           view.setBigUint64(processor.pointer + L.S_GPR + 8 * n, BigInt(value >>> 0), true),
       })),
       apicIds: topology.apicIds,
+      apicWords: (cpu) => apicWords(engine.memory, cpu),
       wallClockMs: options.wallClockMs,
       serial: [options.serial],
       entropy: options.entropy,
@@ -282,7 +285,7 @@ export class VirtualMachine {
       code: {
         written: engine.cache.written,
         decode: engine.cache.decode,
-        heat: (cpu: number, record: number) => engine.translator?.heat(cpu, record),
+        heat: (block: HotBlock) => engine.translator?.heat(block),
       },
       interruptChanged: (cpu: number) => engine.processors[cpu]!.interruptChanged(),
       hypercall: (pointer: number) => hypercall(new DataView(engine.memory.buffer), board, pointer),
@@ -290,7 +293,9 @@ export class VirtualMachine {
         this.end({ kind: 'shutdown', report: describeCpu(engine, engine.processors[cpu]!) }),
     };
     const wake = (): void => scheduler.wake();
-    return new Threads(threads!, engine, { kind, modules }, answerer, wake, () => pacing.milliseconds());
+    const { features } = options.cpuModel;
+    const what = { kind, modules, features };
+    return new Threads(threads!, engine, what, answerer, wake, () => pacing.milliseconds());
   }
 
   /** Ends the threads of a machine that will not run again. */

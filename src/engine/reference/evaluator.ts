@@ -16,7 +16,7 @@ import type {
   Var,
   Vec,
 } from '../../isa/ops.js';
-import { registerOffset } from '../interpreter/code-cache.js';
+import { registerOffset } from '../interpreter/block-decoder.js';
 import * as L from '../layout.js';
 import type { RuntimeExports } from '../runtime-module.js';
 import { stateFields } from '../state-fields.js';

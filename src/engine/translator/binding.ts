@@ -14,7 +14,7 @@ import type {
   Vec,
 } from '../../isa/ops.js';
 import { helperSignature } from '../imports.js';
-import { FLAT_SEGMENTS, registerOffset } from '../interpreter/code-cache.js';
+import { FLAT_SEGMENTS, registerOffset } from '../interpreter/block-decoder.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
 import { Code, Label, type Cell, type Node } from '../wasm/code.js';

@@ -6,6 +6,7 @@ import type { CodeCache } from '../interpreter/code-cache.js';
 import { NO_REGION } from '../interpreter/record.js';
 import type { HandlerPlan } from '../interpreter/generate.js';
 import * as L from '../layout.js';
+import type { HotBlock } from '../remote-board.js';
 import { ModuleWriter } from '../wasm/module.js';
 import type { Heat } from './heat.js';
 import { findBlocks, MOST_PAGES, PAGE, type RegionInstruction, type Treatment } from './blocks.js';
@@ -120,18 +121,21 @@ export class Translator {
     cache.onInvalid = (page) => this.drop(page);
   }
 
-  /** The block of this record has used up its heat. */
-  readonly heat = (cpu: number, record: number): void => {
+  /** A block has used up its heat. */
+  readonly heat = ({ record, cpu, mode, base, key, registers }: HotBlock): void => {
     if (!this.cache.isHot(record)) return;
-    const view = this.cache.memory;
-    const mode = view.getUint32(cpu + L.S_MODE, true);
     if (!(mode & L.MODE_LONG) && (mode & (FLAT32 | L.MODE_VM86)) !== FLAT32) return;
     const place = this.cache.placeOf(record);
-    if (!place) return;
+    if (place) this.wanted.push({ ...place, mode, cpu, base, key, registers, entries: [] });
+  };
+
+  /** The same, of a CPU that this thread runs. */
+  readonly heatHere = (cpu: number, record: number): void => {
+    const view = this.cache.memory;
+    const mode = view.getUint32(cpu + L.S_MODE, true);
     const base = view.getBigUint64(cpu + L.S_PAGE_BASE, true);
     const registers = Array.from({ length: 16 }, (_, n) => view.getBigUint64(cpu + L.S_GPR + 8 * n, true));
-    const key = this.host.codeKey(cpu, base);
-    this.wanted.push({ ...place, mode, cpu, base, key, registers, entries: [] });
+    this.heat({ record, cpu, mode, base, key: this.host.codeKey(cpu, base), registers });
   };
 
   /** Instructions that this thread has run: what is done when goes by them, not by time, so that runs are repeatable. */

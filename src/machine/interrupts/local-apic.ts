@@ -16,10 +16,10 @@ import {
   type ApicBus,
   type ApicMessage,
 } from './apic-bus.js';
-import { isAddressed, x2apicLdr } from './apic-destination.js';
+import { x2apicLdr } from './apic-destination.js';
+import { APIC_REGISTERS_WORDS, ApicRegisters } from './apic-registers.js';
 import * as R from './local-apic-registers.js';
 import { LocalApicTimer, TSC_DEADLINE, type SavedLocalApicTimer } from './local-apic-timer.js';
-import { VectorSet } from './vector-set.js';
 
 /** What the local APIC tells its CPU, and the one thing that it asks. */
 export interface CpuLines {
@@ -54,7 +54,6 @@ const LVT_RESET = R.LVT_MASKED;
 const DFR_RESET = 0xffffffff;
 const DFR_FIXED_BITS = 0x0fffffff;
 const SVR_RESET = 0xff;
-const PAGE = 0x1000;
 const RESERVED_BASE_BITS = 0xffn | (1n << 9n);
 const PHYSICAL_BITS = 52n;
 
@@ -80,22 +79,14 @@ export interface SavedLocalApic {
 
 export class LocalApic implements ApicAgent {
   private base: bigint;
-  private taskPriority = 0;
-  private ldr = 0;
-  private dfr = DFR_RESET;
-  private svr = SVR_RESET;
   private esr = 0;
   /** Errors since the last write to ESR. */
   private errors = 0;
-  private icrLow = 0;
-  private icrHigh = 0;
   private readonly lvt = new Uint32Array(LVT_COUNT);
   private readonly lint = [false, false];
   /** An ExtINT came as a message and waits for its INTA. */
   private extIntPending = false;
-  private readonly isr = new VectorSet();
-  private readonly tmr = new VectorSet();
-  private readonly irr = new VectorSet();
+  private readonly registers: ApicRegisters;
   readonly timer: LocalApicTimer;
 
   /** CPU 0 is the bootstrap processor. */
@@ -105,7 +96,11 @@ export class LocalApic implements ApicAgent {
     private readonly cpu: CpuLines,
     private readonly external: ExternalController,
     events: EventQueue,
+    /** Where those registers are that other threads use too (APIC_REGISTERS_WORDS). */
+    words: Int32Array = new Int32Array(APIC_REGISTERS_WORDS),
   ) {
+    this.registers = new ApicRegisters(words);
+    this.registers.id = id;
     this.timer = new LocalApicTimer(
       events,
       `local APIC ${id}`,
@@ -114,12 +109,18 @@ export class LocalApic implements ApicAgent {
     );
     this.base = 0n;
     this.lvt.fill(LVT_RESET);
+    Object.assign(this.registers, { dfr: DFR_RESET, svr: SVR_RESET });
     this.resetBase();
     bus.add(this);
   }
 
   private resetBase(): void {
-    this.base = BigInt(LOCAL_APIC_BASE | R.BASE_ENABLE | (this.id === 0 ? R.BASE_BSP : 0)) & 0xffffffffn;
+    this.setBase(BigInt(LOCAL_APIC_BASE | R.BASE_ENABLE | (this.id === 0 ? R.BASE_BSP : 0)) & 0xffffffffn);
+  }
+
+  private setBase(base: bigint): void {
+    this.base = base;
+    this.registers.setBase(base);
   }
 
   /** Power-up reset. */
@@ -130,116 +131,105 @@ export class LocalApic implements ApicAgent {
 
   /** What INIT leaves as well: all but the id and IA32_APIC_BASE. */
   private resetRegisters(): void {
-    this.taskPriority = 0;
-    this.ldr = this.x2apic ? x2apicLdr(this.id) : 0;
-    this.dfr = DFR_RESET;
-    this.svr = SVR_RESET;
+    const { registers } = this;
+    registers.tpr = 0;
+    registers.ldr = this.x2apic ? x2apicLdr(this.id) : 0;
+    registers.dfr = DFR_RESET;
+    registers.svr = SVR_RESET;
     this.esr = this.errors = 0;
-    this.icrLow = this.icrHigh = 0;
+    registers.icrLow = registers.icrHigh = 0;
     this.lvt.fill(LVT_RESET);
     this.extIntPending = false;
-    this.isr.clear();
-    this.tmr.clear();
-    this.irr.clear();
+    for (const set of [registers.isr, registers.tmr, registers.irr]) set.clear();
     this.timer.reset();
-    this.cpu.interruptChanged();
+    this.changed();
   }
 
   /** Passes the 8259's interrupts to this CPU and LINT1 as NMI, as a BIOS leaves the bootstrap processor (virtual wire mode). */
   enableVirtualWire(): void {
-    this.svr |= R.SVR_ENABLE;
+    this.registers.svr |= R.SVR_ENABLE;
     this.lvt[R.LVT_LINT0 - R.LVT_TIMER] = EXT_INT << R.MODE_SHIFT;
     this.lvt[R.LVT_LINT1 - R.LVT_TIMER] = NMI << R.MODE_SHIFT;
-    this.cpu.interruptChanged();
+    this.changed();
   }
 
   get enabled(): boolean {
-    return (this.base & BigInt(R.BASE_ENABLE)) !== 0n;
+    return this.registers.enabled;
   }
   get x2apic(): boolean {
-    return (this.base & BigInt(R.BASE_X2APIC)) !== 0n;
+    return this.registers.x2apic;
   }
   private get softwareEnabled(): boolean {
-    return (this.svr & R.SVR_ENABLE) !== 0;
+    return this.registers.softwareEnabled;
   }
   /** IA32_APIC_BASE. */
   get apicBase(): bigint {
     return this.base;
   }
 
-  /** Whether this CPU's accesses to a physical address go to its own APIC page. */
   decodes(physical: number): boolean {
-    if (!this.enabled || this.x2apic) return false;
-    const page = Number(this.base & ~0xfffn);
-    return physical >= page && physical < page + PAGE;
+    return this.registers.decodes(physical);
   }
 
   // ---- interrupts to the CPU
 
-  /** The task priority register; CR8 is its upper four bits. */
-  get tpr(): number {
-    return this.taskPriority;
-  }
-  set tpr(value: number) {
-    this.taskPriority = value & 0xff;
+  /** What the CPU would get if it took an interrupt now may be another. */
+  private changed(): void {
+    this.registers.external = this.extInt;
     this.cpu.interruptChanged();
   }
 
+  /** The task priority register; CR8 is its upper four bits. */
+  get tpr(): number {
+    return this.registers.tpr;
+  }
+  set tpr(value: number) {
+    this.registers.tpr = value;
+    this.changed();
+  }
+
   get priority(): number {
-    const inService = Math.max(0, this.isr.highest());
-    return this.taskPriority >> 4 >= inService >> 4 ? this.taskPriority : inService & 0xf0;
+    return this.registers.priority;
   }
 
   private get extInt(): boolean {
+    if (!this.enabled) return this.external.interrupt;
     if (this.extIntPending) return true;
     if (!this.external.interrupt) return false;
     const lint0 = this.lvt[R.LVT_LINT0 - R.LVT_TIMER]!;
     return (lint0 & R.LVT_MASKED) === 0 && ((lint0 >> R.MODE_SHIFT) & 7) === EXT_INT;
   }
 
-  /** The requested vector that outranks the processor priority; -1 for none. */
-  private deliverable(): number {
-    const vector = this.irr.highest();
-    return vector >> 4 > this.priority >> 4 ? vector : -1;
-  }
-
   /** Whether the CPU would get an interrupt if it took one now. */
   hasInterrupt(): boolean {
-    if (!this.enabled) return this.external.interrupt;
-    return this.extInt || this.deliverable() >= 0;
+    return this.registers.hasInterrupt();
   }
 
   /** The CPU takes the interrupt: its vector. */
   acknowledge(): number {
-    if (!this.enabled) return this.external.acknowledge();
-    if (this.extInt) {
-      this.extIntPending = false;
-      return this.external.acknowledge();
-    }
-    const vector = this.deliverable();
-    if (vector < 0) return this.svr & R.VECTOR;
-    this.irr.set(vector, false);
-    this.isr.set(vector, true);
+    if (!this.extInt) return this.enabled ? this.registers.acknowledge() : this.external.acknowledge();
+    this.extIntPending = false;
+    const vector = this.external.acknowledge();
+    this.registers.external = this.extInt;
     return vector;
   }
 
   private endOfInterrupt(): void {
-    const vector = this.isr.highest();
+    const { isr, tmr } = this.registers;
+    const vector = isr.highest();
     if (vector < 0) return;
-    this.isr.set(vector, false);
-    if (this.tmr.has(vector)) {
+    isr.set(vector, false);
+    if (tmr.has(vector)) {
       this.lintServiced(vector);
       this.bus.endOfInterrupt(vector);
     }
-    this.cpu.interruptChanged();
+    this.changed();
   }
 
   // ---- messages
 
-  matches({ destination, logical, wide }: ApicMessage): boolean {
-    if (!this.enabled) return false;
-    const { id, x2apic, ldr, dfr } = this;
-    return isAddressed({ id, x2apic, ldr, dfr }, destination, logical, wide);
+  matches(message: ApicMessage): boolean {
+    return this.registers.matches(message);
   }
 
   receive(mode: number, vector: number, levelTriggered: boolean): boolean {
@@ -263,7 +253,7 @@ export class LocalApic implements ApicAgent {
         return true;
       case EXT_INT:
         this.extIntPending = true;
-        this.cpu.interruptChanged();
+        this.changed();
         return true;
       default:
         return false;
@@ -276,9 +266,8 @@ export class LocalApic implements ApicAgent {
       this.error(R.ESR_RECEIVED_ILLEGAL_VECTOR);
       return false;
     }
-    this.irr.set(vector, true);
-    this.tmr.set(vector, levelTriggered);
-    this.cpu.interruptChanged();
+    this.registers.request(vector, levelTriggered);
+    this.changed();
     return true;
   }
 
@@ -303,12 +292,12 @@ export class LocalApic implements ApicAgent {
     this.lint[pin] = asserted;
     if (!this.enabled) {
       if (pin === 1 && rising) this.cpu.nmi();
-      else this.cpu.interruptChanged();
+      else this.changed();
       return;
     }
     const index = R.LVT_LINT0 - R.LVT_TIMER + pin;
     const mode = (this.lvt[index]! >> R.MODE_SHIFT) & 7;
-    if (mode === EXT_INT) this.cpu.interruptChanged();
+    if (mode === EXT_INT) this.changed();
     else if (rising) this.lintInterrupt(index);
   }
 
@@ -335,7 +324,8 @@ export class LocalApic implements ApicAgent {
 
   private readRegister(register: number): number {
     if (register >= R.ISR && register < R.ESR) {
-      const set = register < R.TMR ? this.isr : register < R.IRR ? this.tmr : this.irr;
+      const { isr, tmr, irr } = this.registers;
+      const set = register < R.TMR ? isr : register < R.IRR ? tmr : irr;
       return set.words[register & 7]!;
     }
     if (register >= R.LVT_TIMER && register <= R.LVT_ERROR) return this.lvt[register - R.LVT_TIMER]!;
@@ -345,22 +335,22 @@ export class LocalApic implements ApicAgent {
       case R.VERSION:
         return R.VERSION_VALUE;
       case R.TPR:
-        return this.taskPriority;
+        return this.tpr;
       case R.PPR:
       case R.APR:
         return this.priority;
       case R.LDR:
-        return this.ldr;
+        return this.registers.ldr;
       case R.DFR:
-        return this.dfr;
+        return this.registers.dfr;
       case R.SVR:
-        return this.svr;
+        return this.registers.svr;
       case R.ESR:
         return this.esr;
       case R.ICR_LOW:
-        return this.icrLow;
+        return this.registers.icrLow;
       case R.ICR_HIGH:
-        return this.icrHigh;
+        return this.registers.icrHigh;
       case R.INITIAL_COUNT:
         return this.timer.initialCount;
       case R.CURRENT_COUNT:
@@ -386,10 +376,10 @@ export class LocalApic implements ApicAgent {
       case R.EOI:
         return this.endOfInterrupt();
       case R.LDR:
-        this.ldr = (value & 0xff000000) >>> 0;
+        this.registers.ldr = (value & 0xff000000) >>> 0;
         return;
       case R.DFR:
-        this.dfr = (value | DFR_FIXED_BITS) >>> 0;
+        this.registers.dfr = (value | DFR_FIXED_BITS) >>> 0;
         return;
       case R.SVR:
         return this.writeSvr(value);
@@ -398,10 +388,10 @@ export class LocalApic implements ApicAgent {
         this.errors = 0;
         return;
       case R.ICR_LOW:
-        this.icrLow = value & R.ICR_WRITABLE;
+        this.registers.icrLow = value & R.ICR_WRITABLE;
         return this.sendIpi();
       case R.ICR_HIGH:
-        this.icrHigh = (value & 0xff000000) >>> 0;
+        this.registers.icrHigh = (value & 0xff000000) >>> 0;
         return;
       case R.INITIAL_COUNT:
         return this.timer.writeInitialCount(value);
@@ -420,7 +410,7 @@ export class LocalApic implements ApicAgent {
   }
 
   private writeSvr(value: number): void {
-    this.svr = value & R.SVR_WRITABLE;
+    this.registers.svr = value & R.SVR_WRITABLE;
     if (!this.softwareEnabled) {
       for (let index = 0; index < LVT_COUNT; index++) this.writeLvt(index, this.lvt[index]!);
     }
@@ -438,25 +428,18 @@ export class LocalApic implements ApicAgent {
     }
     const pin = index - (R.LVT_LINT0 - R.LVT_TIMER);
     if (this.lint[pin] && lvt & R.LVT_LEVEL_TRIGGERED) this.lintInterrupt(index);
-    this.cpu.interruptChanged();
+    this.changed();
   }
 
   private sendIpi(): void {
-    const mode = (this.icrLow >> R.MODE_SHIFT) & 7;
-    const vector = this.icrLow & R.VECTOR;
+    const message = this.registers.command();
+    const { mode, vector } = message;
+    const { icrLow } = this.registers;
     // INIT with the level de-asserted only synchronized arbitration ids on old processors.
-    if (mode === INIT && this.icrLow & R.ICR_LEVEL_TRIGGERED && !(this.icrLow & R.ICR_ASSERT)) return;
+    if (mode === INIT && icrLow & R.ICR_LEVEL_TRIGGERED && !(icrLow & R.ICR_ASSERT)) return;
     if ((mode === FIXED || mode === LOWEST_PRIORITY) && vector < FIRST_VECTOR)
       return this.error(R.ESR_SEND_ILLEGAL_VECTOR);
-    const message: ApicMessage = {
-      mode,
-      vector,
-      destination: this.x2apic ? this.icrHigh : this.icrHigh >>> 24,
-      logical: (this.icrLow & R.ICR_LOGICAL) !== 0,
-      wide: this.x2apic,
-      levelTriggered: false,
-    };
-    switch (this.icrLow >> R.ICR_SHORTHAND_SHIFT) {
+    switch (icrLow >> R.ICR_SHORTHAND_SHIFT) {
       case R.TO_DESTINATION:
         this.bus.deliver(message);
         return;
@@ -493,7 +476,7 @@ export class LocalApic implements ApicAgent {
     const register = index - R.X2APIC_FIRST;
     if (!X2APIC_READABLE.has(register)) return undefined;
     const low = BigInt(this.readRegister(register) >>> 0);
-    return register === R.ICR_LOW ? (BigInt(this.icrHigh) << 32n) | low : low;
+    return register === R.ICR_LOW ? (BigInt(this.registers.icrHigh) << 32n) | low : low;
   }
 
   /** False: #GP. */
@@ -516,7 +499,7 @@ export class LocalApic implements ApicAgent {
       else this.receiveFixed(low, false);
       return true;
     }
-    if (register === R.ICR_LOW) this.icrHigh = Number(value >> 32n);
+    if (register === R.ICR_LOW) this.registers.icrHigh = Number(value >> 32n);
     this.writeRegister(register, low);
     return true;
   }
@@ -530,24 +513,25 @@ export class LocalApic implements ApicAgent {
     if (enable && !x2apic && this.x2apic) return false;
     const entered = x2apic && !this.x2apic;
     const disabled = !enable && this.enabled;
-    this.base = (value & ~BigInt(R.BASE_BSP)) | (this.base & BigInt(R.BASE_BSP));
+    this.setBase((value & ~BigInt(R.BASE_BSP)) | (this.base & BigInt(R.BASE_BSP)));
     if (disabled) this.resetRegisters();
     if (entered) {
-      this.ldr = x2apicLdr(this.id);
-      this.icrHigh = 0;
+      this.registers.ldr = x2apicLdr(this.id);
+      this.registers.icrHigh = 0;
     }
-    this.cpu.interruptChanged();
+    this.changed();
     return true;
   }
 
   // ---- state
 
   save(): SavedLocalApic {
-    const { ldr, dfr, svr, esr, errors, icrLow, icrHigh, extIntPending } = this;
+    const { esr, errors, extIntPending, registers } = this;
+    const { tpr, ldr, dfr, svr, icrLow, icrHigh, isr, tmr, irr } = registers;
     return {
       version: 1,
       base: String(this.base),
-      tpr: this.taskPriority,
+      tpr,
       ldr,
       dfr,
       svr,
@@ -558,26 +542,26 @@ export class LocalApic implements ApicAgent {
       lvt: [...this.lvt],
       lint: [...this.lint],
       extIntPending,
-      isr: this.isr.save(),
-      tmr: this.tmr.save(),
-      irr: this.irr.save(),
+      isr: isr.save(),
+      tmr: tmr.save(),
+      irr: irr.save(),
       timer: this.timer.save(),
     };
   }
 
   load(state: SavedLocalApic): void {
     checkVersion('a local APIC', state, 1);
-    const { ldr, dfr, svr, esr, errors, icrLow, icrHigh, extIntPending } = state;
-    Object.assign(this, { ldr, dfr, svr, esr, errors, icrLow, icrHigh, extIntPending });
-    this.base = BigInt(state.base);
-    this.taskPriority = state.tpr;
+    const { tpr, ldr, dfr, svr, esr, errors, icrLow, icrHigh, extIntPending } = state;
+    Object.assign(this, { esr, errors, extIntPending });
+    Object.assign(this.registers, { tpr, ldr, dfr, svr, icrLow, icrHigh });
+    this.setBase(BigInt(state.base));
     this.lvt.set(state.lvt);
     [this.lint[0], this.lint[1]] = state.lint as [boolean, boolean];
-    this.isr.load(state.isr);
-    this.tmr.load(state.tmr);
-    this.irr.load(state.irr);
+    this.registers.isr.load(state.isr);
+    this.registers.tmr.load(state.tmr);
+    this.registers.irr.load(state.irr);
     this.timer.load(state.timer);
-    this.cpu.interruptChanged();
+    this.changed();
   }
 }
 
