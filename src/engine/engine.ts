@@ -29,6 +29,8 @@ export type EngineKind = 'reference' | 'interpret' | 'translate';
 export interface EngineModules {
   readonly runtime: WebAssembly.Module;
   readonly interpreter: WebAssembly.Module;
+  /** They keep x86's order of memory on every host (ordered-modules.ts). */
+  readonly ordered?: boolean;
 }
 
 export interface EngineOptions extends EngineModules {
@@ -94,6 +96,7 @@ export class Engine {
     view.setUint32(L.G_HIGH_BYTES, highBytes, true);
     view.setUint32(L.G_PAGES, attributes, true);
     view.setUint32(L.G_CPUS, cpus, true);
+    view.setUint32(L.G_ORDERED, options.ordered ? 1 : 0, true);
     view.setUint32(L.G_A20, 0xffffffff, true);
     view.setUint32(L.G_BLOCKS, blocks, true);
     view.setUint32(L.G_BLOCKS_MASK, BLOCK_TABLE_ENTRIES - 1, true);
@@ -163,7 +166,7 @@ export class Engine {
       ramAddress,
     };
     const hot = new Heat(options.heat === undefined ? null : Math.max(1, options.heat));
-    const translator = new Translator(host, cache, decoder, plan, hot);
+    const translator = new Translator(host, cache, decoder, plan, hot, options.ordered);
     this.translator = translator;
     return (index) => new TranslatingProcessor(index, memory, runtime, board, threads, run, translator);
   }

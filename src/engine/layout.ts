@@ -38,6 +38,8 @@ export const G_STOP = 0x10002c;
 export const G_WORK = 0x100030;
 /** u32: 1 while a CPU does a CMPXCHG16B. */
 export const G_LOCK = 0x100034;
+/** u32: 1: the host does not keep the order of memory that x86 has, so accesses to guest memory see to it (docs/cpus.md, "Memory order"). */
+export const G_ORDERED = 0x1000c0;
 /** u32: percent of a host core that the machine may use, 0: all; i64: nanoseconds of the machine's clock when its next turn may begin (vm/cpu-cap.ts). */
 export const G_CAP = 0x100038;
 export const G_CAP_NEXT = 0x100040;

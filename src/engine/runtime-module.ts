@@ -1,5 +1,6 @@
 import type { BoardAccess } from './cpu.js';
 import * as L from './layout.js';
+import { fenceFunction } from './wasm/fence.js';
 
 /** Functions of the runtime that TypeScript calls by name; helpers of definitions come through `helper`. */
 export interface RuntimeExports {
@@ -115,6 +116,7 @@ export function loadRuntime(
     env: { memory },
     board: boardImports(memory, board),
     code: { written: code.written, decode: code.decode },
+    order: { fence: fenceFunction(memory) },
   });
   const all = instance.exports;
   return Object.assign(Object.create(null), all, {

@@ -37,3 +37,23 @@ test('what is not RAM is refused', () => {
   assert.throws(() => ram.readU32(0x2ffe), RangeError);
   assert.throws(() => ram.write(0x3000, Uint8Array.of(1)), RangeError);
 });
+
+test('each access has a fence where other threads look at the memory and the host needs one', (t) => {
+  const fence = t.mock.method(Atomics, 'store');
+  for (const fenced of [true, false]) {
+    const memory = new SharedArrayBuffer(0x1000);
+    const ram = new GuestRam(memory, 0, { lowBytes: 0x1000, highBytes: 0 }, () => {}, fenced);
+    fence.mock.resetCalls();
+    ram.writeU8(0, 1);
+    ram.writeU16(0, 1);
+    ram.writeU32(0, 1);
+    ram.writeU64(0, 1n);
+    ram.write(0, Uint8Array.of(1));
+    ram.readU8(0);
+    ram.readU16(0);
+    ram.readU32(0);
+    ram.readU64(0);
+    ram.read(0, 1);
+    assert.equal(fence.mock.callCount(), fenced ? 10 : 0);
+  }
+});

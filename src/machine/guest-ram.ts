@@ -10,16 +10,20 @@ export class GuestRam {
   readonly highBytes: number;
   private readonly bytes: Uint8Array;
   private readonly words: DataView;
+  private readonly barrier = new Int32Array(new SharedArrayBuffer(4));
 
   /**
    * `base`: offset in `buffer` of guest physical 0, in bytes. `onWrite` is told what was written, by its offset in `buffer`,
-   * so that an engine can drop code that it decoded there.
+   * so that an engine can drop code that it decoded there. `fenced`: other threads look at the memory, and the host does not
+   * keep x86's order: single values are then read and written in order, as a device's are. Bytes of one `read` or `write`,
+   * and what is done in a `view`, have no order among themselves.
    */
   constructor(
     buffer: ArrayBufferLike,
     private readonly base: number,
     layout: RamLayout,
     private readonly onWrite: (offset: number, length: number) => void = () => {},
+    private readonly fenced = false,
   ) {
     this.lowBytes = layout.lowBytes;
     this.highBytes = layout.highBytes;
@@ -44,17 +48,34 @@ export class GuestRam {
     return offset;
   }
 
+  /** Nothing behind this goes before what comes earlier, not even a read before a write (which x86 allows otherwise). */
+  fence(): void {
+    Atomics.store(this.barrier, 0, 0);
+    Atomics.load(this.barrier, 0);
+  }
+  private order(): void {
+    if (this.fenced) this.fence();
+  }
+
   readU8(physical: number): number {
-    return this.words.getUint8(this.at(physical, 1));
+    const value = this.words.getUint8(this.at(physical, 1));
+    this.order();
+    return value;
   }
   readU16(physical: number): number {
-    return this.words.getUint16(this.at(physical, 2), true);
+    const value = this.words.getUint16(this.at(physical, 2), true);
+    this.order();
+    return value;
   }
   readU32(physical: number): number {
-    return this.words.getUint32(this.at(physical, 4), true);
+    const value = this.words.getUint32(this.at(physical, 4), true);
+    this.order();
+    return value;
   }
   readU64(physical: number): bigint {
-    return this.words.getBigUint64(this.at(physical, 8), true);
+    const value = this.words.getBigUint64(this.at(physical, 8), true);
+    this.order();
+    return value;
   }
 
   /** A 64-bit address, rounded where it is beyond 2^53. */
@@ -63,21 +84,25 @@ export class GuestRam {
   }
   writeU8(physical: number, value: number): void {
     const offset = this.at(physical, 1);
+    this.order();
     this.words.setUint8(offset, value);
     this.onWrite(this.base + offset, 1);
   }
   writeU16(physical: number, value: number): void {
     const offset = this.at(physical, 2);
+    this.order();
     this.words.setUint16(offset, value, true);
     this.onWrite(this.base + offset, 2);
   }
   writeU32(physical: number, value: number): void {
     const offset = this.at(physical, 4);
+    this.order();
     this.words.setUint32(offset, value, true);
     this.onWrite(this.base + offset, 4);
   }
   writeU64(physical: number, value: bigint): void {
     const offset = this.at(physical, 8);
+    this.order();
     this.words.setBigUint64(offset, value, true);
     this.onWrite(this.base + offset, 8);
   }
@@ -85,12 +110,15 @@ export class GuestRam {
   /** A copy of `length` bytes. */
   read(physical: number, length: number): Uint8Array {
     const offset = this.at(physical, length);
-    return this.bytes.slice(offset, offset + length);
+    const bytes = this.bytes.slice(offset, offset + length);
+    this.order();
+    return bytes;
   }
 
   write(physical: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     const offset = this.at(physical, bytes.length);
+    this.order();
     this.bytes.set(bytes, offset);
     this.onWrite(this.base + offset, bytes.length);
   }

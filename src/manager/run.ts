@@ -169,9 +169,10 @@ async function openDisplay(
   }
 }
 
-function sayMode(cpus: number, { kind, threads }: VirtualMachine['mode']): void {
+function sayMode(cpus: number, { kind, threads, fences }: VirtualMachine['mode']): void {
+  const slower = fences ? "; slower, as this host's memory has less order than x86's" : '';
   const how = {
-    parallel: `in ${threads} threads at once, as the host has cores: not repeatable`,
+    parallel: `in ${threads} threads at once, as the host has cores: not repeatable${slower}`,
     turns: 'in turns, as the host has one core: not repeatable',
     deterministic: 'in turns, on virtual time: the same each time',
   };

@@ -1,16 +1,19 @@
 /**
  * Boots a guest in two engines side by side, with virtual time, and stops at the first difference of registers or memory:
  *
- *   node dist/testing/lockstep.js [--guest amd64|amd64-cloud|i386] [--engines interpret,reference] [--heat N] [--instructions N] [--step N] [--from N]
+ *   node dist/testing/lockstep.js [--guest amd64|amd64-cloud|i386] [--engines interpret,reference] [--heat N] [--instructions N] [--step N] [--from N] [--fences]
  *   ... --kernel FILE --initrd FILE --append TEXT --memory MIB
+ *
+ * --fences: the first engine is that for hosts whose memory has less order than x86's.
  */
 import { CpuTopology } from '../engine/cpu-topology.js';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { findCpuModel } from '../engine/cpu-model.js';
-import type { EngineKind } from '../engine/engine.js';
+import type { EngineKind, EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
+import { orderedModules } from '../engine/ordered-modules.js';
 import { loadEngineModules } from '../host/node/engine-modules.js';
 import { nodePacing } from '../host/node/pacing.js';
 import { debianGuest } from '../manager/guests/debian.js';
@@ -29,10 +32,11 @@ const { values } = parseArgs({
     instructions: { type: 'string', default: '2000000' },
     step: { type: 'string', default: '1000' },
     from: { type: 'string', default: '0' },
+    fences: { type: 'boolean', default: false },
   },
 });
 
-function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMachine {
+function machine(engine: EngineKind, modules: EngineModules, kernel: string, initrd: string): VirtualMachine {
   let random = 1;
   const made = new VirtualMachine({
     memoryBytes: Number(values.memory) * 2 ** 20,
@@ -43,7 +47,7 @@ function machine(engine: EngineKind, kernel: string, initrd: string): VirtualMac
     virtualClock: true,
     threads: null,
     debugExit: false,
-    modules: loadEngineModules(),
+    modules,
     hostNow: () => 0n,
     wallClockMs: Date.UTC(2024, 0, 1),
     entropy: (target) => target.forEach((_, i) => (target[i] = random = (random * 75 + 74) % 65537)),
@@ -91,7 +95,9 @@ const own = values.kernel !== undefined && values.initrd !== undefined;
 const demo = own ? null : await debianGuest(wanted);
 const { kernel = demo!.kernel, initrd = demo!.initrd } = values;
 const engines = values.engines.split(',') as EngineKind[];
-const pair = engines.map((engine) => machine(engine, kernel, initrd));
+const modules = loadEngineModules();
+const modulesOf = [values.fences ? orderedModules(modules) : modules, modules];
+const pair = engines.map((engine, i) => machine(engine, modulesOf[i]!, kernel, initrd));
 const total = Number(values.instructions);
 const step = Number(values.step);
 let same = true;

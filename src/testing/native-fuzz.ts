@@ -1,7 +1,9 @@
 /**
  * Compares user-mode instructions with the processor of this machine:
  *
- *   node dist/testing/native-fuzz.js [--cases N] [--seed S] [--engine interpret|reference] [--only REGEXP] [--quiet]
+ *   node dist/testing/native-fuzz.js [--cases N] [--seed S] [--engine interpret|reference] [--only REGEXP] [--quiet] [--fences]
+ *
+ * --fences: the engine for hosts whose memory has less order than x86's.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { EngineKind } from '../engine/engine.js';
+import { orderedModules } from '../engine/ordered-modules.js';
+import { loadEngineModules } from '../host/node/engine-modules.js';
 import { disassemble } from '../isa/disassembler.js';
 import { differences } from './native-compare.js';
 import { isComparable, makeCase, type NativeCase } from './native-cases.js';
@@ -26,6 +30,7 @@ const { values } = parseArgs({
     engine: { type: 'string', default: 'interpret' },
     only: { type: 'string', default: '' },
     quiet: { type: 'boolean', default: false },
+    fences: { type: 'boolean', default: false },
   },
 });
 
@@ -34,12 +39,10 @@ const folder = mkdtempSync(join(tmpdir(), 'vivarium-native-'));
 try {
   const harness = join(folder, 'harness');
   execFileSync('gcc', ['-O1', '-o', harness, join(root, 'tests/native/harness.c')]);
-  const load = (name: string): WebAssembly.Module =>
-    new WebAssembly.Module(readFileSync(join(root, 'dist/engine', name)));
+  const modules = loadEngineModules();
   const machine = new UserMachine(
     values.engine as EngineKind,
-    load('runtime.wasm'),
-    load('interpreter.wasm'),
+    values.fences ? orderedModules(modules) : modules,
   );
   const { decoder } = machine.engine;
   const only = new RegExp(values.only);

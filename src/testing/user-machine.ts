@@ -1,5 +1,5 @@
 import type { BoardAccess } from '../engine/cpu.js';
-import { Engine, type EngineKind } from '../engine/engine.js';
+import { Engine, type EngineKind, type EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import type { Processor } from '../engine/processor.js';
 
@@ -71,15 +71,14 @@ export class UserMachine {
   private readonly bytes: Uint8Array;
   private readonly ram: number;
 
-  constructor(kind: EngineKind, runtime: WebAssembly.Module, interpreter: WebAssembly.Module) {
+  constructor(kind: EngineKind, modules: EngineModules) {
     this.engine = new Engine({
       kind,
       cpus: 1,
       lowBytes: 0x200000,
       highBytes: 0,
       board: emptyBoard,
-      runtime,
-      interpreter,
+      ...modules,
       codeBytes: 0x200000,
       heat: 1,
     });

@@ -15,6 +15,8 @@ export interface ExecutorThread {
 export interface ThreadHost {
   /** How many threads can run at once, this one included. */
   readonly parallel: number;
+  /** Its processors do not keep the order of memory that x86 has. */
+  readonly needsFences: boolean;
   /** `wake` is called when the thread wants this one to look at its mailboxes, `failed` when it broke. */
   start(data: ExecutorData, wake: () => void, failed: (error: Error) => void): ExecutorThread;
 }

@@ -3,6 +3,7 @@ import { installCpuModel, type CpuModel } from '../engine/cpu-model.js';
 import type { CpuTopology } from '../engine/cpu-topology.js';
 import { Engine, type EngineKind, type EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
+import { orderedModules } from '../engine/ordered-modules.js';
 import type { Processor } from '../engine/processor.js';
 import type { HotBlock } from '../engine/remote-board.js';
 import { hypercall } from '../engine/runtime-module.js';
@@ -129,6 +130,7 @@ export class VirtualMachine {
   private readonly events: EventQueue;
   readonly scheduler: Scheduler;
   private readonly threads: Threads | null = null;
+  private readonly modules: EngineModules;
   private ended: MachineEnd | null = null;
   private resetAsked = false;
   private readonly drives: ImageDrive[];
@@ -147,6 +149,9 @@ export class VirtualMachine {
     const layout = ramLayout(options.memoryBytes);
     const { topology } = options;
     const { cpus } = topology;
+    const beside = threadsBeside(options);
+    const fences = beside > 0 && options.threads!.needsFences;
+    this.modules = fences ? orderedModules(options.modules) : options.modules;
     let board: PcBoard | null = null;
     const counted = countingBoard(
       () => board!,
@@ -160,10 +165,9 @@ export class VirtualMachine {
       highBytes: layout.highBytes,
       windows: [VGA_MEMORY_BYTES, ...(options.firmware ? [options.firmware.bytes.length] : [])],
       board: counted,
-      runtime: options.modules.runtime,
-      interpreter: options.modules.interpreter,
+      ...this.modules,
       available: (feature) => feature === '' || options.cpuModel.features.has(feature),
-      threads: threadsBeside(options),
+      threads: beside,
     });
     const { engine } = this;
     const view = new DataView(engine.memory.buffer);
@@ -171,9 +175,8 @@ export class VirtualMachine {
       installCpuModel(view, pointer, options.cpuModel, index, topology);
       engine.runtime.resetCpu(pointer, index);
     }
-    this.ram = new GuestRam(engine.memory.buffer, engine.ramBase, layout, (offset, length) =>
-      engine.memoryWritten(offset, length),
-    );
+    const written = (offset: number, length: number): void => engine.memoryWritten(offset, length);
+    this.ram = new GuestRam(engine.memory.buffer, engine.ramBase, layout, written, fences);
 
     const retired = (): number => engine.processors.reduce((sum, processor) => sum + processor.retired(), 0);
     const virtual = options.virtualClock ? new VirtualClock(retired) : null;
@@ -278,8 +281,8 @@ export class VirtualMachine {
   }
 
   private startThreads(board: BoardAccess): Threads {
-    const { engine, options, scheduler } = this;
-    const { engine: kind, modules, threads, pacing } = options;
+    const { engine, modules, options, scheduler } = this;
+    const { engine: kind, threads, pacing } = options;
     const answerer = {
       board,
       code: {
@@ -488,11 +491,12 @@ export class VirtualMachine {
     return this.scheduler.paused;
   }
 
-  /** How several CPUs run: at once in so many threads, or in turns; with virtual time the same way each time. */
-  get mode(): { kind: 'parallel' | 'turns' | 'deterministic'; threads: number } {
+  /** How several CPUs run: at once in so many threads, or in turns; with virtual time the same way each time. `fences`: they keep x86's order of memory, which the host does not. */
+  get mode(): { kind: 'parallel' | 'turns' | 'deterministic'; threads: number; fences: boolean } {
     const threads = this.engine.mailboxes.threads + 1;
-    if (this.options.virtualClock) return { kind: 'deterministic', threads };
-    return { kind: threads > 1 ? 'parallel' : 'turns', threads };
+    const fences = this.modules.ordered ?? false;
+    if (this.options.virtualClock) return { kind: 'deterministic', threads, fences };
+    return { kind: threads > 1 ? 'parallel' : 'turns', threads, fences };
   }
 
   private async runUntilEnd(): Promise<MachineEnd> {

@@ -7,14 +7,7 @@ import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
 import { unsignedBytes } from '../wasm/bytes.js';
 import { Code, type Label, type Node } from '../wasm/code.js';
-import {
-  ALIGN,
-  ATOMIC_CMPXCHG,
-  ATOMIC_LOAD,
-  EffectRecorder,
-  LOAD_I64,
-  STORE_I64,
-} from '../wasm/effect-recorder.js';
+import { ALIGN, ATOMIC_CMPXCHG, EffectRecorder, LOAD_I64, STORE_I64 } from '../wasm/effect-recorder.js';
 import { I32, I64 } from '../wasm/opcodes.js';
 import type { ModuleWriter } from '../wasm/module.js';
 import * as R from './record.js';
@@ -63,6 +56,8 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     instruction.effect(this);
     if (this.left) return;
     if (attributes.has('end')) {
+      // Serialising instructions are among these (SDM vol. 3, 9.3).
+      this.fence();
       this.storeState64(L.S_RIP, this.node64(this.nextIp()));
       this.exitResolve();
     } else this.exitNext();
@@ -200,8 +195,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
       fast,
       () => {
         this.code.assign(host, address());
-        if (!this.locked)
-          this.code.assign(old, this.loadAt(LOAD_I64[bits], 'i64', 0, this.code.read(host), 0));
+        if (!this.locked) this.code.assign(old, this.loadGuest(bits, this.code.read(host)));
       },
       () => {
         this.noteRecord();
@@ -233,7 +227,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
       const isFast = this.code.read(host);
       this.code.if(
         isFast,
-        () => this.storeAt(STORE_I64[bits], 0, this.code.read(host), 0, value),
+        () => this.storeGuest(bits, this.code.read(host), value),
         () => slowStore(this.asInt(value)),
       );
       return this.asInt(this.code.read(old));
@@ -242,13 +236,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
       this.code.read(host),
       () => {
         this.code.loop((again) => {
-          const seen = this.code.node(
-            [0xfe, ATOMIC_LOAD[bits]],
-            'i64',
-            [this.code.read(host)],
-            this.memoryImmediate(ALIGN[bits], 0),
-            false,
-          );
+          const seen = this.atomicLoad(bits, this.code.read(host));
           this.code.assign(old, seen);
           const value = this.node64(f(this.asInt(seen)));
           const now = this.code.node(
@@ -272,6 +260,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
       },
       () => slowStore(f(this.asInt(this.code.read(old)))),
     );
+    this.fence();
     return this.asInt(this.code.read(old));
   }
   offset(i: number): Int {
@@ -416,7 +405,10 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     const { matches, host: address } = this.probeTlb(16, linear, L.S_TLB_READ);
     this.code.if(
       matches,
-      () => this.code.assign(result, this.loadVecState(address(), 0)),
+      () => {
+        this.code.assign(result, this.loadVecState(address(), 0));
+        this.fence();
+      },
       () => {
         this.loadSlotAt(L.S_TEMP + 48, linear);
         this.code.assign(result, this.loadVecState(this.cpu, L.S_TEMP + 48));
@@ -460,7 +452,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     const { matches, host: address } = this.probeTlb(bits / 8, at, L.S_TLB_READ);
     this.code.if(
       matches,
-      () => this.code.assign(result, this.loadAt(LOAD_I64[bits], 'i64', 0, address(), 0)),
+      () => this.code.assign(result, this.loadGuest(bits, address())),
       () => {
         this.noteRecord();
         this.code.assign(result, this.slowLoad(bits, at));
@@ -476,7 +468,7 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     const { matches, host: address } = this.probeTlb(bits / 8, at, L.S_TLB_WRITE);
     this.code.if(
       matches,
-      () => this.storeAt(STORE_I64[bits], 0, address(), 0, what),
+      () => this.storeGuest(bits, address(), what),
       () => {
         this.noteRecord();
         this.code.raw(this.import(`store${bits}`), this.cpu, at, what);
@@ -495,7 +487,10 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     const { matches, host: address } = this.probeTlb(16, linear, L.S_TLB_WRITE);
     this.code.if(
       matches,
-      () => this.storeVecState(address(), 0, this.vecNode(v)),
+      () => {
+        this.fence();
+        this.storeVecState(address(), 0, this.vecNode(v));
+      },
       () => {
         this.storeVecState(this.cpu, L.S_TEMP + 48, this.vecNode(v));
         this.noteRecord();
@@ -681,6 +676,8 @@ export class InterpreterOps extends EffectRecorder implements Ops {
     const nodes = [this.cpu, ...[...args, this.nextIp()].map((a) => this.node64(a))];
     this.code.raw([0x10, ...unsignedBytes(this.helperIndex(name, helper.args, false))], ...nodes);
     this.exitIfFaulted();
+    // IRET is serialising.
+    this.fence();
     this.exitResolve();
   }
   repeat(name: HelperName, ...args: IntLike[]): void {

@@ -31,6 +31,8 @@ export interface BlockDecoderHost {
 export class BlockDecoder {
   protected readonly view: DataView;
   protected readonly bytes: Uint8Array;
+  protected readonly halves: Uint16Array;
+  private readonly words: Uint32Array;
   protected decoded = new Decoded();
   private readonly across = new Uint8Array(32);
   /** Of what is decoded: held by whoever takes room in the arena, or changes what is known of pages. */
@@ -46,6 +48,8 @@ export class BlockDecoder {
   ) {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
+    this.halves = new Uint16Array(memory.buffer);
+    this.words = new Uint32Array(memory.buffer);
     this.lock = new SharedLock(memory, L.G_CODE_LOCK);
   }
 
@@ -160,7 +164,8 @@ export class BlockDecoder {
       view.setUint32(L.G_BLOCKS_USED, view.getUint32(L.G_BLOCKS_USED, true) + 1, true);
     view.setUint32(entry, host, true);
     view.setUint32(entry + 4, mode, true);
-    view.setUint32(entry + 8, record, true);
+    // Behind all that was written of the block, for who finds it here in another thread.
+    Atomics.store(this.words, (entry + 8) >> 2, record);
   }
 
   /** Entry of the table of blocks for an address in memory: the one that has it, or the empty one to put it in. */

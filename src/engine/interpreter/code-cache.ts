@@ -80,15 +80,21 @@ export class CodeCache extends BlockDecoder {
     if (view.getUint16(head + R.R_HANDLER, true) !== R.HANDLER_BLOCK) return false;
     view.setUint16(head + R.B_REGION, region, true);
     view.setUint16(head + R.B_ENTRY, entry, true);
-    view.setUint16(head + R.R_HANDLER, R.HANDLER_REGION, true);
+    // Behind the others, for who reads them in another thread.
+    this.setHandler(head, R.HANDLER_REGION);
     return true;
+  }
+
+  /** In one piece: other threads may be about to run the record. V8's DataView, before it is optimised, stores byte by byte. */
+  private setHandler(record: number, handler: number): void {
+    Atomics.store(this.halves, (record + R.R_HANDLER) >> 1, handler);
   }
 
   leaveRegion(head: number, region: number): void {
     const { view } = this;
     if (view.getUint16(head + R.R_HANDLER, true) !== R.HANDLER_REGION) return;
     if (view.getUint16(head + R.B_REGION, true) !== region) return;
-    view.setUint16(head + R.R_HANDLER, R.HANDLER_BLOCK, true);
+    this.setHandler(head, R.HANDLER_BLOCK);
     this.cool(head);
   }
 
@@ -273,9 +279,8 @@ export class CodeCache extends BlockDecoder {
   private makeStale(block: number): void {
     const { view } = this;
     const count = view.getUint16(block + R.B_COUNT, true);
-    view.setUint16(block + R.R_HANDLER, R.HANDLER_STALE, true);
+    this.setHandler(block, R.HANDLER_STALE);
     view.setUint8(block + R.R_LEFT, 0);
-    for (let i = 1; i <= count + 1; i++)
-      view.setUint16(block + i * R.RECORD_BYTES + R.R_HANDLER, R.HANDLER_STALE, true);
+    for (let i = 1; i <= count + 1; i++) this.setHandler(block + i * R.RECORD_BYTES, R.HANDLER_STALE);
   }
 }

@@ -14,6 +14,7 @@ import * as L from '../layout.js';
 import { Bytes, FunctionBody, unsignedBytes as u } from '../wasm/bytes.js';
 import { Code, Label, Locals } from '../wasm/code.js';
 import { ModuleWriter, type Signature } from '../wasm/module.js';
+import { FENCE } from '../wasm/opcodes.js';
 import { InterpreterOps, STATUS_FAULT, STATUS_NEXT } from './binding.js';
 import * as R from './record.js';
 
@@ -52,12 +53,15 @@ export function planHandlers(forms: readonly Form[]): HandlerPlan {
 
 /**
  * The interpreter as a module: `run(cpu, record)` executes from `record` (0: looked up at S_RIP) until the budget is used
- * up or something is pending; S_RIP then tells where it goes on.
+ * up or something is pending; S_RIP then tells where it goes on. `ordered`: as in ModuleWriter.
  */
-export function generateInterpreter(instructions: readonly Instruction[]): Uint8Array<ArrayBuffer> {
+export function generateInterpreter(
+  instructions: readonly Instruction[],
+  ordered = false,
+): Uint8Array<ArrayBuffer> {
   const { forms } = enumerateForms(instructions);
   const plan = planHandlers(forms);
-  const module = new ModuleWriter();
+  const module = new ModuleWriter(ordered);
   const lookup = module.import('runtime', 'lookup', LOOKUP);
   const faultAt = module.import('runtime', 'faultAt', AT_RECORD);
   const staleAt = module.import('runtime', 'staleAt', AT_RECORD);
@@ -159,6 +163,8 @@ export function generateInterpreter(instructions: readonly Instruction[]): Uint8
     },
     [R.HANDLER_REGION]: (level) => {
       const budget = own64;
+      // Which region it is was written before the handler's number.
+      if (module.ordered) body.raw(FENCE);
       body.raw(getCpu).raw([0x29, 3]).raw(u(L.S_BUDGET)).raw([0x21]).unsigned(budget);
       callRegion(budget, rip64);
       body.raw(getCpu).raw([0x20]).unsigned(left).raw([0x37, 3]).raw(u(L.S_BUDGET));
@@ -340,6 +346,8 @@ function defineCall(module: ModuleWriter, bindSite: number): number {
     .raw([0x22, RECORD]);
   body.raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(R.HANDLER_REGION).raw([0x46]);
   leaveUnless();
+  // As above.
+  if (module.ordered) body.raw(FENCE);
   body.raw([0x20, SITE, 0x04, 0x40]);
   body.raw(cpu).raw([0x20, SITE, 0x20, RIP, 0x10]).unsigned(bindSite).u8(0x1a);
   body.u8(0x0b);

@@ -32,6 +32,9 @@ export declare function random(cpu: u32): i64;
 /** What the guest asks of its hypervisor; number and arguments are in its registers. */
 @external("board", "hypercall")
 export declare function hypercall(cpu: u32): i64;
+/** Nothing behind this goes before what comes earlier, for the host's processor and its compiler. */
+@external("order", "fence")
+export declare function fullFence(): void;
 /** RAM bytes at `host` (address in this memory) that hold decoded code were written (already done). */
 @external("code", "written")
 export declare function codeWritten(host: u32, length: u32): void;

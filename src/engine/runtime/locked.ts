@@ -2,6 +2,7 @@
 import { ACCESS_WRITE, G_LOCK, PAGE_CODE, PAGE_ROM, S_GPR, S_MMU, S_PENDING, S_WATCH } from '../layout';
 import { faulted } from './fault';
 import { load64, probeWrite, store64, wrap } from './memory';
+import { fence } from './order';
 import { attributesOf, noticeCodeWrite } from './physical';
 import { PLACE_DEVICE, resolve } from './tlb';
 
@@ -24,13 +25,15 @@ export function lockedPlace(cpu: u32, linear: i64, bytes: u32): u32 {
 
 /** Bytes at an address that `lockedPlace` gave were written. */
 export function noticeLocked(cpu: u32, host: u32, bytes: u32): void {
+  fence();
   if ((load<u32>(attributesOf(host)) & PAGE_CODE) != 0) noticeCodeWrite(host, bytes);
 }
 
-/** MFENCE: no later load before an earlier store. Other accesses are in order as on the host. */
+/** MFENCE: no later load before an earlier store. Other accesses are in order without it. */
 export function memoryFence(cpu: u32): void {
   // Any locked operation is a fence, to the compiler as well.
   atomic.or<u32>(cpu + S_PENDING, 0);
+  fence();
 }
 
 export function cmpxchg8b(cpu: u32, linear: i64): i64 {
@@ -47,6 +50,7 @@ export function cmpxchg8b(cpu: u32, linear: i64): i64 {
     if (!faulted(cpu)) store64(cpu, linear, old == expected ? wanted : old);
     if (faulted(cpu)) return 0;
   }
+  fence();
   if (old == expected) return 1;
   store<i64>(cpu + RAX, old & 0xffffffff);
   store<i64>(cpu + RDX, old >>> 32);
@@ -67,6 +71,7 @@ export function cmpxchg16b(cpu: u32, linear: i64): i64 {
     low = atomic.load<i64>(host);
     high = atomic.load<i64>(host + 8);
     atomic.store<u32>(G_LOCK, 0);
+    fence();
     noticeLocked(cpu, host, 16);
     if (equal) return 1;
     // Another CPU stored what is expected in the meantime: any other value says that it was not there.
@@ -79,6 +84,7 @@ export function cmpxchg16b(cpu: u32, linear: i64): i64 {
     const equal = low == expectedLow && high == expectedHigh;
     store64(cpu, linear, equal ? load<i64>(cpu + RBX) : low);
     store64(cpu, linear + 8, equal ? load<i64>(cpu + RCX) : high);
+    fence();
     if (equal) return 1;
   }
   store<i64>(cpu + RAX, low);

@@ -10,6 +10,7 @@ import {
 import { deliverFault } from './exception';
 import { GP, raiseWithError, STACK } from './fault';
 import { decode } from './host';
+import { fence } from './order';
 import { ramAddress } from './physical';
 import { codeKey, isFetched, noteCodePage, translateCode } from './tlb';
 
@@ -181,6 +182,7 @@ export function bindSite(cpu: u32, site: u32, target: i64): bool {
   if (known == 0) return false;
   const record = load<u32>(jump + 12);
   if (load<u16>(record + R_HANDLER) != HANDLER_REGION) return false;
+  fence();
   const key = load<i64>(cpu + known);
   const region = load<u32>(record + B_REGION);
   const imported = region == load<u32>(site + SITE_IMPORT);

@@ -4,6 +4,7 @@ import {
 import { AC, faulted, raiseWithError } from './fault';
 import { watch } from './memory-watch';
 import { canonical } from './mode';
+import { fence, loadGuest, storeGuest } from './order';
 import { readDevice, readRam, writeDevice, writeRam } from './physical';
 import { implicitAccess, PLACE_DEVICE, resolve } from './tlb';
 import { AS_IMPLICIT, AS_USER } from './walk';
@@ -56,38 +57,38 @@ export function findPlace(cpu: u32, linear: i64, bytes: u32, write: bool): u32 {
 
 export function load8(cpu: u32, linear: i64): i64 {
   const host = hit(cpu, S_TLB_READ, linear, 1);
-  return host != 0 ? <i64>load<u8>(host) : loadChecked(cpu, linear, 1);
+  return host != 0 ? <i64>loadGuest<u8>(host) : loadChecked(cpu, linear, 1);
 }
 export function load16(cpu: u32, linear: i64): i64 {
   const host = hit(cpu, S_TLB_READ, linear, 2);
-  return host != 0 ? <i64>load<u16>(host) : loadChecked(cpu, linear, 2);
+  return host != 0 ? <i64>loadGuest<u16>(host) : loadChecked(cpu, linear, 2);
 }
 export function load32(cpu: u32, linear: i64): i64 {
   const host = hit(cpu, S_TLB_READ, linear, 4);
-  return host != 0 ? <i64>load<u32>(host) : loadChecked(cpu, linear, 4);
+  return host != 0 ? <i64>loadGuest<u32>(host) : loadChecked(cpu, linear, 4);
 }
 export function load64(cpu: u32, linear: i64): i64 {
   const host = hit(cpu, S_TLB_READ, linear, 8);
-  return host != 0 ? load<i64>(host) : loadChecked(cpu, linear, 8);
+  return host != 0 ? loadGuest<i64>(host) : loadChecked(cpu, linear, 8);
 }
 export function store8(cpu: u32, linear: i64, value: i64): void {
   const host = hit(cpu, S_TLB_WRITE, linear, 1);
-  if (host != 0) store<u8>(host, <u8>value);
+  if (host != 0) storeGuest<u8>(host, <u8>value);
   else storeChecked(cpu, linear, 1, value);
 }
 export function store16(cpu: u32, linear: i64, value: i64): void {
   const host = hit(cpu, S_TLB_WRITE, linear, 2);
-  if (host != 0) store<u16>(host, <u16>value);
+  if (host != 0) storeGuest<u16>(host, <u16>value);
   else storeChecked(cpu, linear, 2, value);
 }
 export function store32(cpu: u32, linear: i64, value: i64): void {
   const host = hit(cpu, S_TLB_WRITE, linear, 4);
-  if (host != 0) store<u32>(host, <u32>value);
+  if (host != 0) storeGuest<u32>(host, <u32>value);
   else storeChecked(cpu, linear, 4, value);
 }
 export function store64(cpu: u32, linear: i64, value: i64): void {
   const host = hit(cpu, S_TLB_WRITE, linear, 8);
-  if (host != 0) store<i64>(host, value);
+  if (host != 0) storeGuest<i64>(host, value);
   else storeChecked(cpu, linear, 8, value);
 }
 
@@ -96,6 +97,7 @@ export function loadSlot(cpu: u32, slot: u32, linear: i64): void {
   const host = hit(cpu, S_TLB_READ, linear, 16);
   if (host != 0) {
     v128.store(cpu + slot, v128.load(host));
+    fence();
     return;
   }
   const at = wrap(cpu, linear);
@@ -111,6 +113,7 @@ export function loadSlot(cpu: u32, slot: u32, linear: i64): void {
 export function storeSlot(cpu: u32, slot: u32, linear: i64): void {
   const host = hit(cpu, S_TLB_WRITE, linear, 16);
   if (host != 0) {
+    fence();
     v128.store(host, v128.load(cpu + slot));
     return;
   }

@@ -2,6 +2,7 @@ import {
   G_A20, G_HIGH_BYTES, G_LOW_BYTES, G_PAGES, G_RAM, G_WINDOWS, PAGE_BYTES, PAGE_CODE, PAGE_MMIO, PAGE_ROM, WINDOW_BYTES, WINDOWS,
 } from '../layout';
 import { codeWritten, mmioRead, mmioRead64, mmioWrite, mmioWrite64 } from './host';
+import { fence, loadGuest, storeGuest } from './order';
 
 const FOUR_GIB: i64 = 0x100000000;
 
@@ -58,20 +59,20 @@ export function writeDevice(cpu: u32, physical: i64, bytes: u32, value: i64): vo
 // @ts-ignore: decorator
 @inline
 export function readRam(host: u32, bytes: u32): i64 {
-  if (bytes == 1) return <i64>load<u8>(host);
-  if (bytes == 2) return <i64>load<u16>(host);
-  if (bytes == 4) return <i64>load<u32>(host);
-  return load<i64>(host);
+  if (bytes == 1) return <i64>loadGuest<u8>(host);
+  if (bytes == 2) return <i64>loadGuest<u16>(host);
+  if (bytes == 4) return <i64>loadGuest<u32>(host);
+  return loadGuest<i64>(host);
 }
 
 /** Writes RAM; ROM keeps what it has; decoded code there is dropped. The bytes lie in one page. */
 export function writeRam(host: u32, bytes: u32, value: i64): void {
   const attributes = attributesOf(host);
   if ((load<u32>(attributes) & PAGE_ROM) != 0) return;
-  if (bytes == 1) store<u8>(host, <u8>value);
-  else if (bytes == 2) store<u16>(host, <u16>value);
-  else if (bytes == 4) store<u32>(host, <u32>value);
-  else store<i64>(host, value);
+  if (bytes == 1) storeGuest<u8>(host, <u8>value);
+  else if (bytes == 2) storeGuest<u16>(host, <u16>value);
+  else if (bytes == 4) storeGuest<u32>(host, <u32>value);
+  else storeGuest<i64>(host, value);
   // Another thread may just have found code there: a locked read, so that it comes behind the store.
   if ((atomic.or<u32>(attributes, 0) & PAGE_CODE) != 0) noticeCodeWrite(host, bytes);
 }
@@ -94,6 +95,7 @@ export function noticeCodeWrite(host: u32, bytes: u32): void {
   const attributes = attributesOf(host);
   // Whoever decodes these bytes now marks them and looks at them once more: the marks are read behind the store.
   atomic.or<u32>(attributes, 0);
+  fence();
   const chunks = load<u32>(attributes + 4);
   const first = (host & 0xfff) >> 7;
   const last = ((host + bytes - 1) & 0xfff) >> 7;

@@ -3,6 +3,7 @@ import { faulted } from './fault';
 import { setSubFlags } from './flags';
 import { portIn, portOut } from './io';
 import { fastRead, fastWrite, load16, load32, load64, load8, probeWrite, store16, store32, store64, store8 } from './memory';
+import { fence } from './order';
 import { segmentLinear } from './segment-access';
 
 const RAX: u32 = S_GPR;
@@ -121,12 +122,15 @@ function allows(cpu: u32, segment: u32, offset: i64, bytes: u32, write: u32): bo
   return false;
 }
 
-/** Copies element by element, upward: where the target lies just above the source, what was written is read again. */
+/** Copies element by element, upward: where the target lies just above the source, what was written is read again. In what order, the manual leaves open (SDM vol. 3, 9.2.4). */
 function copyRun(to: u32, from: u32, size: u32, bytes: u32): void {
-  if (to - from >= bytes) {
-    memory.copy(to, from, bytes);
-    return;
-  }
+  fence();
+  if (to - from >= bytes) memory.copy(to, from, bytes);
+  else copyElements(to, from, size, bytes);
+  fence();
+}
+
+function copyElements(to: u32, from: u32, size: u32, bytes: u32): void {
   for (let i: u32 = 0; i < bytes; i += size) {
     if (size == 1) store<u8>(to + i, load<u8>(from + i));
     else if (size == 2) store<u16>(to + i, load<u16>(from + i));
@@ -149,11 +153,13 @@ export function moveWhole(cpu: u32, size: i64, from: i64, to: i64, count: i64): 
     if (source == 0 || target == 0 || piece % size != 0 || target - source < <u32>piece) return false;
     at += piece;
   }
+  fence();
   for (let at: i64 = 0; at < bytes; ) {
     const piece = least(least(upward(from + at, 1), upward(to + at, 1)), bytes - at);
     memory.copy(fastWrite(cpu, to + at, <u32>piece), fastRead(cpu, from + at, <u32>piece), <u32>piece);
     at += piece;
   }
+  fence();
   return true;
 }
 
@@ -212,6 +218,7 @@ export function stos(cpu: u32, size: i64, asize: i64, rep: i64): i64 {
 
 function fillRun(to: u32, size: i64, value: i64, count: u32): void {
   const bytes = count * <u32>size;
+  fence();
   if (size == 1) {
     memory.fill(to, <u8>value, bytes);
     return;

@@ -18,14 +18,7 @@ import { FLAT_SEGMENTS, registerOffset } from '../interpreter/block-decoder.js';
 import * as L from '../layout.js';
 import { stateFields } from '../state-fields.js';
 import { Code, Label, type Cell, type Node } from '../wasm/code.js';
-import {
-  ALIGN,
-  ATOMIC_CMPXCHG,
-  ATOMIC_LOAD,
-  EffectRecorder,
-  LOAD_I64,
-  STORE_I64,
-} from '../wasm/effect-recorder.js';
+import { ALIGN, ATOMIC_CMPXCHG, EffectRecorder, LOAD_I64, STORE_I64 } from '../wasm/effect-recorder.js';
 import type { ModuleWriter } from '../wasm/module.js';
 import { I32, I64 } from '../wasm/opcodes.js';
 import type { FlagState } from './flag-state.js';
@@ -457,21 +450,14 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.exitIf(this.i32(I32.and, this.wrap(this.asInt(linear)), this.const32(bits / 8 - 1)));
     const host = this.host(bits / 8, linear, 'write');
     if (!this.locked) {
-      const old = this.loadAt(LOAD_I64[bits], 'i64', 0, host, 0);
-      this.storeAt(STORE_I64[bits], 0, host, 0, this.node64(f(this.asInt(old))));
+      const old = this.loadGuest(bits, host);
+      this.storeGuest(bits, host, this.node64(f(this.asInt(old))));
       return this.asInt(old);
     }
     const result = this.code.cell('i64', this.node64(0));
     this.code.loop((again) => {
       this.nested++;
-      const seen = this.code.node(
-        [0xfe, ATOMIC_LOAD[bits]],
-        'i64',
-        [host],
-        this.memoryImmediate(ALIGN[bits], 0),
-        false,
-      );
-      seen.width = bits;
+      const seen = this.atomicLoad(bits, host);
       this.code.assign(result, seen);
       const value = this.zx(bits, f(this.asInt(seen)));
       const now = this.code.node(
@@ -484,6 +470,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.code.branch(again, this.i32(I64.ne, now, seen), false);
       this.nested--;
     });
+    this.fence();
     const old = this.code.read(result);
     old.width = bits;
     return this.asInt(old);
@@ -556,18 +543,21 @@ export class TranslatorOps extends EffectRecorder implements Ops {
 
   // ---- memory
   load(bits: Bits, linear: IntLike): Int {
-    const host = this.host(bits / 8, this.node64(linear), 'read');
-    return this.asInt(this.loadAt(LOAD_I64[bits], 'i64', 0, host, 0));
+    return this.asInt(this.loadGuest(bits, this.host(bits / 8, this.node64(linear), 'read')));
   }
   store(bits: Bits, linear: IntLike, value: IntLike): void {
     const what = this.node64(value);
-    this.storeAt(STORE_I64[bits], 0, this.host(bits / 8, this.node64(linear), 'write'), 0, what);
+    this.storeGuest(bits, this.host(bits / 8, this.node64(linear), 'write'), what);
   }
   loadVec(linear: IntLike): Vec {
-    return this.asVec(this.loadVecState(this.host(16, this.node64(linear), 'read'), 0));
+    const value = this.loadVecState(this.host(16, this.node64(linear), 'read'), 0);
+    this.fence();
+    return this.asVec(value);
   }
   storeVec(linear: IntLike, v: Vec): void {
-    this.storeVecState(this.host(16, this.node64(linear), 'write'), 0, this.vecNode(v));
+    const host = this.host(16, this.node64(linear), 'write');
+    this.fence();
+    this.storeVecState(host, 0, this.vecNode(v));
   }
   private loadVecState(address: Node, offset: number): Node {
     return this.code.node([0xfd, 0], 'v128', [address], this.memoryImmediate(0, offset), false);

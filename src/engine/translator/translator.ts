@@ -116,6 +116,8 @@ export class Translator {
     private readonly decoder: Decoder,
     private readonly plan: HandlerPlan,
     private readonly hot: Heat,
+    /** As in ModuleWriter. */
+    private readonly ordered = false,
   ) {
     this.bytes = new Uint8Array(cache.memory.buffer);
     cache.onInvalid = (page) => this.drop(page);
@@ -168,7 +170,7 @@ export class Translator {
     const started = performance.now();
     this.cache.reserve();
     const wanted = this.wanted.splice(0, MOST_AT_ONCE);
-    const module = new ModuleWriter();
+    const module = new ModuleWriter(this.ordered);
     const made: Made[] = [];
     const covered = new Set<string>();
     for (const want of wanted) {

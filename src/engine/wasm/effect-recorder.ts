@@ -6,7 +6,7 @@ import { unsignedBytes } from './bytes.js';
 import { Code, Node, type Cell } from './code.js';
 import { fold32, fold64, ONES, widthOf } from './folding.js';
 import type { ModuleWriter, WasmType } from './module.js';
-import { I32, I64 } from './opcodes.js';
+import { FENCE, I32, I64 } from './opcodes.js';
 import { simdOpcodes } from './simd-opcodes.js';
 
 const SELECT = [0x1b];
@@ -14,8 +14,9 @@ export const LOAD_I64: Record<Bits, number> = { 8: 0x31, 16: 0x33, 32: 0x35, 64:
 export const STORE_I64: Record<Bits, number> = { 8: 0x3c, 16: 0x3d, 32: 0x3e, 64: 0x37 };
 /** Bits that i64.load8_u, load16_u and load32_u give. */
 const LOADED_WIDTH: Partial<Record<number, number>> = { 0x31: 8, 0x33: 16, 0x35: 32 };
-/** i64.atomic.load / rmw.cmpxchg of 8, 16, 32, 64 bits (threads proposal). */
-export const ATOMIC_LOAD: Record<Bits, number> = { 8: 0x14, 16: 0x15, 32: 0x16, 64: 0x11 };
+/** i64.atomic.load / store / rmw.cmpxchg of 8, 16, 32, 64 bits (threads proposal). */
+const ATOMIC_LOAD: Record<Bits, number> = { 8: 0x14, 16: 0x15, 32: 0x16, 64: 0x11 };
+const ATOMIC_STORE: Record<Bits, number> = { 8: 0x1b, 16: 0x1c, 32: 0x1d, 64: 0x18 };
 export const ATOMIC_CMPXCHG: Record<Bits, number> = { 8: 0x4c, 16: 0x4d, 32: 0x4e, 64: 0x49 };
 export const ALIGN: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
 
@@ -411,6 +412,55 @@ export abstract class EffectRecorder {
   }
 
   // ---- memory
+  /** Where the host does not see to it: no access behind this goes before one that comes earlier. */
+  protected fence(): void {
+    if (this.module.ordered) this.code.raw(FENCE);
+  }
+  /**
+   * Guest memory at an address in this memory. Where the host does not see to it, no later access goes before a load, and
+   * none before a store goes behind it (SDM vol. 3, 9.2.2): atomic accesses are like that, and cost less than fences, but
+   * trap where they are not aligned.
+   */
+  protected loadGuest(bits: Bits, host: Node): Node {
+    if (!this.module.ordered) return this.loadAt(LOAD_I64[bits], 'i64', 0, host, 0);
+    const value = this.code.cell('i64', this.node64(0));
+    this.ifAligned(
+      bits,
+      host,
+      () => this.code.assign(value, this.atomicLoad(bits, host)),
+      () => {
+        this.code.assign(value, this.loadAt(LOAD_I64[bits], 'i64', 0, host, 0));
+        this.fence();
+      },
+    );
+    const node = this.code.read(value);
+    node.width = bits;
+    return node;
+  }
+  protected storeGuest(bits: Bits, host: Node, value: Node): void {
+    const store = (): void => this.storeAt(STORE_I64[bits], 0, host, 0, value);
+    if (!this.module.ordered) return store();
+    this.ifAligned(
+      bits,
+      host,
+      () => this.code.raw([0xfe, ATOMIC_STORE[bits], ...this.memoryImmediate(ALIGN[bits], 0)], host, value),
+      () => {
+        this.fence();
+        store();
+      },
+    );
+  }
+  private ifAligned(bits: Bits, host: Node, then: () => void, otherwise: () => void): void {
+    if (bits === 8) return then();
+    const misaligned = this.i32(I32.and, host, this.const32(bits / 8 - 1));
+    this.code.if(this.i32(I32.eqz, misaligned), then, otherwise, true);
+  }
+  protected atomicLoad(bits: Bits, host: Node): Node {
+    const immediate = this.memoryImmediate(ALIGN[bits], 0);
+    const node = this.code.node([0xfe, ATOMIC_LOAD[bits]], 'i64', [host], immediate, false);
+    node.width = bits;
+    return node;
+  }
   /** Address of the last of some bytes. */
   protected lastOf(bytes: number, linear: Node): Node {
     return bytes > 1 ? this.i64(I64.add, linear, this.node64(bytes - 1)) : linear;

@@ -33,6 +33,11 @@ export class ModuleWriter {
   private readonly exported: { name: string; kind: number; index: number }[] = [];
   private elements: readonly number[] = [];
 
+  constructor(
+    /** Its code keeps x86's order of accesses to guest memory on every host (EffectRecorder.loadGuest). */
+    readonly ordered = false,
+  ) {}
+
   type(signature: Signature): number {
     const known = this.types.indexOf(keyOf(signature));
     if (known >= 0) return known;
