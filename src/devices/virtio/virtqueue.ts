@@ -110,6 +110,7 @@ export class Virtqueue {
     if (count === 0) {
       this.askForNotification();
       // Another CPU may have put a chain there before it could see that.
+      this.ram.fence();
       count = this.offered;
       if (count === 0) return undefined;
     }
@@ -188,6 +189,8 @@ export class Virtqueue {
     const before = this.signalledUsed;
     this.signalledUsed = this.nextUsed;
     if (before === this.nextUsed) return false;
+    // The driver asks for interrupts and then looks at what was given back: one of the two sees the other's store.
+    this.ram.fence();
     if (!this.eventIndex) return (this.ram.readU16(this.available) & AVAIL_F_NO_INTERRUPT) === 0;
     const event = this.ram.readU16(this.available + RING_OFFSET + this.size * AVAIL_ENTRY_BYTES);
     return ((this.nextUsed - event - 1) & 0xffff) < ((this.nextUsed - before) & 0xffff);

@@ -4,6 +4,7 @@ import {
   MOST_TLB_LOCAL, S_TLB_NONE, S_WATCH, TLB_LARGE_BYTES, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { GP, raiseWithError } from './fault';
+import { fullFence } from './host';
 import { attributesOf, plainAddress } from './physical';
 import { ACCESS_PEEK, AS_SUPERVISOR, AS_SUPERVISOR_SMAP, FRAME, walk, WALK_GLOBAL, WALK_HUGE, WALK_LARGE } from './walk';
 
@@ -388,6 +389,8 @@ function flushLarge(cpu: u32, linear: i64): void {
 export function protectCodePage(host: u32): void {
   const page = host & ~0xfff;
   const cpus = load<u32>(G_CPUS);
+  // The attributes are seen before the entries are looked at: who puts one there meanwhile finds them (keepWritable).
+  fullFence();
   for (let i: u32 = 0; i < cpus; i++) {
     const cpu = CPU_BASE + i * CPU_BYTES;
     for (let table: u32 = 1; table < 6; table += 2) {
