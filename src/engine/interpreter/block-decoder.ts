@@ -32,7 +32,7 @@ export class BlockDecoder {
   protected readonly view: DataView;
   protected readonly bytes: Uint8Array;
   protected readonly halves: Uint16Array;
-  private readonly words: Uint32Array;
+  protected readonly words: Uint32Array;
   protected decoded = new Decoded();
   private readonly across = new Uint8Array(32);
   /** Of what is decoded: held by whoever takes room in the arena, or changes what is known of pages. */

@@ -214,22 +214,20 @@ export class CodeCache extends BlockDecoder {
   };
 
   /** Bytes of RAM were written: blocks of the page are stale if the touched chunks hold code. */
-  readonly written = (host: number, length: number): void =>
-    this.lock.hold(() => {
-      this.adopt();
-      this.dropWritten(host >>> 0, length);
-    });
-
-  private dropWritten(start: number, length: number): void {
+  readonly written = (host: number, length: number): void => {
+    const start = host >>> 0;
     for (let page = (start & ~(PAGE - 1)) >>> 0; page < start + length; page += PAGE) {
       const first = Math.max(start, page) & (PAGE - 1);
       const last = (Math.min(start + length, page + PAGE) - 1) & (PAGE - 1);
-      const touched =
-        ((0xffffffff >>> (31 - (last >> CHUNK_SHIFT))) & (0xffffffff << (first >> CHUNK_SHIFT))) >>> 0;
-      const attribute = this.attribute(page);
-      if (this.view.getUint32(attribute + 4, true) & touched) this.invalidate(page);
+      const touched = (0xffffffff >>> (31 - (last >> CHUNK_SHIFT))) & (0xffffffff << (first >> CHUNK_SHIFT));
+      // A locked operation, so that it comes behind the bytes: a thread that decodes marks the chunk, then reads them.
+      if (!(Atomics.or(this.words, (this.attribute(page) + 4) >> 2, 0) & touched)) continue;
+      this.lock.hold(() => {
+        this.adopt();
+        this.invalidate(page);
+      });
     }
-  }
+  };
 
   /** Everything is forgotten: the arena is full, or the memory was loaded anew. */
   flush(): void {

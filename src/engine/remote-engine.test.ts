@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loadEngineModules } from '../host/node/engine-modules.js';
+import { emptyBoard } from '../testing/user-machine.js';
+import { Engine } from './engine.js';
+import * as L from './layout.js';
+import { RemoteEngine } from './remote-engine.js';
+
+const modules = loadEngineModules();
+const CODE = 0x2000;
+
+/** A machine of two CPUs, and its CPUs as another thread has them. `asked`: decoding that was left to the machine's own. */
+function make(codeBytes?: number) {
+  const kind = 'interpret';
+  const home = new Engine({
+    ...{ kind, cpus: 2, lowBytes: 0x100000, highBytes: 0, board: emptyBoard, threads: 1 },
+    ...modules,
+    ...(codeBytes === undefined ? {} : { codeBytes }),
+  });
+  const { cache, memory } = home;
+  let asked = 0;
+  const remote = new RemoteEngine({
+    ...{ kind, memory, board: emptyBoard, features: new Set<string>() },
+    ...modules,
+    code: {
+      written: cache.written,
+      decode: (...block) => {
+        asked++;
+        return cache.decode(...block);
+      },
+      heat: () => {},
+    },
+  });
+  const put = (at: number, code: readonly number[]): void => {
+    new Uint8Array(memory.buffer).set(code, home.ramBase + at);
+    home.ramWritten(at, code.length);
+  };
+  /** Runs from `at` in real mode until HLT; AX. */
+  const run = (processor: { pointer: number; run(budget: number): string }, at: number): number => {
+    const view = new DataView(memory.buffer);
+    const cpu = processor.pointer;
+    view.setBigUint64(cpu + L.S_SEG + L.SEG_BYTES * L.CS + L.SEG_BASE, 0n, true);
+    view.setBigUint64(cpu + L.S_RIP, BigInt(at), true);
+    view.setUint32(cpu + L.S_RUN, L.RUN_RUNNING, true);
+    home.runtime.updateMode(cpu);
+    assert.equal(processor.run(1000), 'halted');
+    return view.getUint16(cpu + L.S_GPR, true);
+  };
+  return { home, remote, put, run, asked: () => asked };
+}
+
+const MOV_AX = (value: number): number[] => [0xb8, value & 0xff, value >> 8, 0xf4];
+
+test('a block that another thread decoded is the machine’s too, and goes when its bytes change', () => {
+  const { home, remote, put, run, asked } = make();
+  put(CODE, MOV_AX(0x1234));
+  assert.equal(run(remote.processors[1]!, CODE), 0x1234);
+  assert.equal(asked(), 0);
+  const decoded = home.cache.decodedInstructions;
+  assert.ok(decoded >= 2);
+  // The other CPU, here: the same block.
+  assert.equal(run(home.processors[0]!, CODE), 0x1234);
+  assert.equal(home.cache.decodedInstructions, decoded);
+  put(CODE, MOV_AX(0x4321));
+  assert.equal(run(home.processors[0]!, CODE), 0x4321);
+  assert.equal(run(remote.processors[1]!, CODE), 0x4321);
+  assert.equal(home.cache.decodedInstructions, 2 * decoded);
+});
+
+test('where there is no room the machine makes some', () => {
+  // The thread leaves as much as a translation may need.
+  const { home, remote, put, run, asked } = make(0xc0000 + 0x4000);
+  for (let i = 0; i < 2000; i++) put(CODE + 16 * i, MOV_AX(i));
+  for (let i = 0; i < 2000; i++) assert.equal(run(remote.processors[1]!, CODE + 16 * i), i);
+  assert.ok(asked() > 0);
+  for (let i = 0; i < 20000; i++) {
+    put(CODE, MOV_AX(i));
+    if (home.cache.flushes > 0) break;
+    assert.equal(run(remote.processors[1]!, CODE), i);
+  }
+  assert.ok(home.cache.flushes > 0);
+  assert.equal(run(remote.processors[1]!, CODE + 16 * 7), 7);
+});
