@@ -12,6 +12,8 @@ export const PAGE = 0x1000;
 export const CHUNK_SHIFT = 7;
 /** Page byte offset reserve behind PAGE_BASE that keeps displacement + offset in 32 bits. */
 const FAR = 0x10000;
+/** No address of a record: another thread has to decode the block. */
+const ELSEWHERE = -1;
 const UD = L.FAULT_VALID | 6;
 const GP = L.FAULT_VALID | L.FAULT_HAS_ERROR | 13;
 
@@ -35,6 +37,11 @@ export class BlockDecoder {
   protected readonly words: Uint32Array;
   protected decoded = new Decoded();
   private readonly across = new Uint8Array(32);
+  /**
+   * Whether this is the machine's thread. Others leave to it what lies outside of RAM or reaches into another page: to fetch
+   * that may take a question to the machine's thread, and this may be waiting for the lock.
+   */
+  protected readonly home: boolean = false;
   /** Of what is decoded: held by whoever takes room in the arena, or changes what is known of pages. */
   protected readonly lock: SharedLock;
 
@@ -79,7 +86,7 @@ export class BlockDecoder {
 
   /**
    * Record of the block at the CPU's S_LOOKUP: kept for later, or with a limit used once, to stop at an exact instruction; 0:
-   * it cannot be fetched; null: the arena has no room beside `spare` bytes.
+   * it cannot be fetched; null: the arena has no room beside `spare` bytes, or it is the machine's thread's to decode.
    */
   decodeBlock(
     cpu: number,
@@ -91,14 +98,17 @@ export class BlockDecoder {
     const host = hostAddress >>> 0;
     const linear = this.view.getBigUint64(cpu + L.S_LOOKUP, true);
     const mode = this.view.getUint32(cpu + L.S_MODE, true);
+    if (host === 0 && !this.home) return null;
     return this.lock.hold(() => {
       if (limit !== 0) {
         const scratch = cpu + L.S_SCRATCH;
         const count = Math.min(limit, MAX_BLOCK);
-        return this.build(cpu, host, BigInt(physical), scratch, count, linear, mode) === 0 ? 0 : scratch;
+        const made = this.build(cpu, host, BigInt(physical), scratch, count, linear, mode);
+        return made === ELSEWHERE ? null : made === 0 ? 0 : scratch;
       }
       if (!this.hasRoom((MAX_BLOCK + 4) * R.RECORD_BYTES + spare)) return null;
-      return this.decodeAt(cpu, host, BigInt(physical), linear, mode);
+      const record = this.decodeAt(cpu, host, BigInt(physical), linear, mode);
+      return record === ELSEWHERE ? null : record;
     });
   }
 
@@ -106,7 +116,7 @@ export class BlockDecoder {
   protected decodeAt(cpu: number, host: number, physical: bigint, linear: bigint, mode: number): number {
     const start = this.next;
     const made = this.build(cpu, host, physical, start, MAX_BLOCK, linear, mode);
-    if (made === 0) return 0;
+    if (made === 0 || made === ELSEWHERE) return made;
     this.next = made;
     if (host !== 0) {
       this.insert(host, mode, start);
@@ -236,6 +246,7 @@ export class BlockDecoder {
         // It goes on in the next page: a block of its own, tied to both pages.
         if (count > 0) break;
         if (cpu === 0) return 0;
+        if (!this.home) return ELSEWHERE;
         const next = this.host.translateCode(cpu, (linear & ~0xfffn) + 0x1000n);
         if (next < 0n) return 0;
         const nextHost = this.host.ramAddress(next);

@@ -10,6 +10,7 @@ const SITE_RESERVE = 0x20000;
 
 /** Decoded blocks, as the machine's thread knows them: dropped when their bytes change. */
 export class CodeCache extends BlockDecoder {
+  protected override readonly home = true;
   /** Called around emptying the arena: nobody may be about to run what is in it. */
   aroundFlush: (flush: () => void) => void = (flush) => flush();
   /** Called when code of a page (its address in memory) is no longer what it was. */
