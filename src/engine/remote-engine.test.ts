@@ -72,6 +72,18 @@ test('a block that another thread decoded is the machine’s too, and goes when 
   assert.equal(home.cache.decodedInstructions, 2 * decoded);
 });
 
+test('who waited while the block was decoded gets that one', () => {
+  const { home, remote, put, run } = make();
+  put(CODE, MOV_AX(1));
+  const { pointer } = remote.processors[1]!;
+  run(remote.processors[1]!, CODE);
+  const view = new DataView(home.memory.buffer);
+  const known = home.cache.find(home.ramBase + CODE, view.getUint32(pointer + L.S_MODE, true));
+  assert.notEqual(known, 0);
+  view.setBigUint64(pointer + L.S_LOOKUP, BigInt(CODE), true);
+  assert.equal(home.cache.decode(pointer, home.ramBase + CODE, CODE, 0), known);
+});
+
 test('where there is no room the machine makes some', () => {
   // The thread leaves as much as a translation may need.
   const { home, remote, put, run, asked } = make({ codeBytes: 0xc0000 + 0x4000 });

@@ -106,6 +106,9 @@ export class BlockDecoder {
         const made = this.build(cpu, host, BigInt(physical), scratch, count, linear, mode);
         return made === ELSEWHERE ? null : made === 0 ? 0 : scratch;
       }
+      // Another thread may have decoded it while this one waited; a second block would hide the first, and its region.
+      const known = host === 0 ? 0 : this.find(host, mode);
+      if (known !== 0 && this.secondPage(known) === 0) return known;
       if (!this.hasRoom((MAX_BLOCK + 4) * R.RECORD_BYTES + spare)) return null;
       const record = this.decodeAt(cpu, host, BigInt(physical), linear, mode);
       return record === ELSEWHERE ? null : record;
