@@ -196,6 +196,8 @@ const MAC = Uint8Array.of(0x52, 0x56, 0, 1, 2, 3);
 
 // Rings are where memory is, most of the time, and receiver and transmitter are on.
 const RINGS = [0x2800, 0x2808, 0x2810, 0x2818, 0x3800, 0x3808, 0x3810, 0x3818, 0x3818, 0x100, 0x400, 0x5000];
+// Of the 82574, and what divides frames between them.
+const SECOND_RINGS = [0x2900, 0x2908, 0x2910, 0x2918, 0x3900, 0x3908, 0x3918, 0x5818, 0x5c00];
 test('e1000', () => {
   const cable = new HostileCable();
   attack(
@@ -208,7 +210,7 @@ test('e1000e', () => {
   const cable = new HostileCable();
   attack(
     ({ ram }) => new E1000e(ram, new TestTime().events, MAC, cable, 'card'),
-    [...RINGS, 0x3900, 0x3908, 0x3918, 0x5008, 0x5008, 0x2170, 0xdc, 0xe4, 0xe8, 0xc0, 0xd0, 0x18],
+    [...RINGS, ...SECOND_RINGS, 0x5008, 0x5008, 0x2170, 0xdc, 0xe4, 0xe8, 0xc0, 0xd0, 0x18],
     cable.each,
   );
 });

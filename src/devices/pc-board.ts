@@ -359,8 +359,8 @@ export class PcBoard implements BoardAccess {
     this.localApics[cpu]!.tpr = (value & 0xf) << 4;
   }
 
-  now(_cpu: number): bigint {
-    return BigInt(this.events.clock.now());
+  now(_cpu: number): number {
+    return this.events.clock.now();
   }
 
   random(): bigint {

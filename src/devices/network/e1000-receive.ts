@@ -3,6 +3,7 @@ import { PartReader } from '../../machine/frame.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import { DESCRIPTOR_BYTES } from './e1000-transmit.js';
 import * as R from './e1000-registers.js';
+import type { Scaled } from './receive-scaling.js';
 
 // Status of receive descriptors (8254x, 3.2.3)
 const STATUS_DD = 0x01;
@@ -41,11 +42,12 @@ export interface Received {
   readonly checked: boolean;
   /** A VLAN tag that was taken out, or null. */
   readonly tag: number | null;
+  readonly scaled: Scaled;
 }
 
 /** Puts a frame into the descriptors from `head` on, which has to be free; gives the next head. */
 export function store(ram: GuestRam, ring: ReceiveRing, head: number, frame: Received): number {
-  const { parts, total, checked, tag } = frame;
+  const { parts, total, checked, tag, scaled } = frame;
   const status =
     STATUS_DD | (checked ? STATUS_TCPCS | STATUS_IPCS : STATUS_IXSM) | (tag === null ? 0 : STATUS_VP);
   const source = new PartReader(parts);
@@ -65,7 +67,7 @@ export function store(ram: GuestRam, ring: ReceiveRing, head: number, frame: Rec
       done += count;
       lengths.push(count);
     });
-    complete(ram, at, ring.style, lengths, status | (done === total ? STATUS_EOP : 0), tag ?? 0);
+    complete(ram, at, ring.style, lengths, status | (done === total ? STATUS_EOP : 0), tag ?? 0, scaled);
     next = next + 1 === ring.count ? 0 : next + 1;
   }
   return next;
@@ -79,6 +81,7 @@ function complete(
   lengths: readonly number[],
   status: number,
   tag: number,
+  scaled: Scaled,
 ): void {
   const [first = 0, second = 0, third = 0, fourth = 0] = lengths;
   if (style === 'legacy') {
@@ -90,7 +93,8 @@ function complete(
     ram.writeU32(at + 16, (second << 16) >>> 0);
     ram.writeU32(at + 20, (third | (fourth << 16)) >>> 0);
   }
-  ram.writeU64(at, 0n);
+  ram.writeU32(at, scaled.type | (scaled.queue << 8));
+  ram.writeU32(at + 4, scaled.hash);
   ram.writeU32(at + 12, (first | (tag << 16)) >>> 0);
   ram.writeU32(at + 8, status);
 }

@@ -44,11 +44,15 @@ export const TORL = 0x40c0;
 export const TOTL = 0x40c8;
 export const TPR = 0x40d0;
 export const TPT = 0x40d4;
+export const RXCSUM = 0x5000;
 export const RFCTL = 0x5008;
 export const MTA = 0x5200;
 export const RAL0 = 0x5400;
 export const RAH0 = 0x5404;
 export const VFTA = 0x5600;
+export const MRQC = 0x5818;
+export const RETA = 0x5c00;
+export const RSSRK = 0x5c80;
 export const SYSTIML = 0xb600;
 export const SYSTIMH = 0xb604;
 export const TIMINCA = 0xb608;
@@ -112,7 +116,18 @@ export const RCTL_VFE = 0x40000;
 export const RCTL_BSEX = 0x2000000;
 export const RCTL_SECRC = 0x4000000;
 export const RCTL_DTYP_SPLIT = 1;
+// RXCSUM: descriptors have the RSS hash in place of the packet's checksum
+export const RXCSUM_PCSD = 0x2000;
+// MRQC: how many queues, and which hash functions
+export const MRQC_QUEUES = 3;
+export const MRQC_RSS = 1;
+export const MRQC_TCP_IPV4 = 0x10000;
+export const MRQC_IPV4 = 0x20000;
+export const MRQC_TCP_IPV6_EX = 0x40000;
+export const MRQC_IPV6_EX = 0x80000;
+export const MRQC_IPV6 = 0x100000;
 // RFCTL
+export const RFCTL_IPV6_EX_DIS = 0x10000;
 export const RFCTL_EXTEN = 0x8000;
 // TCTL
 export const TCTL_EN = 0x02;

@@ -43,7 +43,7 @@ export class E1000 extends IntelNic {
   constructor(ram: GuestRam, events: EventQueue, mac: Uint8Array, cable: Cable, name: string) {
     const eeprom = eepromWords(mac, EEPROM);
     const identity = { device: DEVICE, subsystem: SUBSYSTEM, revision: 3 };
-    super(ram, events, { ...identity, phy: PHY, eeprom, status: 0, transmitQueues: 1 }, cable);
+    super(ram, events, { ...identity, phy: PHY, eeprom, status: 0, queues: 1 }, cable);
     this.addBar(MEMORY_BAR, { kind: 'memory', bits: 32, bytes: R.REGISTER_BYTES, device: this });
     this.addBar(IO_BAR, { kind: 'io', bytes: IO_BYTES, device: this.ioPorts(), width: 4 });
     this.eeprom = new MicrowireEeprom(eeprom);
@@ -83,7 +83,9 @@ export class E1000 extends IntelNic {
     return causes;
   }
 
-  protected readonly receiveCause = R.RXT0;
+  protected receiveCause(): number {
+    return R.RXT0;
+  }
   protected transmitCause(): number {
     return R.TXDW;
   }

@@ -1,6 +1,7 @@
 /** Intel 82574L ("Intel 82574 GbE Controller Family Datasheet"), with MSI-X. */
 import type { Cable } from '../../machine/cable.js';
 import type { EventQueue, Timer } from '../../machine/events.js';
+import type { Frame } from '../../machine/frame.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import { MSIX_BAR_BYTES, MsiX } from '../../machine/pci/msix.js';
 import type { AccessSize } from '../../machine/port-bus.js';
@@ -8,6 +9,7 @@ import type { DescriptorStyle } from './e1000-receive.js';
 import * as R from './e1000-registers.js';
 import { eepromWords, INTEL, IntelNic, ITR_UNIT_NS, type SavedNic } from './intel-nic.js';
 import { EEPROM_WORDS } from './microwire-eeprom.js';
+import { MOST_HEADERS, scale, UNSCALED, type Scaled } from './receive-scaling.js';
 
 const DEVICE = 0x10d3;
 const SUBSYSTEM = 0xa01f;
@@ -63,7 +65,7 @@ export class E1000e extends IntelNic {
   constructor(ram: GuestRam, events: EventQueue, mac: Uint8Array, cable: Cable, name: string) {
     const eeprom = eepromWords(mac, EEPROM);
     const identity = { device: DEVICE, subsystem: SUBSYSTEM, revision: 0 };
-    super(ram, events, { ...identity, phy: PHY, eeprom, status: 0, transmitQueues: 2 }, cable);
+    super(ram, events, { ...identity, phy: PHY, eeprom, status: 0, queues: 2 }, cable);
     this.eeprom = eeprom;
     this.msix = new MsiX(VECTORS, this.sendMessage);
     this.addBar(MEMORY_BAR, { kind: 'memory', bits: 32, bytes: R.REGISTER_BYTES, device: this });
@@ -157,7 +159,9 @@ export class E1000e extends IntelNic {
     return (causes | (interrupts ? R.INT_ASSERTED : 0)) >>> 0;
   }
 
-  protected readonly receiveCause = R.RXT0 | R.RXQ0;
+  protected receiveCause(queue: number): number {
+    return R.RXT0 | (queue === 0 ? R.RXQ0 : R.RXQ1);
+  }
   protected transmitCause(queue: number): number {
     return R.TXDW | (queue === 0 ? R.TXQ0 : R.TXQ1);
   }
@@ -220,6 +224,12 @@ export class E1000e extends IntelNic {
     const sizes = this.get(R.PSRCTL);
     const others = [8, 16, 24].map((shift) => ((sizes >>> shift) & 0x3f) * 1024);
     return [Math.max(128, (sizes & 0x7f) * 128), ...others];
+  }
+
+  /** Descriptors of the old form have no room for a hash, and all frames go to the first queue then (7.1.11). */
+  protected override scale(frame: Frame): Scaled {
+    if (!this.get(R.MRQC) || this.descriptorStyle === 'legacy') return UNSCALED;
+    return scale(frame.head(MOST_HEADERS), this.registerReader);
   }
 
   override reset(): void {

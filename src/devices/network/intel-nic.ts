@@ -22,6 +22,7 @@ import {
 import * as R from './e1000-registers.js';
 import { DESCRIPTOR_BYTES, E1000Transmit } from './e1000-transmit.js';
 import { EEPROM_WORDS } from './microwire-eeprom.js';
+import { UNSCALED, type Scaled } from './receive-scaling.js';
 
 export const INTEL = 0x8086;
 const CLASS_ETHERNET = 0x020000;
@@ -59,7 +60,8 @@ export interface NicModel {
   readonly eeprom: Uint16Array;
   /** Bits of STATUS that are always set. */
   readonly status: number;
-  readonly transmitQueues: number;
+  /** Of each kind. */
+  readonly queues: number;
 }
 
 export abstract class IntelNic extends PciFunction implements MmioDevice, Station {
@@ -87,7 +89,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     });
     this.phy = new E1000Phy(() => cable.connected, model.phy);
     this.transmitters = Array.from(
-      { length: model.transmitQueues },
+      { length: model.queues },
       () => new E1000Transmit(ram, (frame) => this.sendFrame(frame)),
     );
   }
@@ -104,7 +106,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
 
   protected resetCard(): void {
     this.registers.fill(0);
-    this.receiving = null;
+    this.receiving.clear();
     this.phy.reset();
     for (const transmitter of this.transmitters) transmitter.reset();
     this.full = false;
@@ -127,7 +129,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
   /** What ICR gives, and what reading it changes. */
   protected abstract readCauses(): number;
   /** What to raise for a frame that was stored, and for descriptors of a queue that were written back. */
-  protected abstract readonly receiveCause: number;
+  protected abstract receiveCause(queue: number): number;
   protected abstract transmitCause(queue: number): number;
 
   connectionChanged(): void {
@@ -164,7 +166,8 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
   }
 
   protected writeRegister(offset: number, value: number): void {
-    if (offset !== R.RDT) this.receiving = null;
+    const tail = this.queueOf(R.RDT, offset) !== null;
+    if (!tail) this.receiving.clear();
     switch (offset) {
       case R.CTRL:
         if (value & R.CTRL_RST) return this.resetCard();
@@ -186,12 +189,6 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
       case R.IMC:
         this.set(R.IMS, this.get(R.IMS) & ~value);
         return this.updateInterrupts();
-      case R.RDH:
-        this.set(offset, value & 0xffff);
-        return;
-      case R.RDT:
-        this.set(offset, value & 0xffff);
-        return this.makeRoom();
       case R.RCTL:
         this.set(offset, value);
         return this.makeRoom();
@@ -200,11 +197,17 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
         this.transmitters.forEach((_, queue) => this.transmit(queue));
         return;
     }
-    const queue = (offset - R.TDT) / R.QUEUE_BYTES;
-    if (Number.isInteger(queue) && queue >= 0 && queue < this.transmitters.length) {
-      this.set(offset, value & 0xffff);
-      this.transmit(queue);
-    } else this.set(offset, value);
+    const sending = this.queueOf(R.TDT, offset);
+    const narrow = tail || sending !== null || this.queueOf(R.RDH, offset) !== null;
+    this.set(offset, narrow ? value & 0xffff : value);
+    if (tail) this.makeRoom();
+    else if (sending !== null) this.transmit(sending);
+  }
+
+  /** The queue whose register an offset is, if it is `first` or its like of another queue. */
+  private queueOf(first: number, offset: number): number | null {
+    const queue = (offset - first) / R.QUEUE_BYTES;
+    return Number.isInteger(queue) && queue >= 0 && queue < this.model.queues ? queue : null;
   }
 
   private accessPhy(value: number): void {
@@ -292,13 +295,23 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     return [(2048 >> shift) * (rctl & R.RCTL_BSEX && shift > 0 ? 16 : 1)];
   }
 
-  /** As the registers say; null: to be looked up, as one was written. */
-  private receiving: ReceiveRing | null = null;
+  /** The rings of queues as the registers say; none after one was written. */
+  private readonly receiving = new Map<number, ReceiveRing>();
 
-  private receiveRing(): ReceiveRing | null {
+  private receiveRing(queue: number): ReceiveRing | null {
+    const known = this.receiving.get(queue);
+    if (known) return known;
     const { descriptorStyle: style, buffers } = this;
-    const ring = this.ring(R.RDBAL, descriptorBytes(style));
-    return ring && { ...ring, style, buffers, frameBytes: buffers.reduce((sum, bytes) => sum + bytes, 0) };
+    const place = this.ring(R.RDBAL + queue * R.QUEUE_BYTES, descriptorBytes(style));
+    if (!place) return null;
+    const ring = { ...place, style, buffers, frameBytes: buffers.reduce((sum, bytes) => sum + bytes, 0) };
+    this.receiving.set(queue, ring);
+    return ring;
+  }
+
+  /** The queue that a frame goes to, and the hash that says so. */
+  protected scale(_frame: Frame): Scaled {
+    return UNSCALED;
   }
 
   private makeRoom(): void {
@@ -307,7 +320,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     this.cable.room();
   }
 
-  private readonly registerReader = (register: number): number => this.get(register);
+  protected readonly registerReader = (register: number): number => this.get(register);
 
   receive(frame: Frame): boolean {
     const rctl = this.get(R.RCTL);
@@ -315,7 +328,8 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     if (frame.length > (rctl & R.RCTL_LPE ? MOST_LONG_FRAME : MOST_SHORT_FRAME)) return true;
     const head = frame.head(18);
     if (!wants(head, this.registerReader)) return true;
-    const ring = (this.receiving ??= this.receiveRing());
+    const scaled = this.scale(frame);
+    const ring = this.receiveRing(scaled.queue);
     if (!ring) return true;
     const tag =
       head.length >= 18 && this.get(R.CTRL) & R.CTRL_VME && isTagged(head)
@@ -325,19 +339,21 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
     const bytes = Math.max(LEAST_BYTES, frame.length - (tag === null ? 0 : TAG_BYTES));
     const total = bytes + (rctl & R.RCTL_SECRC ? 0 : CRC_BYTES);
     const wanted = Math.ceil(total / ring.frameBytes);
-    const first = this.get(R.RDH);
-    const free = (this.get(R.RDT) - first + ring.count) % ring.count;
+    const registers = scaled.queue * R.QUEUE_BYTES;
+    const first = this.get(R.RDH + registers);
+    const free = (this.get(R.RDT + registers) - first + ring.count) % ring.count;
     if (free < wanted || first >= ring.count) {
       this.full = true;
       return false;
     }
-    this.set(R.RDH, store(this.ram, ring, first, { parts, total, checked: frame.checked, tag }));
+    const { checked } = frame;
+    this.set(R.RDH + registers, store(this.ram, ring, first, { parts, total, checked, tag, scaled }));
     this.count(R.GPRC);
     this.count(R.TPR);
     this.count(R.GORCL, bytes);
     this.count(R.TORL, bytes);
     const threshold = ring.count >> (1 + ((rctl >> 8) & 3));
-    this.raise(this.receiveCause | (free - wanted <= threshold ? R.RXDMT0 : 0));
+    this.raise(this.receiveCause(scaled.queue) | (free - wanted <= threshold ? R.RXDMT0 : 0));
     return true;
   }
 
@@ -359,7 +375,7 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
   override load(state: SavedNic): void {
     super.load(state);
     this.registers.set(state.registers);
-    this.receiving = null;
+    this.receiving.clear();
     this.phy.load(state.phy);
     this.transmitters.forEach((transmitter, queue) => transmitter.load(state.transmit[queue]!));
     this.ioAddress = state.ioAddress;
