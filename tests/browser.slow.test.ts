@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { debianGuest, type DebianGuest } from '../dist/manager/guests/debian.js';
@@ -20,10 +20,11 @@ interface PageServer {
 interface Report {
   error?: string;
   end?: string;
-  /** Milliseconds from the machine's start to the first prompt. */
-  prompt: number;
+  /** Milliseconds from the machine's start to each prompt. */
+  times: readonly number[];
   text: string;
   tiers: Record<string, number>;
+  mode: { kind: string; threads: number; fences: boolean };
   browser: string;
 }
 
@@ -44,7 +45,7 @@ function installChromium(): void {
   });
 }
 
-async function inBrowser(engine: string): Promise<Report> {
+async function inBrowser(engine: string, cpus: number): Promise<Report> {
   const { servePage } = (await import(
     new URL('../scripts/page-server.mjs', import.meta.url).href
   )) as PageServer;
@@ -56,7 +57,7 @@ async function inBrowser(engine: string): Promise<Report> {
   const profile = mkdtempSync(join(tmpdir(), 'vivarium-browser-'));
   const browser = spawn(
     CHROMIUM,
-    [...ARGUMENTS, `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/?engine=${engine}`],
+    [...ARGUMENTS, `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/?engine=${engine}&cpus=${cpus}`],
     { stdio: 'ignore', detached: true },
   );
   const timer = setTimeout(() => answer('{"error":"nothing after 180 s"}'), 180_000);
@@ -74,15 +75,31 @@ async function inBrowser(engine: string): Promise<Report> {
   }
 }
 
-for (const engine of ['translate', 'interpret'])
-  test(`Debian boots in a page of Chromium, engine ${engine}`, { timeout: 240_000 }, async (t) => {
-    installChromium();
-    const { error, end, text, tiers, prompt, browser } = await inBrowser(engine);
-    assert.equal(error, undefined);
-    t.diagnostic(`${(prompt / 1000).toFixed(1)} s to the prompt in ${/Chrome\/\S+/.exec(browser)?.[0]}`);
-    assert.match(text, /^sum 42\r$/m);
-    assert.equal(end, 'power-off');
-    const translated = tiers['translate'] ?? 0;
-    if (engine === 'translate') assert.ok(translated > tiers['interpret']!, JSON.stringify(tiers));
-    else assert.equal(translated, 0);
-  });
+for (const [engine, cpus] of [
+  ['translate', 1],
+  ['translate', 4],
+  ['interpret', 1],
+] as const)
+  test(
+    `Debian boots in a page of Chromium, engine ${engine}, CPUs: ${cpus}`,
+    { timeout: 240_000 },
+    async (t) => {
+      installChromium();
+      const { error, end, text, tiers, mode, times, browser } = await inBrowser(engine, cpus);
+      assert.equal(error, undefined);
+      const [prompt = 0, behind = 0] = times.map((ms) => ms / 1000);
+      t.diagnostic(
+        `${/Chrome\/\S+/.exec(browser)?.[0]}: ${prompt.toFixed(1)} s to the prompt, two awk at once ${(behind - prompt).toFixed(1)} s`,
+      );
+      assert.equal(text.match(/^500000\r$/gm)?.length, 2);
+      assert.match(text, new RegExp(`^sum 42 of ${cpus}\\r$`, 'm'));
+      assert.doesNotMatch(text, /soft lockup|rcu_sched|stall|BUG|Oops/);
+      const threads = Math.min(cpus, availableParallelism());
+      const fences = threads > 1 && process.arch !== 'x64';
+      assert.deepEqual(mode, { kind: threads > 1 ? 'parallel' : 'turns', threads, fences });
+      assert.equal(end, 'power-off');
+      const translated = tiers['translate'] ?? 0;
+      if (engine === 'translate') assert.ok(translated > tiers['interpret']!, JSON.stringify(tiers));
+      else assert.equal(translated, 0);
+    },
+  );

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findCpuModel } from '../dist/engine/cpu-model.js';
 import { CpuTopology } from '../dist/engine/cpu-topology.js';
+import { hostNow } from '../dist/host/node/clock.js';
 import { loadEngineModules } from '../dist/host/node/engine-modules.js';
 import { nodePacing } from '../dist/host/node/pacing.js';
 import { nodeThreads } from '../dist/host/node/threads.js';
@@ -60,7 +61,7 @@ export function withFences(script: string): Promise<FencedRun> {
       virtualClock: false,
       debugExit: false,
       modules: loadEngineModules(),
-      hostNow: () => process.hrtime.bigint(),
+      hostNow,
       wallClockMs: Date.now(),
       entropy: (target) => void randomFillSync(target),
       pacing: nodePacing(),

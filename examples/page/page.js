@@ -34,12 +34,14 @@ function keyText({ key, ctrlKey, altKey, metaKey, shiftKey }) {
 
 try {
   const started = performance.now();
+  // As many as the page's address asks for, ?cpus=4, or as the host has.
+  const cpus = Number(new URLSearchParams(location.search).get('cpus') ?? navigator.hardwareConcurrency);
   const [kernel, initrd, append] = await Promise.all([
     fetchBytes('/guest/kernel'),
     fetchBytes('/guest/initrd'),
     fetch('/guest/append').then((response) => response.text()),
   ]);
-  const machine = startMachine({ kernel, initrd, append, onSerial: show });
+  const machine = startMachine({ kernel, initrd, append, cpus, onSerial: show });
   status.textContent = 'Running';
   stop.disabled = false;
   stop.onclick = () => machine.stop();

@@ -1,3 +1,6 @@
+/** APIC ids have 8 bits, and the last is everybody's. */
+export const MOST_CPUS = 255;
+
 const bitsFor = (count: number): number => Math.ceil(Math.log2(count));
 
 /** How a machine's CPUs are grouped. CPU number n is thread n mod threads of its core, and so on upwards. */

@@ -14,7 +14,7 @@ export interface BoardAccess {
   tprRead(cpu: number): number;
   tprWrite(cpu: number, value: number): void;
   /** Nanoseconds since power-on, at this instruction. */
-  now(cpu: number): bigint;
+  now(cpu: number): number;
   random(): bigint;
   /** VMCALL with a number and four arguments; gives what comes back in RAX. */
   hypercall(cpu: number, number: bigint, args: readonly bigint[]): bigint;

@@ -27,7 +27,7 @@ export const G_A20 = 0x100014;
 export const G_BLOCKS = 0x100018;
 export const G_BLOCKS_MASK = 0x10001c;
 export const BLOCK_ENTRY_BYTES = 16;
-/** i64: nanoseconds of the host's clock at power-on, for threads that look at the time themselves. */
+/** f64: nanoseconds of the host's clock at power-on, for threads that look at the time themselves. */
 export const G_CLOCK_ORIGIN = 0x100020;
 /** u32: pointer of the CPU that the machine's own thread runs now; 0: it does other things, and looks for requests soon; HOME_SLEEPS: it waits for an event. */
 export const G_HOME = 0x100028;
@@ -62,6 +62,8 @@ export const G_HEAT = 0x100090;
 export const G_NEW_BLOCKS = 0x100094;
 /** f64: instructions decoded so far. */
 export const G_DECODED = 0x100098;
+/** u32: how many modules of regions the machine's thread has sent to the others. */
+export const G_MODULES = 0x1000a0;
 /** Mailboxes of the threads beside the machine's own, MAILBOX_BYTES each (mailbox.ts). */
 export const G_MAILBOXES = 0x101000;
 export const MAILBOX_BYTES = 0x800;

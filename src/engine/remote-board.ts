@@ -35,7 +35,7 @@ const pointerOf = (index: number): number => L.CPU_BASE + index * L.CPU_BYTES;
 const indexOf = (pointer: number): number => (pointer - L.CPU_BASE) / L.CPU_BYTES;
 
 /** The board as CPUs in other threads see it. `now`: nanoseconds since power-on. */
-export function remoteBoard(asker: Asker, now: () => bigint): BoardAccess {
+export function remoteBoard(asker: Asker, now: () => number): BoardAccess {
   return {
     mmioRead: (cpu, physical, size) => asker.ask(NUMBER.mmioRead, pointerOf(cpu), physical, size).number,
     mmioRead64: (cpu, physical) => asker.ask(NUMBER.mmioRead64, pointerOf(cpu), physical).wide,

@@ -99,7 +99,7 @@ function boardImports(
     },
     tprRead: (cpu: number) => board.tprRead(indexOf(cpu)),
     tprWrite: (cpu: number, value: number) => board.tprWrite(indexOf(cpu), value),
-    now: (cpu: number) => BigInt.asIntN(64, board.now(indexOf(cpu))),
+    now: (cpu: number) => board.now(indexOf(cpu)),
     random: () => BigInt.asIntN(64, board.random()),
     hypercall: (cpu: number) => hypercall(view, board, cpu),
   };

@@ -16,21 +16,21 @@ export interface SavedClock {
 
 /** Follows the host. `hostNow` is any monotonic count of nanoseconds. */
 export class RealClock implements Clock {
-  private origin: bigint;
+  private origin: number;
   /** What it shows while it stands still. */
   private standing: number | null = null;
 
   /** `onOrigin` is told what `hostNow` was, or would have been, at power-on. */
   constructor(
-    private readonly hostNow: () => bigint,
-    private readonly onOrigin: (origin: bigint) => void = () => {},
+    private readonly hostNow: () => number,
+    private readonly onOrigin: (origin: number) => void = () => {},
   ) {
     this.origin = hostNow();
     onOrigin(this.origin);
   }
 
   now(): number {
-    return this.standing ?? Number(this.hostNow() - this.origin);
+    return this.standing ?? this.hostNow() - this.origin;
   }
 
   /** Stands still until `resume`. */
@@ -46,7 +46,7 @@ export class RealClock implements Clock {
 
   /** Goes on from `ns`: after load, or after a pause that the guest shall not see. */
   setNow(ns: number): void {
-    this.origin = this.hostNow() - BigInt(ns);
+    this.origin = this.hostNow() - ns;
     this.onOrigin(this.origin);
   }
 

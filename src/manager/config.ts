@@ -1,4 +1,4 @@
-import { CpuTopology } from '../engine/cpu-topology.js';
+import { CpuTopology, MOST_CPUS } from '../engine/cpu-topology.js';
 import { UserError } from '../machine/user-error.js';
 import type { NetChoice } from './net-options.js';
 import type { BootChoice, DisplayChoice, DriveChoice, FirmwareChoice } from './drive-options.js';
@@ -46,7 +46,6 @@ const MiB = 2 ** 20;
 const UNITS: Record<string, number> = { '': MiB, k: 1024, m: MiB, g: 2 ** 30 };
 const LEAST_MEMORY = 4 * MiB;
 const MOST_MEMORY = 3840 * MiB;
-export const MOST_CPUS = 255;
 const ENGINES: readonly EngineChoice[] = ['auto', 'reference', 'interpret', 'translate'];
 
 /** `512M`, `2G`, `65536K`; a bare number is MiB, as QEMU and VirtualBox take it. */

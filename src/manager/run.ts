@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { findCpuModel, UnknownCpuModel } from '../engine/cpu-model.js';
 import { typedKeys } from '../devices/input/typed-keys.js';
 import { openConsole, type SerialConsole } from '../host/node/console.js';
+import { hostNow } from '../host/node/clock.js';
 import { loadEngineModules } from '../host/node/engine-modules.js';
 import { nodePacing } from '../host/node/pacing.js';
 import { nodeThreads } from '../host/node/threads.js';
@@ -78,7 +79,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       virtualClock: config.clock === 'virtual',
       debugExit: config.debugExit,
       modules: loadEngineModules(),
-      hostNow: () => process.hrtime.bigint(),
+      hostNow,
       // A repeatable run starts at a fixed moment, with fixed random numbers.
       wallClockMs: config.clock === 'virtual' ? Date.UTC(2024, 0, 1) : Date.now(),
       entropy,

@@ -48,7 +48,7 @@ function machine(engine: EngineKind, modules: EngineModules, kernel: string, ini
     threads: null,
     debugExit: false,
     modules,
-    hostNow: () => 0n,
+    hostNow: () => 0,
     wallClockMs: Date.UTC(2024, 0, 1),
     entropy: (target) => target.forEach((_, i) => (target[i] = random = (random * 75 + 74) % 65537)),
     pacing: nodePacing(),

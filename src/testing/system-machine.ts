@@ -81,7 +81,7 @@ export class SystemMachine {
       },
       tprRead: () => read(1) & 15,
       tprWrite: (_, value) => write(1, value),
-      now: () => BigInt(this.processor.retired() - this.start) * 3n,
+      now: () => (this.processor.retired() - this.start) * 3,
       random: () => BigInt(read(2)),
       hypercall: (_, number) => number,
       acknowledge: () => {

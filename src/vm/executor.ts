@@ -25,9 +25,9 @@ export interface ExecutorData extends EngineModules {
 /** What the host gives it. */
 export interface ExecutorHost {
   /** Monotonic nanoseconds, the same count as in the machine's own thread. */
-  now(): bigint;
-  /** The next module that was sent and not yet received. */
-  receive(): RegionModule | undefined;
+  now(): number;
+  /** The next module that was sent. It has been, but may still be on its way. */
+  receive(): RegionModule | Promise<RegionModule>;
   /** Makes the machine's own thread come out of its event loop. */
   wakeHome(): void;
 }
@@ -54,10 +54,10 @@ export class Executor {
     this.words = new Int32Array(memory.buffer);
     const view = new DataView(memory.buffer);
     this.asker = new Asker(memory, thread - 1, () => host.wakeHome());
-    const now = (): bigint => host.now() - view.getBigInt64(L.G_CLOCK_ORIGIN, true);
+    this.now = () => host.now() - view.getFloat64(L.G_CLOCK_ORIGIN, true);
     const cpus = view.getUint32(L.G_CPUS, true);
     const apics = new OwnApics(memory, cpus, () => this.engine.processors);
-    const board = apics.over(remoteBoard(this.asker, now), postedWrites(this.asker));
+    const board = apics.over(remoteBoard(this.asker, this.now), postedWrites(this.asker));
     const code = remoteCode(
       this.asker,
       memory,
@@ -68,12 +68,12 @@ export class Executor {
     this.engine = new RemoteEngine({ kind, memory, board, code, features, runtime, interpreter });
     this.queue = new RunQueue(this.engine.processors, thread);
     for (const processor of this.engine.processors) processor.onWakeable = (woken) => this.offer(woken);
-    this.now = () => Number(now());
     this.turns = new Turns(this.now);
     this.cap = new CpuCap(memory);
   }
 
-  run(): never {
+  /** Does not return to the event loop unless a module is on its way. */
+  async run(): Promise<never> {
     const { asker, words } = this;
     asker.doing = THREAD_RUNS;
     for (;;) {
@@ -82,7 +82,7 @@ export class Executor {
         this.wait(THREAD_STOPPED, seen);
         continue;
       }
-      this.install();
+      if (this.installed !== this.sent) await this.install();
       const rest = this.cap.wait(this.now());
       if (rest > 0) {
         this.wait(THREAD_SLEEPS, seen, rest / NS_PER_MS);
@@ -110,9 +110,13 @@ export class Executor {
     while (Atomics.load(this.words, L.G_WORK >> 2) === seen && this.now() < until);
   }
 
-  private install(): void {
-    for (let sent = this.host.receive(); sent; sent = this.host.receive()) {
-      this.engine.installer.install(sent);
+  private get sent(): number {
+    return Atomics.load(this.words, L.G_MODULES >> 2);
+  }
+
+  private async install(): Promise<void> {
+    while (this.installed !== this.sent) {
+      this.engine.installer.install(await this.host.receive());
       this.asker.installed = ++this.installed;
     }
   }

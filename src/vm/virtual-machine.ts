@@ -57,7 +57,7 @@ export interface VirtualMachineOptions {
   readonly debugExit: boolean;
   readonly modules: EngineModules;
   /** Monotonic nanoseconds of the host. */
-  readonly hostNow: () => bigint;
+  readonly hostNow: () => number;
   /** Milliseconds since 1970, UTC, at power-on. */
   readonly wallClockMs: number;
   readonly entropy: Entropy;
@@ -98,6 +98,13 @@ export type MachineEnd =
   | { kind: 'quit' }
   | { kind: 'timeout' }
   | { kind: 'shutdown'; report: string };
+
+/** How several CPUs run: at once in so many threads, or in turns; with virtual time the same way each time. `fences`: they keep x86's order of memory, which the host does not. */
+export interface MachineMode {
+  readonly kind: 'parallel' | 'turns' | 'deterministic';
+  readonly threads: number;
+  readonly fences: boolean;
+}
 
 /** What a run did, for statistics. */
 export interface MachineCounts {
@@ -180,7 +187,7 @@ export class VirtualMachine {
 
     const retired = (): number => engine.processors.reduce((sum, processor) => sum + processor.retired(), 0);
     const virtual = options.virtualClock ? new VirtualClock(retired) : null;
-    const origin = (at: bigint): void => view.setBigInt64(L.G_CLOCK_ORIGIN, at, true);
+    const origin = (at: number): void => view.setFloat64(L.G_CLOCK_ORIGIN, at, true);
     const clock = virtual ?? new RealClock(options.hostNow, origin);
     this.events = new EventQueue(clock);
     const cap = new CpuCap(engine.memory);
@@ -491,8 +498,7 @@ export class VirtualMachine {
     return this.scheduler.paused;
   }
 
-  /** How several CPUs run: at once in so many threads, or in turns; with virtual time the same way each time. `fences`: they keep x86's order of memory, which the host does not. */
-  get mode(): { kind: 'parallel' | 'turns' | 'deterministic'; threads: number; fences: boolean } {
+  get mode(): MachineMode {
     const threads = this.engine.mailboxes.threads + 1;
     const fences = this.modules.ordered ?? false;
     if (this.options.virtualClock) return { kind: 'deterministic', threads, fences };

@@ -1,8 +1,10 @@
 // The thread of a machine in a page: machine.ts starts it.
 import { findCpuModel } from '../engine/cpu-model.js';
 import { CpuTopology } from '../engine/cpu-topology.js';
+import { hostNow } from '../host/browser/clock.js';
 import { fetchEngineModules } from '../host/browser/engine-modules.js';
 import { browserPacing } from '../host/browser/pacing.js';
+import { browserThreads } from '../host/browser/threads.js';
 import { VirtualMachine } from '../vm/virtual-machine.js';
 import type { FromWorker, MachineSettings, ToWorker } from './messages.js';
 
@@ -26,7 +28,7 @@ function writeSerial(byte: number): void {
   output.push(byte);
 }
 
-async function run({ memoryMiB, engine, kernel, initrd, append }: MachineSettings): Promise<void> {
+async function run({ memoryMiB, cpus, engine, kernel, initrd, append }: MachineSettings): Promise<void> {
   const files = {
     kernel: { name: 'kernel', bytes: kernel },
     modules: initrd ? [{ name: 'initrd', bytes: initrd }] : [],
@@ -34,13 +36,13 @@ async function run({ memoryMiB, engine, kernel, initrd, append }: MachineSetting
   };
   machine = new VirtualMachine({
     memoryBytes: memoryMiB * MIB,
-    topology: CpuTopology.flat(1),
+    topology: CpuTopology.flat(cpus),
     engine,
     cpuModel: findCpuModel('default'),
     virtualClock: false,
     debugExit: false,
     modules: await fetchEngineModules(),
-    hostNow: () => BigInt(Math.round(performance.now() * 1e6)),
+    hostNow,
     wallClockMs: Date.now(),
     entropy: (target) => {
       for (let at = 0; at < target.length; at += MOST_RANDOM) {
@@ -50,14 +52,14 @@ async function run({ memoryMiB, engine, kernel, initrd, append }: MachineSetting
       }
     },
     pacing: browserPacing(),
-    threads: null,
+    threads: await browserThreads(new URL('./cpu-worker.js', import.meta.url)),
     serial: { write: writeSerial },
     debugConsole: { write: () => {} },
   });
   machine.boot(() => files);
   if (stopped) machine.end({ kind: 'quit' });
   const end = await machine.run();
-  post({ kind: 'ended', end, counts: machine.counts() });
+  post({ kind: 'ended', end, counts: machine.counts(), mode: machine.mode });
 }
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {

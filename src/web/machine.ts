@@ -1,7 +1,16 @@
-import type { MachineCounts, MachineEnd } from '../vm/virtual-machine.js';
+import { MOST_CPUS } from '../engine/cpu-topology.js';
+import type { MachineCounts, MachineEnd, MachineMode } from '../vm/virtual-machine.js';
 import type { FromWorker, MachineSettings, ToWorker } from './messages.js';
 
-export type { MachineCounts, MachineEnd, MachineSettings };
+export type { MachineCounts, MachineEnd, MachineMode, MachineSettings };
+
+/** What a machine did. */
+export interface Ended {
+  readonly end: MachineEnd;
+  readonly counts: MachineCounts;
+  /** How its CPUs ran. */
+  readonly mode: MachineMode;
+}
 
 export interface MachineOptions extends Partial<Omit<MachineSettings, 'kernel'>> {
   /** A Linux kernel (bzImage), or a multiboot or PVH one. */
@@ -16,11 +25,12 @@ export interface RunningMachine {
   /** Ends the machine. */
   stop(): void;
   /** Rejects if the machine could not be made or broke down. */
-  readonly ended: Promise<{ readonly end: MachineEnd; readonly counts: MachineCounts }>;
+  readonly ended: Promise<Ended>;
 }
 
 /**
- * Starts a PC in a page, in a thread of its own (128 MiB, the translating engine unless told otherwise). The page must be
+ * Starts a PC in a page, in a thread of its own (128 MiB, one CPU, the translating engine unless told otherwise); several CPUs
+ * run in as many threads as the host has cores. The page must be
  * cross-origin isolated, as the PC's memory is shared with its thread.
  */
 export function startMachine(options: MachineOptions): RunningMachine {
@@ -34,12 +44,15 @@ export function startMachine(options: MachineOptions): RunningMachine {
     onSerial,
     initrd = null,
     memoryMiB = 128,
+    cpus = 1,
     engine = 'translate',
     append = 'console=ttyS0',
   } = options;
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MOST_CPUS)
+    throw new RangeError(`cpus: ${cpus} is not a number of CPUs from 1 to ${MOST_CPUS}`);
   const worker = new Worker(new URL('./machine-worker.js', import.meta.url), { type: 'module' });
   const post = (message: ToWorker): void => worker.postMessage(message);
-  const ended = new Promise<{ end: MachineEnd; counts: MachineCounts }>((resolve, reject) => {
+  const ended = new Promise<Ended>((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (data.kind === 'serial') return onSerial(data.bytes);
       worker.terminate();
@@ -51,7 +64,7 @@ export function startMachine(options: MachineOptions): RunningMachine {
       reject(new Error(message || "the machine's thread could not be loaded"));
     };
   });
-  post({ kind: 'start', settings: { memoryMiB, engine, kernel, initrd, append } });
+  post({ kind: 'start', settings: { memoryMiB, cpus, engine, kernel, initrd, append } });
   return {
     send: (input) =>
       post({ kind: 'serial', bytes: typeof input === 'string' ? new TextEncoder().encode(input) : input }),

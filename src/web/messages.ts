@@ -1,9 +1,10 @@
 import type { EngineKind } from '../engine/engine.js';
-import type { MachineCounts, MachineEnd } from '../vm/virtual-machine.js';
+import type { MachineCounts, MachineEnd, MachineMode } from '../vm/virtual-machine.js';
 
 /** What a machine in a page is made of. */
 export interface MachineSettings {
   readonly memoryMiB: number;
+  readonly cpus: number;
   readonly engine: EngineKind;
   readonly kernel: Uint8Array;
   readonly initrd: Uint8Array | null;
@@ -18,5 +19,10 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: 'serial'; readonly bytes: Uint8Array }
-  | { readonly kind: 'ended'; readonly end: MachineEnd; readonly counts: MachineCounts }
+  | {
+      readonly kind: 'ended';
+      readonly end: MachineEnd;
+      readonly counts: MachineCounts;
+      readonly mode: MachineMode;
+    }
   | { readonly kind: 'failed'; readonly message: string };

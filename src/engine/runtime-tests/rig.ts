@@ -87,7 +87,7 @@ export class Rig {
       msrWrite: () => false,
       tprRead: () => 0,
       tprWrite: () => undefined,
-      now: () => 0n,
+      now: () => 0,
       random: () => 0n,
       hypercall: () => 0n,
       acknowledge: () => 0,

@@ -25,7 +25,7 @@ export declare function tprRead(cpu: u32): u32;
 export declare function tprWrite(cpu: u32, value: u32): void;
 /** Nanoseconds (= TSC ticks) since power-on, exact for the instruction in S_RECORD. */
 @external("board", "now")
-export declare function now(cpu: u32): i64;
+export declare function now(cpu: u32): f64;
 /** Random 64 bits (RDRAND). */
 @external("board", "random")
 export declare function random(cpu: u32): i64;

@@ -112,7 +112,7 @@ export function rdmsr(cpu: u32, number: i64): i64 {
   const at = storage(cpu, index);
   if (at != 0) return load<i64>(at);
   if (index == IA32_EFER) return load<i64>(cpu + S_EFER);
-  if (index == IA32_TSC) return now(cpu) + load<i64>(cpu + S_TSC_OFFSET);
+  if (index == IA32_TSC) return i64(now(cpu)) + load<i64>(cpu + S_TSC_OFFSET);
   if (index == IA32_TSC_ADJUST) return load<i64>(cpu + S_TSC_OFFSET);
   if (index == IA32_MTRRCAP) return MTRRCAP;
   if (index == IA32_MCG_CAP) return MCG_CAP;
@@ -168,7 +168,7 @@ export function wrmsr(cpu: u32, number: i64, value: i64): void {
     return;
   }
   if (index == IA32_TSC || index == IA32_TSC_ADJUST) {
-    store<i64>(cpu + S_TSC_OFFSET, index == IA32_TSC ? value - now(cpu) : value);
+    store<i64>(cpu + S_TSC_OFFSET, index == IA32_TSC ? value - i64(now(cpu)) : value);
     boardMsrWrite(cpu, IA32_TSC, value);
     return;
   }

@@ -53,7 +53,7 @@ export function rdtsc(cpu: u32): i64 {
     raiseWithError(cpu, GP, 0);
     return 0;
   }
-  return now(cpu) + load<i64>(cpu + S_TSC_OFFSET);
+  return i64(now(cpu)) + load<i64>(cpu + S_TSC_OFFSET);
 }
 
 /** There are no performance counters. */
