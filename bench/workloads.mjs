@@ -25,8 +25,8 @@ const system = (command) => ({ command, group: 'system' });
 export const PROGRAMS = {
   'integer mix': compute('/bench/mix'),
   'records and strings': compute('/bench/records'),
-  'sha256sum of 48 MiB': compute('/usr/bin/head -c 48M /dev/zero | /usr/bin/sha256sum'),
-  'md5sum of 128 MiB': compute('/usr/bin/head -c 128M /dev/zero | /usr/bin/md5sum'),
+  'sha256sum of 256 MiB': compute('/usr/bin/head -c 256M /dev/zero | /usr/bin/sha256sum'),
+  'md5sum of 256 MiB': compute('/usr/bin/head -c 256M /dev/zero | /usr/bin/md5sum'),
   'gzip of 8 MiB of code': compute('/bin/gzip -c /bench/data | wc -c'),
   'xz of 2 MiB of code': compute('/usr/bin/head -c 2M /bench/data | /usr/bin/xz -c -T1 | wc -c'),
   awk: compute("awk 'BEGIN { x = 0.5; for (i = 0; i < 500000; i++) x = 3.7 * x * (1 - x); print x }'"),
