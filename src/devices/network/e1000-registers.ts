@@ -33,7 +33,10 @@ export const TDLEN = 0x3808;
 export const TDH = 0x3810;
 export const TDT = 0x3818;
 /** From a queue's registers to the next one's. */
-export const QUEUE_BYTES = 0x100;
+export const QUEUE_SHIFT = 8;
+export const QUEUE_BYTES = 1 << QUEUE_SHIFT;
+/** The registers of all queues of a kind begin at a multiple of this, and are within it. */
+export const QUEUES_BYTES = 0x800;
 export const STATISTICS = 0x4000;
 export const STATISTICS_END = 0x4100;
 export const GPRC = 0x4074;

@@ -166,8 +166,6 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
   }
 
   protected writeRegister(offset: number, value: number): void {
-    const tail = this.queueOf(R.RDT, offset) !== null;
-    if (!tail) this.receiving.clear();
     switch (offset) {
       case R.CTRL:
         if (value & R.CTRL_RST) return this.resetCard();
@@ -191,23 +189,38 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
         return this.updateInterrupts();
       case R.RCTL:
         this.set(offset, value);
+        this.receiving.clear();
         return this.makeRoom();
       case R.TCTL:
         this.set(offset, value);
         this.transmitters.forEach((_, queue) => this.transmit(queue));
         return;
     }
-    const sending = this.queueOf(R.TDT, offset);
-    const narrow = tail || sending !== null || this.queueOf(R.RDH, offset) !== null;
-    this.set(offset, narrow ? value & 0xffff : value);
-    if (tail) this.makeRoom();
-    else if (sending !== null) this.transmit(sending);
+    const queue = offset >= R.RDBAL && offset < R.STATISTICS ? (offset % R.QUEUES_BYTES) >> R.QUEUE_SHIFT : 0;
+    if (queue < this.model.queues) this.writeQueue(queue, offset - queue * R.QUEUE_BYTES, offset, value);
+    else this.set(offset, value);
   }
 
-  /** The queue whose register an offset is, if it is `first` or its like of another queue. */
-  private queueOf(first: number, offset: number): number | null {
-    const queue = (offset - first) / R.QUEUE_BYTES;
-    return Number.isInteger(queue) && queue >= 0 && queue < this.model.queues ? queue : null;
+  /** `first`: the register of the first queue that `offset` is the like of. */
+  private writeQueue(queue: number, first: number, offset: number, value: number): void {
+    switch (first) {
+      case R.RDT:
+        this.set(offset, value & 0xffff);
+        return this.makeRoom();
+      case R.TDT:
+        this.set(offset, value & 0xffff);
+        return this.transmit(queue);
+      case R.RDH:
+        this.set(offset, value & 0xffff);
+        return;
+      case R.RDBAL:
+      case R.RDBAH:
+      case R.RDLEN:
+      case R.PSRCTL:
+      case R.RFCTL:
+        this.receiving.clear();
+    }
+    this.set(offset, value);
   }
 
   private accessPhy(value: number): void {
