@@ -95,7 +95,7 @@ const middleTime = (output) => {
 };
 /** Of the first pings, and of those after many. */
 const roundTrips = (output) => {
-  const [cold, warm] = output.split(new RegExp(`^${WARM}`, 'm'));
+  const [cold, warm = ''] = output.split(new RegExp(`^${WARM}`, 'm'));
   return { 'round trip': middleTime(cold), 'round trip, warm': middleTime(warm) };
 };
 

@@ -34,8 +34,10 @@ function keyText({ key, ctrlKey, altKey, metaKey, shiftKey }) {
 
 try {
   const started = performance.now();
-  // As many as the page's address asks for, ?cpus=4, or as the host has.
-  const cpus = Number(new URLSearchParams(location.search).get('cpus') ?? navigator.hardwareConcurrency);
+  // As many as the page's address asks for, ?cpus=4, or as the host has, a few at most.
+  const cpus = Number(
+    new URLSearchParams(location.search).get('cpus') ?? Math.min(navigator.hardwareConcurrency, 4),
+  );
   const [kernel, initrd, append] = await Promise.all([
     fetchBytes('/guest/kernel'),
     fetchBytes('/guest/initrd'),

@@ -20,6 +20,7 @@ Examples:
   viv control attach pc1 data.qcow2,bus=nvme
   viv control cable pc1 1 out
   viv control network pc1 1 nat,forward=tcp:127.0.0.1:2222-:22
+  viv control add-card pc1 internal,name=lab,card=e1000
   viv control powerbutton pc1`,
   );
   for (const [name, { takes, does, forcible }] of Object.entries(ACTIONS)) {

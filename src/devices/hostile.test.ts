@@ -162,6 +162,15 @@ test('virtio-scsi', () =>
   ));
 
 /** A cable that frames of any kind come through, and that looks at those that go. */
+/** Makes a frame of IP of it, with extension headers of IPv6, maybe behind a VLAN tag. */
+function likePackets(bytes: Uint8Array, next: (below: number) => number): void {
+  const at = next(4) ? 12 : 16;
+  if (at > 12) bytes.set([0x81, 0], 12);
+  if (next(2)) bytes.set(next(2) ? [0x08, 0, 0x45] : [0x86, 0xdd], at);
+  // The next header of IPv6: hop by hop, routing, for the destination, TCP.
+  if (next(2)) bytes[at + 8] = [0, 43, 60, 6][next(4)]!;
+}
+
 class HostileCable implements Cable {
   connected = true;
   busy = false;
@@ -182,6 +191,7 @@ class HostileCable implements Cable {
     if (next(4) > 0) return;
     const bytes = Uint8Array.from({ length: 14 + next(next(10) === 0 ? 9000 : 1500) }, () => next(256));
     if (next(2)) bytes.fill(255, 0, 6);
+    if (bytes.length > 60) likePackets(bytes, next);
     this.station!.receive(Frame.of(bytes));
     if (next(100) === 0) {
       this.connected = !this.connected;

@@ -227,9 +227,7 @@ export class PcBoard implements BoardAccess {
       yield: (cpu) => cpus[cpu]!.yield(),
     });
     this.kvmSteal = new KvmSteal(ram, cpus.length, (cpu, physical) => cpus[cpu]!.stealTime(physical));
-    this.kvmClock = new KvmClock(events.clock, ram, options.wallClockMs, cpus.length, (cpu) =>
-      cpus[cpu]!.tscOffset(),
-    );
+    this.kvmClock = new KvmClock(ram, options.wallClockMs, cpus.length, (cpu) => cpus[cpu]!.tscOffset());
   }
 
   /** Puts an ISA card in. Its state is saved under `name`. */

@@ -152,15 +152,13 @@ export class Engine {
     if (kind === 'interpret')
       return (index) => new InterpreterProcessor(index, memory, runtime, board, threads, run);
     const words = new Int32Array(memory.buffer);
-    let published = 0;
     const { codeKey, peekPhysical, ramAddress } = runtime;
     const host = {
       installer: new Installer(memory, runtime.all, exports),
       publish: (module: RegionModule): number => {
         this.publish(module);
         // Behind the message: who reads it knows that there is one to wait for.
-        Atomics.store(words, L.G_MODULES >> 2, ++published);
-        return published;
+        return Atomics.add(words, L.G_MODULES >> 2, 1) + 1;
       },
       isEverywhere: (number: number): boolean => this.mailboxes.haveInstalled(number),
       interrupt: (): void => this.forgetCode(),

@@ -44,7 +44,7 @@ export const THREAD_RUNS = 0;
 export const THREAD_SLEEPS = 1;
 /** It saw G_STOP and waits until that is 0. */
 export const THREAD_STOPPED = 2;
-/** It does not start: it is not there yet, or it broke. */
+/** It is not there yet, or it broke. */
 export const THREAD_ABSENT = 3;
 
 /** Looks at the mailbox before waiting: an answer is mostly there after some microseconds. */

@@ -24,6 +24,7 @@ const operations = [
   'decode',
   'heat',
   'shutdown',
+  'now',
 ] as const;
 type Operation = (typeof operations)[number];
 const NUMBER = Object.fromEntries(operations.map((name, i) => [name, i])) as Record<Operation, number>;
@@ -33,6 +34,9 @@ export const DECODE = NUMBER.decode;
 
 const pointerOf = (index: number): number => L.CPU_BASE + index * L.CPU_BYTES;
 const indexOf = (pointer: number): number => (pointer - L.CPU_BASE) / L.CPU_BYTES;
+
+/** Nanoseconds since power-on, as the machine's own thread has them. */
+export const askTime = (asker: Asker): number => asker.ask(NUMBER.now, pointerOf(0)).number;
 
 /** The board as CPUs in other threads see it. `now`: nanoseconds since power-on. */
 export function remoteBoard(asker: Asker, now: () => number): BoardAccess {
@@ -160,6 +164,7 @@ export function answerFor({
     msrWrite: (cpu, { numbers: [index], wide }) => ({
       missing: !board.msrWrite(cpu, index!, BigInt.asUintN(64, wide)),
     }),
+    now: (cpu) => ({ number: board.now(cpu) }),
     tprRead: (cpu) => ({ number: board.tprRead(cpu) }),
     tprWrite: (cpu, { numbers: [value] }) => {
       board.tprWrite(cpu, value!);

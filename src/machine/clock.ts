@@ -14,7 +14,7 @@ export interface SavedClock {
   now: number;
 }
 
-/** Follows the host. `hostNow` is any monotonic count of nanoseconds. */
+/** Follows the host. `hostNow` is any monotonic count of whole nanoseconds. */
 export class RealClock implements Clock {
   private origin: number;
   /** What it shows while it stands still. */

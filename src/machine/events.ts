@@ -51,6 +51,12 @@ export class EventQueue {
     return timer;
   }
 
+  /** The timer's device is gone; another may take its name. */
+  remove(timer: Timer): void {
+    this.disarm(timer);
+    this.timers.delete(timer.name);
+  }
+
   /** One event that is no part of the machine's state (of a test, of the program around the machine). */
   at(deadline: number, callback: EventCallback): Timer {
     const timer = new Timer(this, '', callback);

@@ -7,6 +7,7 @@ import { Executor, type ExecutorData } from '../vm/executor.js';
 const { data, port } = workerData as { data: ExecutorData; port: MessagePort };
 await new Executor(data, {
   now: hostNow,
+  ownClock: false,
   receive: () => receiveMessageOnPort(port)!.message as RegionModule,
   wakeHome: () => port.postMessage(null),
 }).run();

@@ -93,6 +93,10 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       ...(firmware ? { firmware: firmware.firmware } : {}),
       bootOrder: config.boot.order,
       bootMenu: config.boot.menu,
+      onCardGone: (number) => {
+        const gone = cards.findIndex((card) => card.number === number);
+        for (const card of cards.splice(gone, 1)) card.network.close();
+      },
       onPaused: (paused) => cards.forEach((card) => card.setPaused(paused)),
       onFailure: (message) => process.stderr.write(`\r\nviv: ${message}; the guest was told of an error\r\n`),
       onTrouble: (message) =>

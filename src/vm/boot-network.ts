@@ -30,7 +30,7 @@ export class BootNetwork implements BiosNetwork {
 
   /** `place`: bus, device and function on PCI, as in a configuration address; null: the card is not there. */
   constructor(
-    number: number,
+    readonly number: number,
     readonly mac: Uint8Array,
     readonly place: number | null,
     readonly cable: CardCable,
@@ -43,6 +43,11 @@ export class BootNetwork implements BiosNetwork {
       if (this.datagrams.length >= MOST_WAITING) this.datagrams.shift();
       this.datagrams.push(datagram);
     });
+  }
+
+  /** On PCI; null: it is not there. */
+  get slot(): number | null {
+    return this.place === null ? null : this.place >> 3;
   }
 
   get connected(): boolean {

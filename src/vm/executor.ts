@@ -1,8 +1,8 @@
 import type { EngineKind, EngineModules } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
-import { Asker, THREAD_RUNS, THREAD_SLEEPS, THREAD_STOPPED } from '../engine/mailbox.js';
+import { Asker, THREAD_ABSENT, THREAD_RUNS, THREAD_SLEEPS, THREAD_STOPPED } from '../engine/mailbox.js';
 import type { Processor } from '../engine/processor.js';
-import { postedWrites, remoteBoard, remoteCode, reportShutdown } from '../engine/remote-board.js';
+import { askTime, postedWrites, remoteBoard, remoteCode, reportShutdown } from '../engine/remote-board.js';
 import { RemoteEngine } from '../engine/remote-engine.js';
 import type { RegionModule } from '../engine/translator/installer.js';
 import { CpuCap } from './cpu-cap.js';
@@ -11,6 +11,7 @@ import { RunQueue } from './run-queue.js';
 import { BRIEF_NS, POLL_NS, Turns } from './turns.js';
 
 const NS_PER_MS = 1e6;
+const CLOCK_QUESTIONS = 32;
 
 /** What a thread that runs CPUs is given. */
 export interface ExecutorData extends EngineModules {
@@ -24,8 +25,10 @@ export interface ExecutorData extends EngineModules {
 
 /** What the host gives it. */
 export interface ExecutorHost {
-  /** Monotonic nanoseconds, the same count as in the machine's own thread. */
+  /** Monotonic nanoseconds. */
   now(): number;
+  /** They are counted from another moment than in the machine's own thread. */
+  readonly ownClock: boolean;
   /** The next module that was sent. It has been, but may still be on its way. */
   receive(): RegionModule | Promise<RegionModule>;
   /** Makes the machine's own thread come out of its event loop. */
@@ -35,6 +38,7 @@ export interface ExecutorHost {
 /** Runs whichever CPUs of a machine can run and nobody else runs, until the thread is ended. */
 export class Executor {
   private readonly words: Int32Array;
+  private readonly view: DataView;
   private readonly asker: Asker;
   private readonly engine: RemoteEngine;
   private running = 0;
@@ -43,6 +47,8 @@ export class Executor {
   private readonly turns: Turns;
   private readonly cap: CpuCap;
   private readonly now: () => number;
+  /** How much later the host's clock is in the machine's own thread than here. */
+  private lag = 0;
   /** The last wait was short: the next one may be, too. */
   private brief = false;
 
@@ -52,9 +58,9 @@ export class Executor {
   ) {
     const { memory, thread, kind } = data;
     this.words = new Int32Array(memory.buffer);
-    const view = new DataView(memory.buffer);
+    const view = (this.view = new DataView(memory.buffer));
     this.asker = new Asker(memory, thread - 1, () => host.wakeHome());
-    this.now = () => host.now() - view.getFloat64(L.G_CLOCK_ORIGIN, true);
+    this.now = () => host.now() + this.lag - this.origin;
     const cpus = view.getUint32(L.G_CPUS, true);
     const apics = new OwnApics(memory, cpus, () => this.engine.processors);
     const board = apics.over(remoteBoard(this.asker, this.now), postedWrites(this.asker));
@@ -74,8 +80,19 @@ export class Executor {
 
   /** Does not return to the event loop unless a module is on its way. */
   async run(): Promise<never> {
+    try {
+      return await this.runOn();
+    } catch (error) {
+      // Nobody may wait for it.
+      this.asker.doing = THREAD_ABSENT;
+      throw error;
+    }
+  }
+
+  private async runOn(): Promise<never> {
     const { asker, words } = this;
     asker.doing = THREAD_RUNS;
+    if (this.host.ownClock) this.lag = this.measureLag();
     for (;;) {
       const seen = Atomics.load(words, L.G_WORK >> 2);
       if (Atomics.load(words, L.G_STOP >> 2) !== 0) {
@@ -108,6 +125,23 @@ export class Executor {
   /** Looks for work until a moment: sleeping and waking takes longer than many a wait. */
   private poll(seen: number, until: number): void {
     while (Atomics.load(this.words, L.G_WORK >> 2) === seen && this.now() < until);
+  }
+
+  /** What the host's clock was in the machine's own thread at power-on. */
+  private get origin(): number {
+    return this.view.getFloat64(L.G_CLOCK_ORIGIN, true);
+  }
+
+  /** Asks several times; what was answered soonest is the least wrong, by half of what that took at most. */
+  private measureLag(): number {
+    let [lag, shortest] = [0, Infinity];
+    for (let n = 0; n < CLOCK_QUESTIONS; n++) {
+      const asked = this.host.now();
+      const there = askTime(this.asker) + this.origin;
+      const took = this.host.now() - asked;
+      if (took < shortest) [lag, shortest] = [there - asked - took / 2, took];
+    }
+    return Math.round(lag);
   }
 
   private get sent(): number {

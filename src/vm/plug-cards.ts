@@ -22,7 +22,7 @@ export interface CardOptions {
   readonly cable: Cable;
 }
 
-const MOST_CARDS = 36;
+export const MOST_CARDS = 36;
 const MOST_PAIRS = 8;
 
 /** Plugs in the network cards. `wake`: something came for the machine. Gives them as the BIOS uses them. */
@@ -34,16 +34,30 @@ export function plugCards(
 ): BootNetwork[] {
   if (cards.length > MOST_CARDS)
     throw new UserError(`--net: a machine has ${MOST_CARDS} cards at most, and ${cards.length} were given`);
-  const places = [...NE2000_ISA_PLACES];
+  const isaPlaces = [...NE2000_ISA_PLACES];
   return cards.map((card, n) => {
-    const name = `network card ${n + 1}`;
+    if (card.model !== 'ne2k-isa') return plugPciCard(board, card, n + 1, cpus, wake);
     const cable = new CardCable(card.cable, wake);
-    const plugged = { ...card, cable };
-    let place: number | null = null;
-    if (card.model === 'ne2k-isa') plugIsa(board, plugged, name, places.shift());
-    else place = plugPci(board, MODELS[card.model](board, plugged, { name, cpus }));
-    return new BootNetwork(n + 1, card.mac, place, cable, board.events.clock);
+    plugIsa(board, { ...card, cable }, cardName(n + 1), isaPlaces.shift());
+    return new BootNetwork(n + 1, card.mac, null, cable, board.events.clock);
   });
+}
+
+/** Of its timers, among the board's. */
+const cardName = (number: number): string => `network card ${number}`;
+
+/** Plugs in a card that is not on ISA, as card `number`, from 1. */
+export function plugPciCard(
+  board: PcBoard,
+  card: CardOptions,
+  number: number,
+  cpus: number,
+  wake: () => void,
+): BootNetwork {
+  if (card.model === 'ne2k-isa') throw new RangeError('an ISA card is no PCI card');
+  const cable = new CardCable(card.cable, wake);
+  const device = MODELS[card.model](board, { ...card, cable }, { name: cardName(number), cpus });
+  return new BootNetwork(number, card.mac, plugPci(board, device), cable, board.events.clock);
 }
 
 /** Gives device and function, as in a configuration address. */
@@ -68,7 +82,6 @@ function plugIsa(
 }
 
 interface Place {
-  /** Of timers, among the board's. */
   readonly name: string;
   readonly cpus: number;
 }

@@ -38,7 +38,7 @@ import {
   type PackagedFirmware,
 } from './packaged-firmware.js';
 import { apicWords } from './own-apics.js';
-import { plugCards, type CardOptions } from './plug-cards.js';
+import { MOST_CARDS, plugCards, plugPciCard, type CardOptions } from './plug-cards.js';
 import { floppyPlaces, idePlaces, plugDrives } from './plug-drives.js';
 import { describeCpu } from './report.js';
 import { Scheduler, type SchedulerHost } from './scheduler.js';
@@ -56,7 +56,7 @@ export interface VirtualMachineOptions {
   readonly virtualClock: boolean;
   readonly debugExit: boolean;
   readonly modules: EngineModules;
-  /** Monotonic nanoseconds of the host. */
+  /** Monotonic whole nanoseconds of the host. */
   readonly hostNow: () => number;
   /** Milliseconds since 1970, UTC, at power-on. */
   readonly wallClockMs: number;
@@ -79,6 +79,8 @@ export interface VirtualMachineOptions {
   readonly firmware?: PackagedFirmware;
   /** Something of the host's keeps a drive from going on; the machine rests until `resume`. */
   readonly onTrouble?: (message: string) => void;
+  /** A card, by its number from 1, was taken out. */
+  readonly onCardGone?: (number: number) => void;
   /** The machine stands still from now on, or goes on. */
   readonly onPaused?: (paused: boolean) => void;
   /** An image is broken where the guest asked: it got an error, and goes on. */
@@ -145,7 +147,8 @@ export class VirtualMachine {
   private readonly heldKeys = new Set<string>();
   /** PCI slots of drives that may be detached. */
   private readonly slots: Map<ImageDrive, number>;
-  private readonly networks: readonly BootNetwork[];
+  /** Of the cards that are plugged in, by their numbers. */
+  private readonly networks: BootNetwork[];
   private readonly bios: Bios;
   private readonly flash: NorFlash | null = null;
   /** What a reset brings back. */
@@ -387,9 +390,53 @@ export class VirtualMachine {
     this.scheduler.wake();
   }
 
-  /** Plugs another cable into a card, by its number from 0. */
+  private card(number: number): BootNetwork {
+    return this.networks.find((network) => network.number === number)!;
+  }
+
+  /** Plugs another cable into a card, by its number from 1. */
   replug(card: number, cable: Cable): void {
-    this.networks[card]!.cable.replug(cable);
+    this.card(card).cable.replug(cable);
+  }
+
+  /** Plugs in a card that is not on ISA while the machine runs, in a slot of its own, as a number that none has. */
+  attachCard(number: number, card: CardOptions): void {
+    const { board, networks } = this;
+    if (networks.length >= MOST_CARDS) throw new UserError(`a machine has ${MOST_CARDS} cards at most`);
+    if (board.pci.freeSlot < 0)
+      throw new UserError('all PCI slots are taken: take out a card or a disk first');
+    const { cpus } = this.options.topology;
+    const network = plugPciCard(board, card, number, cpus, () => this.scheduler.wake());
+    networks.push(network);
+    networks.sort((one, other) => one.number - other.number);
+    this.announce(network.slot!);
+    this.scheduler.wake();
+  }
+
+  /**
+   * Takes a card out, by its number: once the guest has given it up or, with `force`, at once; `onCardGone` tells when. Throws
+   * UserError for one that cannot be taken out.
+   */
+  detachCard(number: number, force: boolean): void {
+    const { slot } = this.card(number);
+    if (slot === null) throw new UserError(`card ${number} is on ISA, and is never taken out`);
+    const beside = this.networks.find((other) => other.number !== number && other.slot === slot);
+    if (beside) throw new UserError(`card ${number} shares its slot with card ${beside.number}, and stays`);
+    this.unplug(slot, force);
+  }
+
+  /** Something was plugged into a slot: it is as after a reset, and the guest is told. */
+  private announce(slot: number): void {
+    const { pci, hotPlug } = this.board;
+    for (const [place, device] of pci.plugged) if (place.slot === slot) device.reset();
+    hotPlug.announce(slot);
+  }
+
+  /** Asks the guest to give up what is in a slot; with `force` it is not asked. */
+  private unplug(slot: number, force: boolean): void {
+    if (force) this.ejected(slot);
+    else this.board.hotPlug.request(slot);
+    this.scheduler.wake();
   }
 
   private watch(drive: ImageDrive): void {
@@ -405,8 +452,7 @@ export class VirtualMachine {
     const { board, slots } = this;
     for (const [plugged, slot] of plugDrives(board, [drive], this.options.topology.cpus)) {
       slots.set(plugged, slot);
-      for (const [place, device] of board.pci.plugged) if (place.slot === slot) device.reset();
-      board.hotPlug.announce(slot);
+      this.announce(slot);
     }
     this.watch(drive);
     this.drives.push(drive);
@@ -426,13 +472,15 @@ export class VirtualMachine {
     const beside = [...this.slots].find(([other, at]) => at === slot && other !== drive);
     if (beside)
       throw new UserError(`${drive.name} shares its controller with ${beside[0].name}, and stays with it`);
-    if (force) this.ejected(slot);
-    else this.board.hotPlug.request(slot);
-    this.scheduler.wake();
+    this.unplug(slot, force);
   }
 
   private ejected(slot: number): void {
     this.board.pci.unplug(slot);
+    for (const network of this.networks.filter((other) => other.slot === slot)) {
+      this.networks.splice(this.networks.indexOf(network), 1);
+      this.options.onCardGone?.(network.number);
+    }
     for (const [drive, at] of [...this.slots])
       if (at === slot) {
         this.slots.delete(drive);

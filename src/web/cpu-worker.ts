@@ -20,9 +20,10 @@ async function nextModule(): Promise<RegionModule> {
   return modules.shift()!;
 }
 
+self.onmessageerror = () => post({ failed: 'a thread of the machine cannot read what it was sent' });
 self.onmessage = ({ data }: MessageEvent<ExecutorData>) => {
   self.onmessage = receiveModule;
-  const host = { now: hostNow, receive: nextModule, wakeHome: () => post(null) };
+  const host = { now: hostNow, ownClock: true, receive: nextModule, wakeHome: () => post(null) };
   const run = async (): Promise<never> => new Executor(data, host).run();
-  run().catch((error: unknown) => post({ failed: error instanceof Error ? error.message : String(error) }));
+  run().catch((error: unknown) => post({ failed: error instanceof Error ? error.stack! : String(error) }));
 };

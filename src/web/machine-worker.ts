@@ -52,7 +52,7 @@ async function run({ memoryMiB, cpus, engine, kernel, initrd, append }: MachineS
       }
     },
     pacing: browserPacing(),
-    threads: await browserThreads(new URL('./cpu-worker.js', import.meta.url)),
+    threads: cpus > 1 ? browserThreads(new URL('./cpu-worker.js', import.meta.url)) : null,
     serial: { write: writeSerial },
     debugConsole: { write: () => {} },
   });

@@ -30,7 +30,7 @@ export interface RunningMachine {
 
 /**
  * Starts a PC in a page, in a thread of its own (128 MiB, one CPU, the translating engine unless told otherwise); several CPUs
- * run in as many threads as the host has cores. The page must be
+ * run in several threads, as many as the host has cores at most. The page must be
  * cross-origin isolated, as the PC's memory is shared with its thread.
  */
 export function startMachine(options: MachineOptions): RunningMachine {

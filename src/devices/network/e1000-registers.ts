@@ -131,6 +131,7 @@ export const MRQC_IPV6_EX = 0x80000;
 export const MRQC_IPV6 = 0x100000;
 // RFCTL
 export const RFCTL_IPV6_EX_DIS = 0x10000;
+export const RFCTL_NEW_IPV6_EXT_DIS = 0x20000;
 export const RFCTL_EXTEN = 0x8000;
 // TCTL
 export const TCTL_EN = 0x02;

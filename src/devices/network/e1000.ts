@@ -52,6 +52,10 @@ export class E1000 extends IntelNic {
     cable.plug(this);
   }
 
+  override removed(): void {
+    this.events.remove(this.moderation);
+  }
+
   protected override resetCard(): void {
     this.moderation.disarm();
     super.resetCard();

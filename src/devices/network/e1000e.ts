@@ -49,6 +49,7 @@ const OTHER_CAUSES = R.LSC;
 interface Saved extends SavedNic {
   msix: ReturnType<MsiX['save']>;
   next: number[];
+  timeIncrement: number;
 }
 
 export class E1000e extends IntelNic {
@@ -79,9 +80,14 @@ export class E1000e extends IntelNic {
     cable.plug(this);
   }
 
+  override removed(): void {
+    this.events.remove(this.moderation);
+  }
+
   protected override resetCard(): void {
     this.moderation.disarm();
     this.unsent = 0;
+    this.timeIncrement = 0;
     super.resetCard();
   }
 
@@ -234,17 +240,22 @@ export class E1000e extends IntelNic {
 
   override reset(): void {
     this.msix.reset();
-    this.timeIncrement = 0;
     super.reset();
   }
 
   override save(): Saved {
-    return { ...super.save(), msix: this.msix.save(), next: [...this.next] };
+    return {
+      ...super.save(),
+      msix: this.msix.save(),
+      next: [...this.next],
+      timeIncrement: this.timeIncrement,
+    };
   }
   override load(state: Saved): void {
     super.load(state);
     this.msix.load(state.msix);
     this.next.set(state.next);
+    this.timeIncrement = state.timeIncrement;
     this.asserted = state.interrupt;
     // A message too many is no harm.
     this.unsent = this.get(R.ICR);

@@ -191,13 +191,20 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
         this.set(offset, value);
         this.receiving.clear();
         return this.makeRoom();
+      case R.PSRCTL:
+      case R.RFCTL:
+        this.set(offset, value);
+        this.receiving.clear();
+        return;
       case R.TCTL:
         this.set(offset, value);
         this.transmitters.forEach((_, queue) => this.transmit(queue));
         return;
     }
-    const queue = offset >= R.RDBAL && offset < R.STATISTICS ? (offset % R.QUEUES_BYTES) >> R.QUEUE_SHIFT : 0;
-    if (queue < this.model.queues) this.writeQueue(queue, offset - queue * R.QUEUE_BYTES, offset, value);
+    const queue =
+      offset >= R.RDBAL && offset < R.STATISTICS ? (offset % R.QUEUES_BYTES) >> R.QUEUE_SHIFT : -1;
+    if (queue >= 0 && queue < this.model.queues)
+      this.writeQueue(queue, offset - queue * R.QUEUE_BYTES, offset, value);
     else this.set(offset, value);
   }
 
@@ -216,8 +223,6 @@ export abstract class IntelNic extends PciFunction implements MmioDevice, Statio
       case R.RDBAL:
       case R.RDBAH:
       case R.RDLEN:
-      case R.PSRCTL:
-      case R.RFCTL:
         this.receiving.clear();
     }
     this.set(offset, value);

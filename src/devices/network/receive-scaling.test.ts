@@ -92,8 +92,18 @@ test('addresses of mobile IPv6 come from its extension headers', () => {
   const routing = Uint8Array.from([TCP, 2, 2, 1, 0, 0, 0, 0, ...DESTINATION6]);
   const routed = packet6(43, { destination: NOBODY, between: routing });
   assert.equal(scaled(routed).hash, 0x40207d3d);
-  // Unless they are not to be looked at.
-  assert.notEqual(scaled(routed, { [R.RFCTL]: R.RFCTL_IPV6_EX_DIS }).hash, 0x40207d3d);
+  // Unless packets with such headers, or with any, are to be hashed as plain ones, or not at all.
+  for (const control of [R.RFCTL_IPV6_EX_DIS, R.RFCTL_NEW_IPV6_EXT_DIS]) {
+    const { type, hash } = scaled(routed, { [R.RFCTL]: control });
+    assert.deepEqual([type, hash === 0x40207d3d], [5, false]);
+    const without = { [R.RFCTL]: control, [R.MRQC]: R.MRQC_TCP_IPV6_EX | R.MRQC_RSS };
+    assert.equal(scaled(routed, without).type, 0);
+    assert.equal(scaled(packet6(TCP), { [R.RFCTL]: control }).hash, 0x40207d3d);
+  }
+  const options = Uint8Array.from([TCP, 0, 1, 4, 0, 0, 0, 0]);
+  const plain = packet6(0, { between: options });
+  assert.equal(scaled(plain, { [R.RFCTL]: R.RFCTL_NEW_IPV6_EXT_DIS }).type, 3);
+  assert.equal(scaled(plain, { [R.RFCTL]: R.RFCTL_IPV6_EX_DIS }).type, 5);
 });
 
 test('without RSS, without room for the hash, or of what is no IP there is none', () => {
@@ -167,4 +177,38 @@ test('an 82574 puts frames into the ring of their queue and tells which', () => 
   const before = head(0);
   assert.ok(card.receive(Frame.of(packet6(TCP))));
   assert.equal(head(0), before + 1);
+  // Status and length in their old places.
+  assert.equal(view.getUint32(RINGS[0]! + 16 * before + 8, true), packet6(TCP).length);
+});
+
+test('a ring that is moved or has other buffers is where the registers say', () => {
+  const { card, view } = cardWithQueues();
+  const receive = (): void => assert.ok(card.receive(Frame.of(packet6(TCP))));
+  const done = (at: number): number => view.getUint8(at + 8) & 1;
+  receive();
+  assert.equal(done(RINGS[1]!), 1);
+
+  const moved = 0x3000;
+  view.setBigUint64(moved + 16, 0x30000n, true);
+  card.mmioWrite(R.RDBAL + R.QUEUE_BYTES, moved, 4);
+  receive();
+  assert.equal(done(moved + 16), 1);
+  assert.equal(view.getUint8(0x30000 + 12), 0x86);
+
+  // Buffers of 256 bytes: a frame of 300 takes two.
+  view.setBigUint64(moved + 32, 0x31000n, true);
+  view.setBigUint64(moved + 48, 0x32000n, true);
+  card.mmioWrite(R.RCTL, R.RCTL_EN | R.RCTL_UPE | R.RCTL_SECRC | (3 << 16), 4);
+  assert.ok(card.receive(Frame.of(Uint8Array.from([...packet6(TCP), ...new Uint8Array(226)]))));
+  assert.equal(card.mmioRead(R.RDH + R.QUEUE_BYTES, 4), 4);
+
+  // A loaded card goes on at the same place, with the same key and table.
+  const saved = card.save();
+  const other = cardWithQueues();
+  other.view.setBigUint64(moved + 64, 0x33000n, true);
+  other.card.load(saved);
+  assert.ok(other.card.receive(Frame.of(packet6(TCP))));
+  assert.equal(other.view.getUint32(moved + 64 + 4, true), 0x40207d3d);
+  other.card.reset();
+  assert.equal(other.card.mmioRead(R.MRQC, 4), 0);
 });

@@ -37,7 +37,7 @@ export function scale(head: Uint8Array, get: (register: number) => number): Scal
     type === 0x0800
       ? flow4(packet, functions)
       : type === 0x86dd
-        ? flow6(packet, functions, !(get(R.RFCTL) & R.RFCTL_IPV6_EX_DIS))
+        ? flow6(packet, functions, get(R.RFCTL))
         : null;
   if (!flow) return UNSCALED;
   const key = Array.from({ length: KEY_WORDS }, (_, n) => get(R.RSSRK + 4 * n));
@@ -64,11 +64,17 @@ function flow4(packet: Uint8Array, functions: number): Flow | null {
   return functions & R.MRQC_IPV4 ? { type: IPV4, input: [addresses] } : null;
 }
 
-function flow6(packet: Uint8Array, functions: number, extensions: boolean): Flow | null {
+/** `control`: RFCTL, which may forbid two of the functions for packets with extension headers, or with those of mobile hosts. */
+function flow6(packet: Uint8Array, functions: number, control: number): Flow | null {
   if (packet.length < 40) return null;
-  const { source, destination, ports } = behindExtensions(packet, extensions);
-  if (ports && functions & R.MRQC_TCP_IPV6_EX) return { type: TCP_IPV6, input: [source, destination, ports] };
-  if (functions & R.MRQC_IPV6_EX) return { type: IPV6_EXTENDED, input: [source, destination] };
+  const { source, destination, ports, extended, mobile } = behindExtensions(packet);
+  const forbidden =
+    (extended && control & R.RFCTL_IPV6_EX_DIS) || (mobile && control & R.RFCTL_NEW_IPV6_EXT_DIS);
+  if (!forbidden) {
+    if (ports && functions & R.MRQC_TCP_IPV6_EX)
+      return { type: TCP_IPV6, input: [source, destination, ports] };
+    if (functions & R.MRQC_IPV6_EX) return { type: IPV6_EXTENDED, input: [source, destination] };
+  }
   return functions & R.MRQC_IPV6 ? { type: IPV6, input: [packet.subarray(8, 40)] } : null;
 }
 
@@ -77,27 +83,44 @@ interface Ends {
   readonly destination: Uint8Array;
   /** TCP's; null: it is no TCP, or a fragment. */
   readonly ports: Uint8Array | null;
+  /** There are extension headers; and some of a mobile host's. */
+  readonly extended: boolean;
+  readonly mobile: boolean;
 }
+
+const HOP_BY_HOP = 0;
+const ROUTING = 43;
+const FRAGMENT = 44;
+const DESTINATION_OPTIONS = 60;
+const MOBILE_ROUTE = 2;
 
 /**
  * Whom a packet is from and to: a home address option and a routing header of type 2 have other addresses than the first
  * header (RFC 6275, 6.3 and 6.4).
  */
-function behindExtensions(packet: Uint8Array, parse: boolean): Ends {
-  let source = packet.subarray(8, 24);
-  let destination = packet.subarray(24, 40);
+function behindExtensions(packet: Uint8Array): Ends {
+  const [first, second] = [packet.subarray(8, 24), packet.subarray(24, 40)];
+  let [source, destination] = [first, second];
   let next = packet[6]!;
   let at = 40;
-  while (parse && (next === 0 || next === 43 || next === 60) && at + 8 <= packet.length) {
-    const end = at + 8 * (packet[at + 1]! + 1);
-    if (end > packet.length) return { source, destination, ports: null };
-    if (next === 43 && packet[at + 2] === 2 && end >= at + 24) destination = packet.subarray(at + 8, at + 24);
-    if (next === 60) source = homeAddress(packet.subarray(at + 2, end)) ?? source;
-    next = packet[at]!;
+  while (next === HOP_BY_HOP || next === ROUTING || next === DESTINATION_OPTIONS) {
+    const end = at + 8 * ((packet[at + 1] ?? 0) + 1);
+    if (end > packet.length) break;
+    const header = packet.subarray(at, end);
+    if (next === ROUTING && header[2] === MOBILE_ROUTE && header.length >= 24)
+      destination = header.subarray(8, 24);
+    if (next === DESTINATION_OPTIONS) source = homeAddress(header.subarray(2)) ?? source;
+    next = header[0]!;
     at = end;
   }
   const ports = packet.subarray(at, at + PORTS_BYTES);
-  return { source, destination, ports: next === TCP && ports.length === PORTS_BYTES ? ports : null };
+  return {
+    source,
+    destination,
+    ports: next === TCP && ports.length === PORTS_BYTES ? ports : null,
+    extended: at > 40 || next === FRAGMENT,
+    mobile: source !== first || destination !== second,
+  };
 }
 
 function homeAddress(options: Uint8Array): Uint8Array | null {

@@ -12,7 +12,7 @@ function make() {
   const clock = new ManualClock(5_000_000_000);
   const ram = new GuestRam(new SharedArrayBuffer(0x4000), 0, { lowBytes: 0x4000, highBytes: 0 });
   const offsets = [0n, 2n ** 64n - 1000n];
-  const kvmClock = new KvmClock(clock, ram, 1_700_000_000_250, 2, (cpu) => offsets[cpu]!);
+  const kvmClock = new KvmClock(ram, 1_700_000_000_250, 2, (cpu) => offsets[cpu]!);
   return { clock, ram, offsets, kvmClock };
 }
 

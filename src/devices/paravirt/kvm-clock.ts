@@ -2,7 +2,6 @@
  * KVM's paravirtual clock (Linux Documentation/virt/kvm/x86/msr.rst and cpuid.rst): a page that tells how to get
  * nanoseconds from the TSC. As the TSC is the clock plus a constant, it is written once and stays true.
  */
-import type { Clock } from '../../machine/clock.js';
 import type { GuestRam } from '../../machine/guest-ram.js';
 import { checkVersion } from '../../machine/state.js';
 
@@ -46,7 +45,6 @@ export class KvmClock {
 
   /** `wallClockMs`: milliseconds since 1970, UTC, at power-on. `tscOffset`: TSC minus clock of a CPU. */
   constructor(
-    private readonly clock: Clock,
     private readonly ram: GuestRam,
     private readonly wallClockMs: number,
     cpus: number,
@@ -112,13 +110,13 @@ export class KvmClock {
     const value = this.system[cpu]!;
     const address = Number(value & ~ENABLE);
     if (!(value & ENABLE) || !this.ram.contains(address, TIME_BYTES)) return;
-    const now = BigInt(this.clock.now());
     const version = this.ram.readU32(address);
     const writing = ((version | 1) + 2) >>> 0;
     const page = new DataView(new ArrayBuffer(TIME_BYTES));
     page.setUint32(0, writing, true);
-    page.setBigUint64(TIME_TSC, BigInt.asUintN(64, now + this.tscOffset(cpu)), true);
-    page.setBigUint64(TIME_NS, now, true);
+    // From power-on, which no CPU's counter is before: threads of the host may count a little apart.
+    page.setBigUint64(TIME_TSC, BigInt.asUintN(64, this.tscOffset(cpu)), true);
+    page.setBigUint64(TIME_NS, 0n, true);
     page.setUint32(TIME_MULTIPLIER, MULTIPLIER, true);
     page.setInt8(TIME_SHIFT, SHIFT);
     page.setUint8(TIME_FLAGS, FLAG_TSC_STABLE);

@@ -12,6 +12,9 @@ const WASM_PAGE = 0x10000;
 /** PLACE_DEVICE of runtime/tlb.ts. */
 const DEVICE = 1n << 62n;
 
+/** What the board says that time is: more than an i32, or a number with fractions, has room for. */
+export const TIME = 2 ** 52 + 1;
+
 export const CR0 = { PE: 1n, ET: 0x10n, WP: 0x10000n, AM: 0x40000n, PG: 0x80000000n };
 export const CR4 = { PSE: 0x10n, PAE: 0x20n, PGE: 0x80n, LA57: 0x1000n, SMEP: 0x100000n, SMAP: 0x200000n };
 export const EFER = { LME: 0x100n, LMA: 0x400n, NXE: 0x800n };
@@ -87,7 +90,7 @@ export class Rig {
       msrWrite: () => false,
       tprRead: () => 0,
       tprWrite: () => undefined,
-      now: () => 0,
+      now: () => TIME,
       random: () => 0n,
       hypercall: () => 0n,
       acknowledge: () => 0,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findCpuModel, installCpuModel } from '../cpu-model.js';
 import * as L from '../layout.js';
-import { EFER } from './rig.js';
+import { EFER, TIME } from './rig.js';
 import { EFLAGS_IF, FLAT64, SELECTOR, STACK, SystemRig, TYPE, descriptor } from './system-rig.js';
 
 const PE = 1n;
@@ -283,9 +283,11 @@ test('HLT stops the CPU at the next block', () => {
 
 test('RDTSC, RDPMC, UMIP and FSGSBASE', () => {
   const rig = new SystemRig();
+  assert.equal(rig.get('rdtsc'), BigInt(TIME));
   rig.call('wrmsr', 0x10n, 0x123456789n);
   assert.equal(rig.get('rdtsc'), 0x123456789n);
-  assert.equal(rig.get('rdmsr', 0x3bn), 0x123456789n, 'TSC_ADJUST moves along');
+  const moved = BigInt.asUintN(64, 0x123456789n - BigInt(TIME));
+  assert.equal(rig.get('rdmsr', 0x3bn), moved, 'TSC_ADJUST moves along');
   rig.enter(3, { cr4: TSD | UMIP });
   assert.deepEqual(rig.faultOf('rdtsc'), GP0);
   assert.deepEqual(rig.faultOf('umipCheck'), GP0);

@@ -1,14 +1,14 @@
 import type { ThreadHost } from '../../vm/threads.js';
-import { keepsX86Order } from './processor.js';
+import { isX86 } from './processor.js';
 
 /** What a worker that runs CPUs says: look at the mailboxes; or what it broke with. */
 export type FromCpuWorker = null | { readonly failed: string };
 
 /** Workers of this thread that run a machine's CPUs. `entry`: the program of such a worker. */
-export async function browserThreads(entry: URL): Promise<ThreadHost> {
+export function browserThreads(entry: URL): ThreadHost {
   return {
     parallel: navigator.hardwareConcurrency,
-    needsFences: !(await keepsX86Order()),
+    needsFences: !isX86(),
     start(data, wake, failed) {
       const worker = new Worker(entry, { type: 'module' });
       worker.onmessage = ({ data: said }: MessageEvent<FromCpuWorker>) => {

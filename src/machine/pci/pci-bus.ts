@@ -68,6 +68,7 @@ export class PciBus implements PortDevice {
         // It decodes nothing then, and asks for no interrupt.
         device.reset();
         this.functions.delete(place);
+        device.removed();
       }
   }
 

@@ -238,6 +238,9 @@ export class PciFunction {
     return (base === 0 && high === 0) || high >= 0x100000 ? -1 : high * 2 ** 32 + base;
   }
 
+  /** It was taken out for good, after a reset. */
+  removed(): void {}
+
   reset(): void {
     this.config.set(this.afterReset);
     this.interruptAsserted = false;

@@ -1,4 +1,5 @@
 /** What can be done with a machine while it runs, each as a word with arguments. */
+import { randomFillSync } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { picture } from '../../devices/display/picture.js';
 import { keySequence } from '../../devices/input/scan-codes.js';
@@ -10,8 +11,8 @@ import type { VirtualMachine } from '../../vm/virtual-machine.js';
 import { writePicture } from '../displays/screenshot.js';
 import type { Typist } from '../displays/typist.js';
 import { parseCdrom, parseDisk, parseFloppy } from '../drive-options.js';
-import { parseNet } from '../net-options.js';
-import type { NetworkedCard } from '../networks/open-networks.js';
+import { parseNet, type NetChoice } from '../net-options.js';
+import { cardOptions, NetworkedCard } from '../networks/open-networks.js';
 import { openDrive, openMedium } from '../open-drive.js';
 
 export interface Controlled {
@@ -19,7 +20,7 @@ export interface Controlled {
   /** In a few words, what runs. */
   readonly title: string;
   readonly drives: readonly ImageDrive[];
-  readonly cards: readonly NetworkedCard[];
+  readonly cards: NetworkedCard[];
   readonly typist: Typist;
 }
 
@@ -32,7 +33,7 @@ export interface Wish {
 }
 
 /** Gives what is to be printed. */
-type Act = (controlled: Controlled, wish: Wish) => string | void | Promise<void>;
+type Act = (controlled: Controlled, wish: Wish) => string | void | Promise<string | void>;
 
 interface Action {
   /** Its arguments, as help shows them. */
@@ -85,6 +86,17 @@ export const ACTIONS: Record<string, Action> = {
     does: 'plug a card into another network, named as --net does',
     act: network,
   },
+  'add-card': {
+    takes: ['kind'],
+    does: 'plug a network card in, on a network, both named as --net does',
+    act: addCard,
+  },
+  'remove-card': {
+    takes: ['card'],
+    does: 'take a network card out, once the guest has given it up',
+    forcible: true,
+    act: removeCard,
+  },
   capture: {
     takes: ['card', 'file|off'],
     does: 'write what passes a card to a file for Wireshark and tcpdump',
@@ -102,13 +114,14 @@ export const ACTIONS: Record<string, Action> = {
 function status({ machine, title, drives, cards }: Controlled): string {
   const lines = [`${title}, ${machine.paused ? 'paused' : 'running'}`];
   for (const drive of drives) lines.push(`${drive.place}: ${drive.name}`);
-  cards.forEach(({ model, mac, network: { choice, port } }, n) => {
+  for (const { number, model, mac, network } of cards) {
+    const { choice, port } = network;
     const { framesIn, framesOut } = port.counts;
     const plugged = port.connected ? '' : ', cable out';
     lines.push(
-      `card ${n + 1}: ${model} ${macText(mac)}, ${choice.text}${plugged}, sent ${framesIn} frames, got ${framesOut}`,
+      `card ${number}: ${model} ${macText(mac)}, ${choice.text}${plugged}, sent ${framesIn} frames, got ${framesOut}`,
     );
-  });
+  }
   return lines.join('\n');
 }
 
@@ -173,15 +186,15 @@ function detach({ machine, drives }: Controlled, { arguments: [name], force }: W
   machine.detachDrive(drive, force);
 }
 
-function findCard(cards: readonly NetworkedCard[], text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || !cards[number - 1])
-    throw new UserError(`there is no card "${text}"; the machine has ${cards.length}, counted from 1`);
-  return number - 1;
+function findCard(cards: readonly NetworkedCard[], text: string): NetworkedCard {
+  const card = cards.find(({ number }) => String(number) === text);
+  if (card) return card;
+  const known = cards.map(({ number }) => number).join(', ');
+  throw new UserError(`there is no card "${text}"; the machine has ${known || 'none'}`);
 }
 
 function cable({ cards }: Controlled, { arguments: [card, state] }: Wish): void {
-  const { network } = cards[findCard(cards, card!)]!;
+  const { network } = findCard(cards, card!);
   if (state !== 'in' && state !== 'out') throw new UserError(`cable ${state}: choose in or out`);
   if (network.choice.kind === 'none')
     throw new UserError('the card is on no network: plug it into one by "network" first');
@@ -192,19 +205,47 @@ async function network(
   { machine, cards }: Controlled,
   { arguments: [card, text], folder }: Wish,
 ): Promise<void> {
-  const number = findCard(cards, card!);
-  const choice = parseNet(text!);
+  const moving = findCard(cards, card!);
+  await moving.move(meantFrom(folder, text!), (to) => machine.replug(moving.number, to));
+}
+
+/** A network that was named by a user in this folder. */
+function meantFrom(folder: string, text: string): NetChoice {
+  const choice = parseNet(text);
   const { capture, nat } = choice;
-  const meant = {
+  return {
     ...choice,
     capture: capture && resolve(folder, capture),
     nat: nat && { ...nat, tftp: nat.tftp && resolve(folder, nat.tftp) },
   };
-  await cards[number]!.move(meant, (to) => machine.replug(number, to));
+}
+
+async function addCard({ machine, cards }: Controlled, { arguments: [text], folder }: Wish): Promise<string> {
+  const choice = meantFrom(folder, text!);
+  if (choice.card === 'ne2k-isa')
+    throw new UserError('card=ne2k-isa: cards on ISA are there from the start; choose another');
+  const card = await NetworkedCard.open(choice, randomFillSync);
+  let number = 1;
+  while (cards.some((other) => other.number === number)) number++;
+  try {
+    machine.attachCard(number, cardOptions(card));
+  } catch (error) {
+    card.network.close();
+    throw error;
+  }
+  card.number = number;
+  card.setPaused(machine.paused);
+  cards.push(card);
+  cards.sort((one, other) => one.number - other.number);
+  return `it is card ${number}`;
+}
+
+function removeCard({ machine, cards }: Controlled, { arguments: [card], force }: Wish): void {
+  machine.detachCard(findCard(cards, card!).number, force);
 }
 
 function captureCard({ cards }: Controlled, { arguments: [card, file], folder }: Wish): void {
-  cards[findCard(cards, card!)]!.network.capture(file === 'off' ? null : resolve(folder, file!));
+  findCard(cards, card!).network.capture(file === 'off' ? null : resolve(folder, file!));
 }
 
 function screenshot({ machine: { board } }: Controlled, { arguments: [file], folder }: Wish): void {

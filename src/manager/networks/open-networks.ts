@@ -12,6 +12,8 @@ const UNPLUGGED_MS = 1200;
 
 /** A card of the machine, and the network that it is on now. */
 export class NetworkedCard {
+  /** From 1; 0: not plugged in yet. */
+  number = 0;
   readonly model: CardModel;
   private paused = false;
 
@@ -60,7 +62,10 @@ export async function openNetworks(
 ): Promise<NetworkedCard[]> {
   const cards: NetworkedCard[] = [];
   try {
-    for (const choice of choices) cards.push(await NetworkedCard.open(choice, random));
+    for (const choice of choices) {
+      const card = await NetworkedCard.open(choice, random);
+      card.number = cards.push(card);
+    }
   } catch (error) {
     for (const card of cards) card.network.close();
     throw error;
