@@ -1,15 +1,20 @@
 /** The Internet checksum (RFC 1071): sums of 16-bit big-endian words, which `finish` folds and inverts. */
 
-/** From so many bytes on it is quicker to add 32-bit words, whose halves `fold` adds up in the end. */
-const LEAST_FOR_WORDS = 64;
+import { littleEndianSum, MOST_VECTOR_BYTES } from './vector-sum.js';
+
+/** From so many bytes on vectors are quicker. */
+const LEAST_FOR_VECTORS = 64;
 
 /** The sum of `bytes` so far and what follows; an odd last byte counts as a high one. */
 export function sum(bytes: Uint8Array, start = 0, end = bytes.length, before = 0): number {
   let total = before;
   let at = start;
-  if (end - start >= LEAST_FOR_WORDS) {
-    const words = new DataView(bytes.buffer, bytes.byteOffset, end);
-    for (; at <= end - 8; at += 8) total += words.getUint32(at) + words.getUint32(at + 4);
+  while (end - at >= LEAST_FOR_VECTORS) {
+    const part = bytes.subarray(at, Math.min(end, at + MOST_VECTOR_BYTES));
+    // The order of bytes in words is that of the sum's (RFC 1071, 2.B).
+    const folded = fold(littleEndianSum(part));
+    total += ((folded & 0xff) << 8) | (folded >>> 8);
+    at += part.length;
   }
   const even = at + ((end - at) & ~1);
   for (; at < even; at += 2) total += (bytes[at]! << 8) | bytes[at + 1]!;
