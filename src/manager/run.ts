@@ -95,7 +95,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
       bootMenu: config.boot.menu,
       onCardGone: (number) => {
         const gone = cards.findIndex((card) => card.number === number);
-        for (const card of cards.splice(gone, 1)) card.network.close();
+        for (const card of cards.splice(gone, 1)) card.close();
       },
       onPaused: (paused) => cards.forEach((card) => card.setPaused(paused)),
       onFailure: (message) => process.stderr.write(`\r\nviv: ${message}; the guest was told of an error\r\n`),
@@ -144,7 +144,7 @@ export async function runMachine(config: MachineConfig): Promise<number> {
     machine?.close();
     for (const drive of drives) drive.close();
     firmware?.close();
-    for (const card of cards) card.network.close();
+    for (const card of cards) card.close();
     endControl?.();
     place.leave();
     clearTimeout(timer);

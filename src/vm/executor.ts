@@ -132,16 +132,16 @@ export class Executor {
     return this.view.getFloat64(L.G_CLOCK_ORIGIN, true);
   }
 
-  /** Asks several times; what was answered soonest is the least wrong, by half of what that took at most. */
+  /** Each answer says between what and what it is; clocks that tick coarsely are no closer than a tick. */
   private measureLag(): number {
-    let [lag, shortest] = [0, Infinity];
+    let [least, most] = [-Infinity, Infinity];
     for (let n = 0; n < CLOCK_QUESTIONS; n++) {
       const asked = this.host.now();
       const there = askTime(this.asker) + this.origin;
-      const took = this.host.now() - asked;
-      if (took < shortest) [lag, shortest] = [there - asked - took / 2, took];
+      least = Math.max(least, there - this.host.now());
+      most = Math.min(most, there - asked);
     }
-    return Math.round(lag);
+    return Math.round((least + most) / 2);
   }
 
   private get sent(): number {

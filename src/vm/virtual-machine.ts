@@ -38,6 +38,7 @@ import {
   type PackagedFirmware,
 } from './packaged-firmware.js';
 import { apicWords } from './own-apics.js';
+import { FIRST_FREE_SLOT } from '../machine/pci/pci-bus.js';
 import { MOST_CARDS, plugCards, plugPciCard, type CardOptions } from './plug-cards.js';
 import { floppyPlaces, idePlaces, plugDrives } from './plug-drives.js';
 import { describeCpu } from './report.js';
@@ -476,7 +477,10 @@ export class VirtualMachine {
   }
 
   private ejected(slot: number): void {
+    // What is always on the board stays.
+    if (slot < FIRST_FREE_SLOT) return;
     this.board.pci.unplug(slot);
+    this.board.hotPlug.emptied(slot);
     for (const network of this.networks.filter((other) => other.slot === slot)) {
       this.networks.splice(this.networks.indexOf(network), 1);
       this.options.onCardGone?.(network.number);

@@ -66,6 +66,12 @@ export class PciHotPlug {
     this.raise();
   }
 
+  /** Nothing is in a slot any more: what was asked of the system about it is settled. */
+  emptied(slot: number): void {
+    this.came &= ~(1 << slot);
+    this.leaves &= ~(1 << slot);
+  }
+
   /** Asks the system to give up what is in a slot. */
   request(slot: number): void {
     this.leaves |= 1 << slot;

@@ -230,7 +230,7 @@ async function addCard({ machine, cards }: Controlled, { arguments: [text], fold
   try {
     machine.attachCard(number, cardOptions(card));
   } catch (error) {
-    card.network.close();
+    card.close();
     throw error;
   }
   card.number = number;

@@ -60,8 +60,12 @@ export class CardNetwork {
     else this.timers.resume();
   }
 
+  private closed = false;
+
   /** The cable is pulled for good. */
   close(): void {
+    if (this.closed) return;
+    this.closed = true;
     this.port.setConnected(false);
     this.endCapture?.();
     this.detach();

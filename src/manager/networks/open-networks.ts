@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Macvtap } from '../../host/node/macvtap.js';
 import { parseMac } from '../../network/ethernet.js';
+import { UserError } from '../../machine/user-error.js';
 import type { Cable } from '../../machine/cable.js';
 import type { CardModel, CardOptions } from '../../vm/plug-cards.js';
 import type { NetChoice } from '../net-options.js';
@@ -16,6 +17,8 @@ export class NetworkedCard {
   number = 0;
   readonly model: CardModel;
   private paused = false;
+  /** It was taken out of the machine. */
+  private gone = false;
 
   private constructor(
     readonly mac: Uint8Array,
@@ -49,9 +52,17 @@ export class NetworkedCard {
       throw error;
     } finally {
       this.network.setPaused(this.paused);
-      await sleep(UNPLUGGED_MS);
-      plug(this.network.port);
+      if (!this.gone) await sleep(UNPLUGGED_MS);
+      if (this.gone) this.network.close();
+      else plug(this.network.port);
     }
+    if (this.gone) throw new UserError('the card was taken out meanwhile');
+  }
+
+  /** It is in no machine any more. */
+  close(): void {
+    this.gone = true;
+    this.network.close();
   }
 }
 
@@ -67,7 +78,7 @@ export async function openNetworks(
       card.number = cards.push(card);
     }
   } catch (error) {
-    for (const card of cards) card.network.close();
+    for (const card of cards) card.close();
     throw error;
   }
   return cards;
