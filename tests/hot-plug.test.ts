@@ -110,9 +110,14 @@ test(
     );
     let cards = '';
     while (!cards.includes('card 2')) cards = (await viv('control', 'status', name)).output;
+    await control('remove-card', name, '1');
     await control('remove-card', name, '1', '--force');
     assert.doesNotMatch(await control('status', name), /card 1/);
     assert.equal(await control('add-card', name, 'nat,card=e1000'), 'it is card 1\n');
+    assert.match(await control('status', name), /card 1: e1000 .*\ncard 2: virtio/);
+    // What was asked about the first card is not done to that which has its slot.
+    await control('reset', name);
+    await new Promise((resolve) => setTimeout(resolve, 500));
     assert.match(await control('status', name), /card 1: e1000 .*\ncard 2: virtio/);
     await machine.stop();
   },
