@@ -9,6 +9,17 @@ const BYTES = 2 ** 20;
 /** Where the guest sees a disk on each bus. */
 const DISKS = { virtio: 'vdb', nvme: 'nvme0n1', ahci: 'sda', scsi: 'sdb' };
 
+type Act = (status: number, action: string, ...args: string[]) => Promise<string>;
+
+/** Has `viv control` do something with a machine, and end with this status; gives all that it printed. */
+const actsOn =
+  (name: string): Act =>
+  async (status, action, ...args) => {
+    const ended = await viv('control', action, name, ...args);
+    assert.equal(ended.status, status, `${action} ${args.join(' ')}: ${ended.errors}`);
+    return ended.output + ended.errors;
+  };
+
 test('disks come and go while a machine runs', { timeout: 150_000 }, () =>
   withFolder(async (folder) => {
     const file = (name: string): string => join(folder, `${name}.img`);
@@ -26,11 +37,7 @@ test('disks come and go while a machine runs', { timeout: 150_000 }, () =>
       ...['debian', '--name', NAME, '--disk', `${file('first')},bus=virtio`],
       ...['--append', `quiet viv.run="${load}; echo ready; ${steps.join('; ')}"`],
     );
-    const act = async (status: number, action: string, ...args: string[]): Promise<string> => {
-      const ended = await viv('control', action, NAME, ...args);
-      assert.equal(ended.status, status, `${action} ${args.join(' ')}: ${ended.errors}`);
-      return ended.output + ended.errors;
-    };
+    const act = actsOn(NAME);
     await guest.says('ready');
     assert.match(await act(1, 'attach', `${file('ahci')},bus=ide`), /bus=ide: its disks are there/);
     assert.match(await act(1, 'attach', file('nowhere')), /there is no such file/);
@@ -71,11 +78,7 @@ test('network cards come and go while a machine runs', { timeout: 150_000 }, asy
     ...['debian', '--name', name, '--net', 'nat'],
     ...['--append', `quiet viv.run="${load}; echo ready; ${steps.join('; ')}; ${last}"`],
   );
-  const act = async (status: number, action: string, ...args: string[]): Promise<string> => {
-    const ended = await viv('control', action, name, ...args);
-    assert.equal(ended.status, status, `${action} ${args.join(' ')}: ${ended.errors}`);
-    return ended.output + ended.errors;
-  };
+  const act = actsOn(name);
   await guest.says('ready');
   assert.match(await act(1, 'add-card', 'nat,card=ne2k-isa'), /cards on ISA are there from the start/);
   assert.match(await act(1, 'add-card', 'nat,card=best'), /card=best/);

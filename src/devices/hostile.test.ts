@@ -161,7 +161,6 @@ test('virtio-scsi', () =>
     [0, 4, 8, 0xc, 0x14, 0x16, 0x18, 0x1c, 0x20, 0x28, 0x30, 0x3000, 0x3004, 0x3008],
   ));
 
-/** A cable that frames of any kind come through, and that looks at those that go. */
 /** Makes a frame of IP of it, with extension headers of IPv6, maybe behind a VLAN tag. */
 function likePackets(bytes: Uint8Array, next: (below: number) => number): void {
   const at = next(4) ? 12 : 16;
@@ -171,6 +170,7 @@ function likePackets(bytes: Uint8Array, next: (below: number) => number): void {
   if (next(2)) bytes[at + 8] = [0, 43, 60, 6][next(4)]!;
 }
 
+/** A cable that frames of any kind come through, and that looks at those that go. */
 class HostileCable implements Cable {
   connected = true;
   busy = false;
