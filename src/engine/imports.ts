@@ -28,7 +28,7 @@ export const bindingImports: Record<string, Signature> = {
 };
 
 /**
- * Translated code: CPU, entry number, instruction pointer of the page's first byte, budget, depth of calls; gives the
+ * Translated code: CPU, entry number, instruction pointer of the page's first byte, budget, slots of the stack that calls use; gives the
  * instruction pointer to go on at (or REGION_LEFT) and the rest of the budget.
  */
 export const REGION: Signature = { params: ['i32', 'i32', 'i64', 'i64', 'i32'], results: ['i64', 'i64'] };
@@ -36,14 +36,19 @@ export const REGION: Signature = { params: ['i32', 'i32', 'i64', 'i64', 'i32'], 
 export const REGION_LEFT = -0x8000000000000000n;
 /** Handlers outside the interpreter's loop, and its export `instruction`: CPU, record. */
 export const HANDLER: Signature = { params: ['i32', 'i32'], results: ['i32'] };
-/** The interpreter's export `call`: CPU, target, where it returns to, budget, depth of calls, call site or 0; gives what a region gives. */
+/** The interpreter's export `call`: CPU, target, where it returns to, budget, slots used, call site or 0; gives what a region gives. */
 export const CALL: Signature = {
   params: ['i32', 'i64', 'i64', 'i64', 'i32', 'i32'],
   results: ['i64', 'i64'],
 };
 
-/** Guest calls in translated code nest this deep; deeper ones go back to the interpreter's loop first. */
-export const MOST_DEPTH = 400;
+/**
+ * Guest calls in translated code nest as long as their callers' frames have less than this, in slots of 8 bytes; deeper ones go back to
+ * the interpreter's loop first. V8 has a megabyte of stack.
+ */
+export const MOST_SLOTS = 80_000;
+/** What a frame has at least. */
+export const FRAME_SLOTS = 16;
 
 export function helperSignature(args: number, result: boolean): Signature {
   return {

@@ -6,7 +6,8 @@ import {
   CALL,
   HANDLER,
   helperSignature,
-  MOST_DEPTH,
+  FRAME_SLOTS,
+  MOST_SLOTS,
   REGION,
   REGION_LEFT,
 } from '../imports.js';
@@ -291,14 +292,17 @@ function defineInstruction(
  * REGION_LEFT, with S_RIP where the interpreter goes on. A site remembers the region that its target led to.
  */
 function defineCall(module: ModuleWriter, bindSite: number): number {
-  const [RIP, BACK, BUDGET, DEPTH, SITE, JUMP, RECORD, KEY] = [1, 2, 3, 4, 5, 6, 7, 8] as const;
+  const [RIP, BACK, BUDGET, SLOTS, SITE, JUMP, RECORD, KEY] = [1, 2, 3, 4, 5, 6, 7, 8] as const;
   const cpu = [0x20, 0];
   const body = new FunctionBody();
   const region = module.type(REGION);
-  /** region(cpu, entry, page of rip, budget, depth + 1), by u16 fields at local `from`; returns if it came back. */
+  /** region(cpu, entry, page of rip, budget, slots), by u16 fields at local `from`; returns if it came back. */
   const enter = (from: number, entry: number, slot: number): void => {
     body.raw(cpu).raw([0x20, from, 0x2f, 1]).raw(u(entry));
-    body.raw([0x20, RIP, 0x42]).signed64(~0xfffn).raw([0x83, 0x20, BUDGET, 0x20, DEPTH, 0x41, 1, 0x6a]);
+    body
+      .raw([0x20, RIP, 0x42])
+      .signed64(~0xfffn)
+      .raw([0x83, 0x20, BUDGET, 0x20, SLOTS, 0x41, FRAME_SLOTS, 0x6a]);
     body.raw([0x20, from, 0x2f, 1]).raw(u(slot)).u8(0x11).unsigned(region).u8(0);
     body.raw([0x21, BUDGET, 0x22, RIP, 0x20, BACK, 0x51, 0x04, 0x40]);
     body.raw([0x20, RIP, 0x20, BUDGET, 0x0f, 0x0b]);
@@ -311,7 +315,7 @@ function defineCall(module: ModuleWriter, bindSite: number): number {
       .raw(u(of));
 
   // The site's region, if it is known: nothing is at address 0, where a site that is none looks.
-  body.raw([0x02, 0x40, 0x20, DEPTH, 0x41]).signed(MOST_DEPTH).raw([0x4f, 0x0d, 0]);
+  body.raw([0x02, 0x40, 0x20, SLOTS, 0x41]).signed(MOST_SLOTS).raw([0x4f, 0x0d, 0]);
   body.raw([0x20, SITE, 0x29, 3]).raw(u(R.SITE_TARGET)).raw([0x20, RIP, 0x52, 0x0d, 0]);
   body.raw([0x20, SITE, 0x29, 3]).raw(u(R.SITE_KEY)).raw([0x22, KEY]);
   key(L.S_JUMP_KEY, 64);
@@ -323,7 +327,7 @@ function defineCall(module: ModuleWriter, bindSite: number): number {
 
   const leaveUnless = (): void => void body.raw([0x45, 0x0d, 1]);
   body.raw([0x02, 0x40, 0x03, 0x40]);
-  body.raw([0x20, DEPTH, 0x41]).signed(MOST_DEPTH).raw([0x49]);
+  body.raw([0x20, SLOTS, 0x41]).signed(MOST_SLOTS).raw([0x49]);
   leaveUnless();
   // jump = cpu + S_JUMPS + ((rip ^ rip >> 12) & (JUMP_ENTRIES - 1)) * 16
   body.raw([0x20, RIP, 0x20, RIP, 0x42, 12, 0x88, 0x85, 0xa7, 0x41]).signed(L.JUMP_ENTRIES - 1);

@@ -17,8 +17,13 @@ export interface RegionGraph {
 /**
  * A graph in which all entries are reached from one root and every loop still has one head: an entry inside a loop is
  * reached through a dispatch at the head of each loop around it. `entries` are blocks; entry number n is the n-th, from 1.
+ * `toRoot`: blocks that also go to the root, to an entry.
  */
-export function withEntries(successors: Successors, entries: readonly number[]): RegionGraph {
+export function withEntries(
+  successors: Successors,
+  entries: readonly number[],
+  toRoot: ReadonlySet<number>,
+): RegionGraph {
   const loops = loopsOf(successors);
   /** Heads of the loops around each entry, outermost first. */
   const around = entries.map((entry) =>
@@ -49,7 +54,10 @@ export function withEntries(successors: Successors, entries: readonly number[]):
   /** Where an edge to a block goes: to the dispatch of the loop that it heads, if there is one. */
   const into = (block: number): number => dispatchOf.get(block)?.node ?? ofBlock[block]!;
 
-  successors.forEach((list, from) => (edges[ofBlock[from]!] = list.map(into)));
+  successors.forEach((list, from) => {
+    edges[ofBlock[from]!] = list.map(into);
+    if (toRoot.has(from)) edges[ofBlock[from]!]!.push(root);
+  });
   for (const [head, { node }] of dispatchOf) edges[node]!.push(ofBlock[head]!);
   const hop = (from: number, targets: Map<number, number>, number: number, to: number): void => {
     targets.set(number, to);

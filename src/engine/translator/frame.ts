@@ -7,7 +7,8 @@ export const CPU = 0;
 export const ENTRY = 1;
 const PAGE_BASE = 2;
 const BUDGET = 3;
-export const DEPTH = 4;
+/** MOST_SLOTS (imports.ts). */
+export const SLOTS = 4;
 const PARAMETERS = 5;
 /** i32 locals of a look at the TLB (tlb-probe.ts): low half of the address, the entry. */
 export const PROBE_LOW = PARAMETERS;

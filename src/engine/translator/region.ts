@@ -1,4 +1,4 @@
-import { bindingImports, CALL, HANDLER, MOST_DEPTH, REGION, REGION_LEFT } from '../imports.js';
+import { bindingImports, CALL, FRAME_SLOTS, HANDLER, MOST_SLOTS, REGION, REGION_LEFT } from '../imports.js';
 import { NEIGHBOUR_BASE, NEIGHBOUR_KEY, SITE_IMPORT_KEY, SITE_TARGET } from '../interpreter/record.js';
 import * as L from '../layout.js';
 import { FunctionBody } from '../wasm/bytes.js';
@@ -15,7 +15,7 @@ import {
   type RegionInstruction,
 } from './blocks.js';
 import { withEntries, type RegionGraph } from './entries.js';
-import { CPU, DEPTH, ENTRY, FLAGS, RegionFrame, WHERE_BIAS } from './frame.js';
+import { CPU, ENTRY, FLAGS, RegionFrame, SLOTS, WHERE_BIAS } from './frame.js';
 import { irreducibleEdges, loopsOf, type Successors } from './graph.js';
 import { findLiveness, type Liveness } from './liveness.js';
 import { Structure } from './structure.js';
@@ -34,6 +34,8 @@ const IF = [0x04, 0x40];
 const ELSE = 0x05;
 const END = 0x0b;
 const FAR = 0x10000;
+/** Slots of its frame, beside the locals, for each instruction: V8's optimiser spills more where there is more (11 KB for 1071). */
+const FRAME_GROWTH = 1.25;
 /** What most functions need at least. */
 const BODY_BYTES = 4096;
 
@@ -89,16 +91,22 @@ export class Region {
   private readonly live: Liveness;
   private readonly longest: (block: number) => number;
   private readonly blockAt: ReadonlyMap<number, number>;
-  /** Edges that would make a loop with two heads: they leave the region. */
-  private readonly cut = new Set<string>();
+  /**
+   * Edges (`edge`) that would make a loop with two heads. They go by the root, which is the head of all then; or leave the region if
+   * there is no entry for where they lead.
+   */
+  private readonly byRoot = new Set<string>();
+  private readonly left = new Set<string>();
   private readonly graph: RegionGraph;
   private readonly checked = new Set([0]);
-  /** Blocks that are reached without the edges that were cut. */
+  /** Blocks that are reached without the edges that leave the region. */
   private readonly reached: ReadonlySet<number>;
   /** Where each block goes with `rip`, and out of its check. */
   private readonly leaves: readonly Exit[];
   private readonly refusals: readonly Exit[];
   private readonly body = new FunctionBody(BODY_BYTES);
+  /** Where the size of its frame belongs. */
+  private readonly frameSizes: number[] = [];
   private readonly imports: {
     call: number;
     instruction: number;
@@ -134,10 +142,18 @@ export class Region {
       for (const { ending } of blocks)
         for (const offset of offsetsBehind(ending)) if (!this.blockAt.has(offset)) beyond.add(offset);
     this.beyond = beyond;
+    const toRoot = new Set<number>();
     for (;;) {
       const found = irreducibleEdges(this.successors());
       if (found.length === 0) break;
-      for (const [from, to] of found) this.cut.add(`${from},${to}`);
+      for (const [from, to] of found) {
+        if (crossesPages(this.extent(to))) this.left.add(edge(from, to));
+        else {
+          this.byRoot.add(edge(from, to));
+          toRoot.add(from);
+          this.checked.add(to);
+        }
+      }
     }
     const successors = this.successors();
     const reached = (this.reached = reachable(successors));
@@ -154,13 +170,13 @@ export class Region {
     const others = [...this.checked].filter((block) => block !== 0 && !crossesPages(this.extent(block)));
     const far = (block: number): number => Math.abs(blocks[block]!.start >> 12);
     const entries = [0, ...others.sort((a, b) => far(a) - far(b))];
-    this.graph = withEntries(successors, entries);
+    this.graph = withEntries(successors, entries, toRoot);
     this.longest = this.longestPaths(successors);
     this.entries = entries.map((block) => blocks[block]!.start);
     this.recorded = blocks.map((block, i) =>
       reached.has(i) ? this.record(block) : { code: new BlockRecorder(), leaving: null },
     );
-    const ways = successors.map((list, from) => (this.spillsAt(from) ? [] : list));
+    const ways = this.ways().map((list, from) => (this.spillsAt(from) || !reached.has(from) ? [] : list));
     this.live = findLiveness(
       ways,
       this.recorded.map(({ code }) => ({ written: code.written, needs: code.needs() })),
@@ -189,10 +205,19 @@ export class Region {
     if (offset === null) return null;
     const to = this.blockAt.get(offset);
     if (to === undefined) return null;
-    return this.cut.size > 0 && this.cut.has(`${from},${to}`) ? null : to;
+    return this.left.size > 0 && this.left.has(edge(from, to)) ? null : to;
   }
 
+  private goesByRoot(from: number, to: number): boolean {
+    return this.byRoot.size > 0 && this.byRoot.has(edge(from, to));
+  }
+
+  /** Where blocks go, but by the root. */
   private successors(): Successors {
+    return this.ways().map((list, from) => list.filter((to) => !this.goesByRoot(from, to)));
+  }
+
+  private ways(): Successors {
     return this.blocks.map(({ ending }, from) => {
       const list: number[] = [];
       for (const offset of offsetsBehind(ending)) {
@@ -317,6 +342,7 @@ export class Region {
     body.u8(END);
     this.get(frame.rip);
     this.get(frame.budget);
+    this.writeFrameSizes();
     return this.module.define(REGION, frame.locals.types, body);
   }
 
@@ -504,6 +530,12 @@ export class Region {
         const own = this.pages(block);
         for (const page of new Set(this.pages(to)))
           if (page !== 0 && !own.includes(page)) this.emitCrossing(block, page, offset!, at);
+        if (this.goesByRoot(block, to)) {
+          body.raw([0x41]).signed(this.entries.indexOf(offset!) + 1);
+          body.raw([SET, ENTRY]);
+          goTo(0, at);
+          return;
+        }
         // Edges to a loop's head may go by its dispatch.
         const node = this.graph.successors[this.graph.ofBlock[block]!]!.find(
           (candidate) => this.reaches(candidate) === to,
@@ -624,7 +656,7 @@ export class Region {
     this.get(frame.rip);
     this.emitIp(next);
     this.get(frame.budget);
-    body.raw([GET, DEPTH]);
+    this.emitSlots();
     this.get(link);
     body.u8(0x10).unsigned(this.imports.call);
     done(0);
@@ -650,12 +682,29 @@ export class Region {
   /** Calls the region of the frame's `rip`, or branches if the calls are too deep. */
   private emitEnter({ entry, near, index }: Callee, tooDeep: number): void {
     const { body, frame } = this;
-    body.raw([GET, DEPTH, 0x41]).signed(MOST_DEPTH).u8(0x4f).hint(false).u8(BR_IF).unsigned(tooDeep);
+    body.raw([GET, SLOTS, 0x41]).signed(MOST_SLOTS).u8(0x4f).hint(false).u8(BR_IF).unsigned(tooDeep);
     body.raw([GET, CPU, 0x41]).signed(entry);
     this.get(near ? frame.base : frame.rip);
     if (!near) body.raw([0x42]).signed64(~0xfffn).u8(0x83);
     this.get(frame.budget);
-    body.raw([GET, DEPTH, 0x41, 1, 0x6a, 0x10]).unsigned(index);
+    this.emitSlots();
+    body.u8(0x10).unsigned(index);
+  }
+
+  /** Leaves what is used of the stack with the region's own frame, whose size is known when all is emitted. */
+  private emitSlots(): void {
+    const { body } = this;
+    body.raw([GET, SLOTS, 0x41]);
+    this.frameSizes.push(body.length);
+    body.raw([0x80, 0, 0x6a]);
+  }
+
+  private writeFrameSizes(): void {
+    let slots = FRAME_SLOTS + Math.ceil(FRAME_GROWTH * this.instructions.length);
+    for (const type of this.frame.locals.types) slots += type === 'v128' ? 2 : 1;
+    // Two bytes of LEB128 each.
+    const bytes = [(slots & 0x7f) | 0x80, Math.min(slots >> 7, 0x3f)];
+    for (const at of this.frameSizes) this.body.view().set(bytes, at);
   }
 
   /** Goes on at the frame's `rip` in the region that is there, if it is known, and comes back as that does; else behind this. */
@@ -763,6 +812,10 @@ function offsetsBehind(ending: Ending): readonly number[] {
     default:
       return [ending.next];
   }
+}
+
+function edge(from: number, to: number): string {
+  return `${from},${to}`;
 }
 
 function reachable(successors: Successors): Set<number> {
