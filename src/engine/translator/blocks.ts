@@ -6,7 +6,7 @@ export const PAGE = 0x1000;
 export const MOST_PAGES = 3;
 const LONGEST_INSTRUCTION = 15;
 /** A region has at most so many instructions. */
-export const MOST_INSTRUCTIONS = 600;
+export const MOST_INSTRUCTIONS = 700;
 
 export interface RegionInstruction {
   readonly decoded: Decoded;
