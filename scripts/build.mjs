@@ -1,7 +1,7 @@
 // Builds what changed: TypeScript into dist/, the runtime (AssemblyScript) and the generated interpreter into dist/engine/.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
@@ -76,22 +76,20 @@ if (
 // What a command or a thread loads first is one file each, with what they share: Node takes a third of a second to load
 // hundreds of them. All of these lie one folder deep in dist/, so a module's own place is as far from each.
 process.stderr.write('Bundling the command ...\n');
-rmSync(at('dist/chunks'), { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   entryPoints: ['src/cli/viv.ts', 'src/manager/cpu-thread.ts'].map((path) => at(path)),
   outbase: at('src'),
   outdir: at('dist'),
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
+  // Those of node_modules stay there: what is installed anew counts at once, and their licences are with them.
+  packages: 'external',
+  metafile: true,
   splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20',
   logLevel: 'warning',
-  // What comes as CommonJS asks for Node's modules.
-  banner: {
-    js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);",
-  },
   plugins: [
     {
       name: 'own place',
@@ -106,4 +104,7 @@ await build({
     },
   ],
 });
+const chunks = Object.keys(metafile.outputs).map((path) => basename(path));
+for (const name of readdirSync(at('dist/chunks')))
+  if (!chunks.includes(name)) rmSync(at('dist/chunks', name));
 writeFileSync(at('dist/.built'), '');

@@ -44,9 +44,9 @@ export const CALL: Signature = {
 
 /**
  * Guest calls in translated code nest as long as their callers' frames have less than this, in slots of 8 bytes; deeper ones go back to
- * the interpreter's loop first. V8 has a megabyte of stack.
+ * the interpreter's loop first. The least stack is that of a worker in Chromium, 500 KiB.
  */
-export const MOST_SLOTS = 80_000;
+export const MOST_SLOTS = 40_000;
 /** What a frame has at least. */
 export const FRAME_SLOTS = 16;
 

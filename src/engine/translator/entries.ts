@@ -56,6 +56,7 @@ export function withEntries(
 
   successors.forEach((list, from) => {
     edges[ofBlock[from]!] = list.map(into);
+    // Last: who looks for the way to a block finds that first.
     if (toRoot.has(from)) edges[ofBlock[from]!]!.push(root);
   });
   for (const [head, { node }] of dispatchOf) edges[node]!.push(ofBlock[head]!);

@@ -700,10 +700,11 @@ export class Region {
   }
 
   private writeFrameSizes(): void {
+    // Two bytes of signed LEB128.
     let slots = FRAME_SLOTS + Math.ceil(FRAME_GROWTH * this.instructions.length);
     for (const type of this.frame.locals.types) slots += type === 'v128' ? 2 : 1;
-    // Two bytes of LEB128 each.
-    const bytes = [(slots & 0x7f) | 0x80, Math.min(slots >> 7, 0x3f)];
+    slots = Math.min(slots, 0x1fff);
+    const bytes = [(slots & 0x7f) | 0x80, slots >> 7];
     for (const at of this.frameSizes) this.body.view().set(bytes, at);
   }
 
