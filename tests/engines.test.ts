@@ -38,3 +38,9 @@ test('600 random machines in long mode do the same in translate,interpret', () =
   const args = ['--cases', '600', '--seed', '5', '--engines', 'translate,interpret', '--mode', 'long'];
   assert.match(runTool('system-fuzz', ...args), /^600 passed, 0 failed/m);
 });
+
+// It copies to an address that is not canonical: the source's page is not accessed then.
+test('the random machine in which only the translator marked a page accessed does the same in translate,interpret', () => {
+  const args = ['--cases', '150', '--from', '149', '--seed', '20379909', '--modify', '40'];
+  assert.match(runTool('system-fuzz', ...args, '--engines', 'translate,interpret'), /^150 passed, 0 failed/m);
+});

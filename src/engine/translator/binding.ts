@@ -1004,6 +1004,8 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (name === 'movs' && !flat) throw new NotTranslatable();
     const from = this.reg(asize, RSI);
     const to = this.reg(asize, RDI);
+    // Else it faults before it touches the source, whose page would be marked accessed here.
+    if (name === 'movs' && wide) this.exitIf(this.boolNode(this.ne(this.sar(this.shl(to, 16), 16), to)));
     let distance: IntLike = bits / 8;
     if (this.rep === 'none') {
       this.exitIf(this.i32(I32.and, this.loadState32(L.S_EFLAGS), this.const32(L.EFLAGS_DF)));
