@@ -842,10 +842,12 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     return this.zx(this.bits, this.add(this.nextIp(), this.immediate(operand)));
   }
   checkJump(target: IntLike): void {
-    if (this.bits !== 64) return;
-    // With 57-bit addresses the interpreter looks closer.
-    const extended = this.sar(this.shl(target, 64 - 48), 64 - 48);
-    this.exitIf(this.boolNode(this.ne(extended, target)));
+    if (this.bits === 64) this.exitUnlessCanonical(target);
+  }
+  /** With 57-bit addresses the interpreter looks closer. */
+  private exitUnlessCanonical(address: IntLike): void {
+    const extended = this.sar(this.shl(address, 64 - 48), 64 - 48);
+    this.exitIf(this.boolNode(this.ne(extended, address)));
   }
   jump(target: IntLike): void {
     if (this.bits === 16) throw new NotTranslatable();
@@ -1005,7 +1007,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const from = this.reg(asize, RSI);
     const to = this.reg(asize, RDI);
     // Else it faults before it touches the source, whose page would be marked accessed here.
-    if (name === 'movs' && wide) this.exitIf(this.boolNode(this.ne(this.sar(this.shl(to, 16), 16), to)));
+    if (name === 'movs' && wide) this.exitUnlessCanonical(to);
     let distance: IntLike = bits / 8;
     if (this.rep === 'none') {
       this.exitIf(this.i32(I32.and, this.loadState32(L.S_EFLAGS), this.const32(L.EFLAGS_DF)));

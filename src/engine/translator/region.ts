@@ -176,7 +176,7 @@ export class Region {
     this.recorded = blocks.map((block, i) =>
       reached.has(i) ? this.record(block) : { code: new BlockRecorder(), leaving: null },
     );
-    const ways = this.ways().map((list, from) => (this.spillsAt(from) || !reached.has(from) ? [] : list));
+    const ways = this.ways().map((list, from) => (this.spillsAt(from) ? [] : list));
     this.live = findLiveness(
       ways,
       this.recorded.map(({ code }) => ({ written: code.written, needs: code.needs() })),
