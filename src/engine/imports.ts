@@ -22,6 +22,7 @@ export const bindingImports: Record<string, Signature> = {
   bindSite: { params: ['i32', 'i32', 'i64'], results: ['i32'] },
   hasNeighbour: { params: ['i32', 'i32', 'i64'], results: ['i32'] },
   findPlace: { params: ['i32', 'i64', 'i32', 'i32'], results: ['i32'] },
+  oddFloats: { params: ['i32', 'i32', 'i32'], results: ['i32'] },
   moveWhole: { params: ['i32', 'i64', 'i64', 'i64', 'i64'], results: ['i32'] },
   fillWhole: { params: ['i32', 'i64', 'i64', 'i64', 'i64'], results: ['i32'] },
   repeatAgain: { params: ['i32', 'i32'], results: [] },

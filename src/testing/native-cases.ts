@@ -10,7 +10,7 @@ export interface NativeCase {
   code: Uint8Array;
 }
 
-export const CODE_BYTES = 64;
+export const CODE_BYTES = 128;
 const INT3 = 0xcc;
 const MIDDLE = DATA_ADDRESS + BigInt(MEMORY_OFFSET + MEMORY_BYTES / 2);
 
@@ -261,4 +261,63 @@ export function makeCase(form: Form, random: Random, decoder: Decoder): NativeCa
       memory: memoryBytes,
     },
   };
+}
+
+const BASE_REGISTER = 3;
+const STACK_REGISTER = 4;
+
+/** Whether a form may be one of several: results and flags are defined to the bit, and where it accesses memory is free. */
+export function isOfSequences(form: Form): boolean {
+  const { attributes, instruction, undefinedFlags } = form.encoding;
+  if (!['sse', 'mmx', 'x87'].some((attribute) => attributes.has(attribute))) return false;
+  return (
+    isComparable(form) && undefinedFlags.length === 0 && form.asize === 0 && !UNEXACT.test(instruction.name)
+  );
+}
+/** RCP and RSQRT are approximations, transcendentals have their last bit free. */
+const UNEXACT = /^(R(CP|SQRT)[SP]S|F2XM1|FYL2X|FYL2XP1|FPTAN|FPATAN|FSIN|FCOS|FSINCOS)$/;
+
+/**
+ * A case that executes several forms of vector or floating-point instructions one behind the other, in 64-bit code: what is known
+ * of a register from one is used by the next.
+ */
+export function makeSequence(forms: readonly Form[], random: Random): NativeCase {
+  const code = new Uint8Array(CODE_BYTES).fill(INT3);
+  const chosen: Form[] = [];
+  let length = 0;
+  // Few registers, so that instructions meet.
+  const vectors = Array.from({ length: 2 + random.below(3) }, () => random.below(16));
+  const general = Array.from({ length: 16 }, (_, i) => i).filter(
+    (n) => n !== BASE_REGISTER && n !== STACK_REGISTER,
+  );
+  for (const wanted = 2 + random.below(14); chosen.length < wanted;) {
+    const form = random.pick(forms);
+    const registers = form.encoding.operands.map(({ kind }) => {
+      if ('PQNT'.includes(kind)) return random.below(8);
+      return random.pick('VWU'.includes(kind) ? vectors : general);
+    });
+    const aligned = random.chance(90);
+    const displacement = aligned ? 16 * (random.below(16) - 8) : random.below(256) - 128;
+    const memory = form.memory ? { base: BASE_REGISTER, index: null, scale: 0, displacement } : null;
+    const immediates = form.encoding.operands.flatMap(({ kind }) => (kind === 'I' ? [random.value()] : []));
+    const bytes = encodeForm(form, { registers, memory, immediates }, true, true);
+    if (!bytes) continue;
+    if (length + bytes.length >= CODE_BYTES) break;
+    code.set(bytes, length);
+    length += bytes.length;
+    chosen.push(form);
+  }
+  const gpr = Array.from({ length: 16 }, () => random.value());
+  gpr[BASE_REGISTER] = MIDDLE;
+  gpr[STACK_REGISTER] = MIDDLE - 128n;
+  const fx = randomFx(random);
+  // As programs have it.
+  if (random.chance(70)) new DataView(fx.buffer).setUint32(24, 0x1fa0, true);
+  const memory = new Uint8Array(MEMORY_BYTES);
+  const view = new DataView(memory.buffer);
+  for (let i = 0; i < MEMORY_BYTES; i += 8)
+    view.setBigUint64(i, random.chance(80) ? floatBits(random) : random.value(), true);
+  const rflags = 0x202n | (random.u64() & 0x8d5n);
+  const state = { gpr, rip: 0n, rflags, vector: 0, error: 0, cr2: 0n, code32: false, fx, memory };
+  return { form: chosen[0]!, code, state };
 }

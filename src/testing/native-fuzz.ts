@@ -1,8 +1,9 @@
 /**
  * Compares user-mode instructions with the processor of this machine:
  *
- *   node dist/testing/native-fuzz.js [--cases N] [--seed S] [--engine interpret|reference] [--only REGEXP] [--quiet] [--fences]
+ *   node dist/testing/native-fuzz.js [--cases N] [--seed S] [--engine translate|interpret|reference] [--only REGEXP] [--sequences] [--quiet] [--fences]
  *
+ * --sequences: several vector or floating-point instructions in each case.
  * --fences: the engine for hosts whose memory has less order than x86's.
  */
 import { execFileSync } from 'node:child_process';
@@ -15,7 +16,7 @@ import { orderedModules } from '../engine/ordered-modules.js';
 import { loadEngineModules } from '../host/node/engine-modules.js';
 import { disassemble } from '../isa/disassembler.js';
 import { differences } from './native-compare.js';
-import { isComparable, makeCase, type NativeCase } from './native-cases.js';
+import { isComparable, isOfSequences, makeCase, makeSequence, type NativeCase } from './native-cases.js';
 import { packCases, unpackResults } from './native-file.js';
 import { Random } from './random.js';
 import { CODE_ADDRESS, UserMachine } from './user-machine.js';
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     engine: { type: 'string', default: 'interpret' },
     only: { type: 'string', default: '' },
+    sequences: { type: 'boolean', default: false },
     quiet: { type: 'boolean', default: false },
     fences: { type: 'boolean', default: false },
   },
@@ -47,7 +49,9 @@ try {
   const { decoder } = machine.engine;
   const only = new RegExp(values.only);
   const forms = decoder.set.forms.filter(
-    (form) => isComparable(form) && only.test(form.encoding.instruction.name),
+    (form) =>
+      (values.sequences ? isOfSequences(form) : isComparable(form)) &&
+      only.test(form.encoding.instruction.name),
   );
   if (forms.length === 0) throw new Error(`no instruction matches ${values.only}`);
 
@@ -61,6 +65,10 @@ try {
     const random = new Random(seed);
     const cases: NativeCase[] = [];
     for (let i = 0; cases.length < Math.min(BATCH, total - done); i++) {
+      if (values.sequences) {
+        cases.push(makeSequence(forms, random));
+        continue;
+      }
       const form = i < forms.length && batch === 0 ? forms[i]! : random.pick(forms);
       const made = makeCase(form, random, decoder);
       if (made) cases.push(made);
@@ -86,7 +94,9 @@ try {
       if (seen >= SHOWN_PER_INSTRUCTION || values.quiet) return;
       const mode = { long: !item.state.code32, default32: true };
       console.log(`batch seed ${seed}, case ${i}: ${item.form.encoding.text}`);
-      console.log('  ' + disassemble(decoder, item.code, CODE_ADDRESS, mode, 1).join('\n  '));
+      console.log(
+        '  ' + disassemble(decoder, item.code, CODE_ADDRESS, mode, values.sequences ? 16 : 1).join('\n  '),
+      );
       const state = item.state;
       console.log(
         `  before: ${state.gpr.map((v) => v.toString(16)).join(' ')} flags ${state.rflags.toString(16)}`,

@@ -12,3 +12,12 @@ for (const [engine, cases] of [
     const output = runTool('native-fuzz', '--cases', cases, '--seed', '7', '--engine', engine);
     assert.match(output, new RegExp(`^${cases} passed, 0 failed`, 'm'));
   });
+
+for (const [engine, cases] of [
+  ['translate', '15000'],
+  ['interpret', '2000'],
+] as const)
+  test(`${cases} random sequences of vector and x87 instructions do in the ${engine} engine what they do on this machine's processor`, () => {
+    const args = ['--sequences', '--cases', cases, '--seed', '7', '--engine', engine];
+    assert.match(runTool('native-fuzz', ...args), new RegExp(`^${cases} passed, 0 failed`, 'm'));
+  });

@@ -21,7 +21,7 @@
 #define CODE_ADDRESS 0x10000000ul
 #define DATA_ADDRESS 0x20000000ul
 #define DATA_BYTES 4096
-#define CODE_BYTES 64
+#define CODE_BYTES 128
 #define MEMORY_BYTES 4096 /* a case sets all of the data page, and all of it is compared */
 #define MEMORY_OFFSET 0
 

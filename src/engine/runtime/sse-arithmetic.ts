@@ -86,6 +86,20 @@ function scalar<F>(cpu: u32, op: i32, destination: i64, source: i64): void {
   softLanes<F>(cpu, op, a, b, 1);
 }
 
+/**
+ * Not zero if the register at this offset from the CPU is neither zero, normal nor infinite: in bits above the lowest 16. `kind`: its
+ * lowest scalar as f32 (0) or f64 (1), all lanes as f32 (2) or f64 (3).
+ */
+export function oddFloats(cpu: u32, register: u32, kind: u32): u32 {
+  const at = cpu + register;
+  let is: bool;
+  if (kind == 0) is = ordinary<f32>(load<f32>(at));
+  else if (kind == 1) is = ordinary<f64>(load<f64>(at));
+  else if (kind == 2) is = everywhere(ordinaryLanes<f32>(v128.load(at)));
+  else is = everywhere(ordinaryLanes<f64>(v128.load(at)));
+  return is ? 0 : 1 << 31;
+}
+
 // @ts-ignore: decorator
 @inline
 function nativeLanes<F>(op: i32, x: v128, y: v128): v128 {

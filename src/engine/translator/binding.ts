@@ -25,6 +25,7 @@ import type { FlagState } from './flag-state.js';
 import { FloatEmitter, type FloatSource } from './floats.js';
 import { PAGE } from './blocks.js';
 import { CPU, FLAGS, WHERE_BIAS, type RegionFrame } from './frame.js';
+import { Vectors } from './vectors.js';
 import { MISSES, OTHER_PAGE, PLACE } from './tlb-probe.js';
 
 /** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
@@ -41,6 +42,9 @@ const RSP = 4;
 const RBP = 5;
 const RSI = 6;
 const RDI = 7;
+/** v128.load32_zero, v128.load64_zero; i64x2.extract_lane. */
+const LOAD_ZERO = { 32: [0xfd, 92], 64: [0xfd, 93] };
+const EXTRACT_I64 = [0xfd, 29];
 const FLAG_WIDTHS: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
 const DIV_U = [0x80];
 const DIV_S = [0x7f];
@@ -117,6 +121,7 @@ export class BlockRecorder {
   private needed = 0;
   readonly exits: Exit[] = [];
 
+  readonly vectors = new Vectors(this.code, this.cpu);
   private readonly places = new Map<Node, KnownPlace[]>();
 
   /**
@@ -410,14 +415,10 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const bits = this.intWidth(i);
     if (this.isMemory(i)) return this.load(bits, this.address(i));
     if (kind !== 'fixed' && !'EGRZB'.includes(kind)) {
-      const node = this.loadAt(
-        LOAD_I64[bits],
-        'i64',
-        0,
-        this.cpu,
-        registerOffset(kind, this.decoded.registers[i]!),
-      );
-      return this.asInt(node);
+      const offset = registerOffset(kind, this.decoded.registers[i]!);
+      const { vectors } = this.block;
+      if (vectors.has(offset)) return this.lane(bits, this.asVec(vectors.get(offset)), 0);
+      return this.asInt(this.loadAt(LOAD_I64[bits], 'i64', 0, this.cpu, offset));
     }
     const n = this.registerNumber(i);
     return bits === 8 ? this.readByteRegister(n) : this.reg(bits, n);
@@ -432,6 +433,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (kind !== 'fixed' && !'EGRZB'.includes(kind)) {
       const offset = registerOffset(kind, this.decoded.registers[i]!);
       this.storeAt(STORE_I64[bits], 0, this.cpu, offset, this.node64(value));
+      this.block.vectors.forget(offset);
       return;
     }
     const n = this.registerNumber(i);
@@ -575,35 +577,28 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   slot(i: number): Int {
     if (!this.isMemory(i)) return this.int(registerOffset(this.operand(i).kind, this.decoded.registers[i]!));
     const temp = L.S_TEMP + 16 * i;
-    const source: FloatSource =
-      this.width(i) === 128
-        ? { kind: 'vector', value: this.vecNode(this.loadVec(this.vectorAddress(i))) }
-        : { kind: 'low', value: this.node64(this.read(i)) };
-    (this.slots ??= new Map()).set(temp, source);
+    (this.slots ??= new Map()).set(temp, this.vecNode(this.readVec(i)));
     return this.int(temp);
   }
   /** Operands from memory, by the slot where helpers look for them: stored only if one is called. */
-  private slots: Map<number, FloatSource> | null = null;
+  private slots: Map<number, Node> | null = null;
   private fillSlots(): void {
-    for (const [temp, source] of this.slots ?? []) {
-      if (source.kind === 'vector') this.storeVecState(this.cpu, temp, source.value);
-      if (source.kind === 'low') {
-        this.storeState64(temp, source.value);
-        this.storeState64(temp + 8, this.node64(0));
-      }
-    }
+    for (const [temp, value] of this.slots ?? []) this.storeVecState(this.cpu, temp, value);
   }
   readVec(i: number): Vec {
     if (this.isMemory(i)) {
-      if (this.width(i) === 128) return this.loadVec(this.vectorAddress(i));
-      return this.vec(this.read(i), 0);
+      const width = this.width(i);
+      if (width === 128) return this.loadVec(this.vectorAddress(i));
+      if (this.module.ordered || (width !== 32 && width !== 64)) return this.vec(this.read(i), 0);
+      const host = this.host(width / 8, this.node64(this.address(i)), 'read');
+      return this.asVec(this.code.node(LOAD_ZERO[width], 'v128', [host], this.memoryImmediate(0, 0), false));
     }
     const offset = registerOffset(this.operand(i).kind, this.decoded.registers[i]!);
     if (this.isMmx(i))
       return this.asVec(
-        this.code.node([0xfd, 93], 'v128', [this.cpu], this.memoryImmediate(0, offset), false),
+        this.code.node(LOAD_ZERO[64], 'v128', [this.cpu], this.memoryImmediate(0, offset), false),
       );
-    return this.asVec(this.loadVecState(this.cpu, offset));
+    return this.asVec(this.block.vectors.get(offset, this.nested === 0));
   }
   writeVec(i: number, v: Vec): void {
     if (this.isMemory(i)) {
@@ -615,13 +610,32 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (this.isMmx(i)) {
       this.storeState64(offset, this.node64(this.lane(64, v, 0)));
       this.storeAt(STORE_I64[16], 0, this.cpu, offset + 8, this.node64(0xffff));
-    } else this.storeVecState(this.cpu, offset, this.vecNode(v));
+    } else this.block.vectors.set(offset, this.vecNode(v), this.nested === 0);
   }
   xmm(n: number): Vec {
-    return this.asVec(this.loadVecState(this.cpu, L.S_XMM + L.XMM_BYTES * n));
+    return this.asVec(this.block.vectors.get(L.S_XMM + L.XMM_BYTES * n, this.nested === 0));
   }
   setXmm(n: number, v: Vec): void {
-    this.storeVecState(this.cpu, L.S_XMM + L.XMM_BYTES * n, this.vecNode(v));
+    this.block.vectors.set(L.S_XMM + L.XMM_BYTES * n, this.vecNode(v), this.nested === 0);
+  }
+  /** A vector whose lowest lane is another one's is made of it without a general register. */
+  override withLane(bits: Bits, v: Vec, index: number, value: IntLike): Vec {
+    const scalar = this.node64(value);
+    if (
+      bits !== 64 ||
+      index !== 0 ||
+      scalar.opcode[0] !== 0xfd ||
+      scalar.opcode[1] !== EXTRACT_I64[1] ||
+      scalar.immediate[0] !== 0
+    )
+      return super.withLane(bits, v, index, value);
+    return this.asVec(
+      this.block.vectors.withLow('f64', this.vecNode(v), this.block.vectors.low('f64', scalar.args[0]!)),
+    );
+  }
+  override vec(low: IntLike, high: IntLike): Vec {
+    if (this.node64(high).constant !== 0n) return super.vec(low, high);
+    return this.withLane(64, this.splat(64, 0), 0, low);
   }
 
   // ---- other state
@@ -908,15 +922,19 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (this.nested > 0) throw new NotTranslatable();
     const inline = this.inlineFloat(name, args);
     if (inline !== null) return inline;
-    return this.callHelper(name, args);
+    const result = this.callHelper(name, args);
+    if (name in sseHelpers) this.block.vectors.forget();
+    return result;
   }
   /** Floating point whose operands are ordinary numbers; null: not one of those. */
   private inlineFloat(name: string, args: IntLike[]): Int | null {
     const { code } = this;
     const place = (arg: IntLike): number => Number(this.node64(arg).constant ?? -1n);
-    const source = (arg: IntLike): FloatSource =>
-      this.slots?.get(place(arg)) ?? { kind: 'register', offset: place(arg) };
-    const floats = new FloatEmitter(code, this.cpu);
+    const source = (arg: IntLike): FloatSource => {
+      const value = this.slots?.get(place(arg));
+      return value ? { kind: 'vector', value } : { kind: 'register', offset: place(arg) };
+    };
+    const floats = new FloatEmitter(code, this.cpu, this.block.vectors, () => this.import('oddFloats'));
     const slow = (): Int => this.callHelper(name as HelperName, args);
     if (/^u?comis[sd]$/.test(name) || /^cvtts[sd]2si$/.test(name)) {
       const result = code.cell('i64', this.node64(0));
