@@ -357,6 +357,8 @@ export const MODE_VM86 = 64;
 export const MODE_LMA = 128;
 /** CR0.EM or .TS set or CR4.OSFXSR clear...: x87/SSE instructions must check (bit set when any check could fail). */
 export const MODE_FPU_CHECK = 256;
+/** CPL 3, CR0.AM and EFLAGS.AC: alignment is checked, and the TLB in use is an empty one. */
+export const MODE_ALIGNMENT_CHECK = 512;
 
 // ---- PENDING bits
 export const PENDING_INTERRUPT = 1;

@@ -26,7 +26,7 @@ import { FloatEmitter, type FloatSource } from './floats.js';
 import { PAGE } from './blocks.js';
 import { CPU, FLAGS, WHERE_BIAS, type RegionFrame } from './frame.js';
 import { Vectors } from './vectors.js';
-import { MISSES, OTHER_PAGE, PLACE } from './tlb-probe.js';
+import { OTHER_PAGE, probesFor } from './tlb-probe.js';
 
 /** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
 export class NotTranslatable extends Error {}
@@ -248,8 +248,9 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       found = this.code.cell('i32', this.i32(I32.add, near.host, distance));
       misses = this.code.node(OTHER_PAGE, 'i32', [near.linear, end]);
     } else {
-      found = this.code.cell('i32', this.code.node(PLACE[access], 'i32', [linear]));
-      misses = this.code.node(MISSES, 'i32', [this.lastOf(bytes, linear)]);
+      const probe = probesFor(this.mode)[access];
+      found = this.code.cell('i32', this.code.node(probe.place, 'i32', [linear]));
+      misses = this.code.node(probe.misses, 'i32', [this.lastOf(bytes, linear)]);
     }
     const find = (): void => {
       const args = [this.cpu, linear, this.const32(bytes), this.const32(access === 'write' ? 1 : 0)];

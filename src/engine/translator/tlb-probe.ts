@@ -5,29 +5,43 @@ import { CPU, PROBE_ENTRY, PROBE_LOW } from './frame.js';
 const GET = 0x20;
 const TEE = 0x22;
 const ADD = 0x6a;
+const LOAD32 = 0x28;
+const LOAD64 = 0x29;
 
-/** Nearly every access to memory has these, so they are ready as bytes: made of operations each time, they were some ten for each. */
-function placeIn(table: number): readonly number[] {
-  return [
-    ...new Bytes()
-      .raw([0xa7, TEE, PROBE_LOW, 0x41, 8, 0x76, 0x41])
-      .signed(L.TLB_INDEX_MASK)
-      .raw([0x71, GET, CPU, 0x28, 2])
-      .unsigned(table)
-      .raw([ADD, TEE, PROBE_ENTRY, 0x28, 2, 8, GET, PROBE_LOW, ADD])
-      .view(),
-  ];
+/** A look at the first place of a TLB entry. */
+export interface Probe {
+  /** Makes of a linear address (i64) its address in memory (i32), if the entry has it. */
+  readonly place: readonly number[];
+  /** Of the linear address of the last byte (i64): whether the entry, which was looked at just before, is another page's (i32). */
+  readonly misses: readonly number[];
 }
-
-/** Makes of a linear address (i64) its address in memory (i32), if the first place of its TLB entry has it. */
-export const PLACE: Readonly<Record<'read' | 'write', readonly number[]>> = {
-  read: placeIn(L.S_TLB_READ),
-  write: placeIn(L.S_TLB_WRITE),
-};
+export type Probes = Readonly<Record<'read' | 'write', Probe>>;
 
 /** i64.xor, whether any bit of a page's number is left. */
 const differs = [0x85, ...new Bytes().u8(0x42).signed(-0x1000).raw([0x83, 0x42, 0, 0x52]).view()];
-/** Of the linear address of the last byte (i64): whether the entry, which was looked at just before, is another page's (i32). */
-export const MISSES: readonly number[] = [GET, PROBE_ENTRY, 0x29, 3, 0, ...differs];
 /** Of two linear addresses: whether they lie in different pages. */
 export const OTHER_PAGE: readonly number[] = differs;
+
+/**
+ * Nearly every access to memory has these, so they are ready as bytes: made of operations each time, they were some ten for each.
+ * `table` leaves the table's address but for `distance`.
+ */
+function probe(table: readonly number[], distance: number): Probe {
+  const entry = [0x41, 8, 0x76, ...new Bytes().u8(0x41).signed(L.TLB_INDEX_MASK).view(), 0x71, ...table, ADD];
+  const place = new Bytes().raw([0xa7, TEE, PROBE_LOW]).raw(entry);
+  place.raw([TEE, PROBE_ENTRY, LOAD32, 2]).unsigned(distance + 8);
+  const misses = new Bytes().raw([GET, PROBE_ENTRY, LOAD64, 3]).unsigned(distance).raw(differs);
+  return { place: [...place.raw([GET, PROBE_LOW, ADD]).view()], misses: [...misses.view()] };
+}
+const inUse = (table: number): Probe =>
+  probe([...new Bytes().raw([GET, CPU, LOAD32, 2]).unsigned(table).view()], 0);
+
+/** Of the tables in use: the kernel's change with AC. */
+const ANY: Probes = { read: inUse(L.S_TLB_READ), write: inUse(L.S_TLB_WRITE) };
+/** Of user code, whose tables are the first. */
+const USER: Probes = { read: probe([GET, CPU], L.S_TLB), write: probe([GET, CPU], L.S_TLB + L.TLB_BYTES) };
+
+/** For code in this mode (MODE_ bits). */
+export function probesFor(mode: number): Probes {
+  return (mode & (L.MODE_CPL3 | L.MODE_ALIGNMENT_CHECK)) === L.MODE_CPL3 ? USER : ANY;
+}
