@@ -311,13 +311,23 @@ export function makeSequence(forms: readonly Form[], random: Random): NativeCase
   gpr[BASE_REGISTER] = MIDDLE;
   gpr[STACK_REGISTER] = MIDDLE - 128n;
   const fx = randomFx(random);
-  // As programs have it.
-  if (random.chance(70)) new DataView(fx.buffer).setUint32(24, 0x1fa0, true);
+  // As programs have it: exceptions masked, and some registers of the x87's stack in use.
+  const state = new DataView(fx.buffer);
+  if (random.chance(70)) state.setUint32(24, 0x1fa0, true);
+  if (random.chance(70)) {
+    const [top, used] = [random.below(8), random.below(7)];
+    state.setUint16(0, 0x37f, true);
+    state.setUint16(2, top << 11, true);
+    state.setUint8(
+      4,
+      Array.from({ length: used }, (_, i) => 1 << ((top + i) & 7)).reduce((a, b) => a | b, 0),
+    );
+  }
   const memory = new Uint8Array(MEMORY_BYTES);
   const view = new DataView(memory.buffer);
   for (let i = 0; i < MEMORY_BYTES; i += 8)
     view.setBigUint64(i, random.chance(80) ? floatBits(random) : random.value(), true);
   const rflags = 0x202n | (random.u64() & 0x8d5n);
-  const state = { gpr, rip: 0n, rflags, vector: 0, error: 0, cr2: 0n, code32: false, fx, memory };
-  return { form: chosen[0]!, code, state };
+  const before = { gpr, rip: 0n, rflags, vector: 0, error: 0, cr2: 0n, code32: false, fx, memory };
+  return { form: chosen[0]!, code, state: before };
 }

@@ -34,15 +34,16 @@ function closeExtended(a: Uint8Array, b: Uint8Array): boolean {
   return difference >= -1n && difference <= 1n;
 }
 
-/** In 32-bit code an access over the end of 4 GiB may fault by the limit or wrap (SDM vol. 3, 5.3): #SS or #GP there, #PF here. */
-function runsOver4GiB(expected: UserState, actual: UserState): boolean {
-  const byLimit = expected.vector === 12 || expected.vector === 13;
-  return (
-    expected.code32 &&
-    byLimit &&
-    actual.vector === PAGE_FAULT &&
-    (actual.cr2 >= 0xfffff000n || actual.cr2 < 0x1000n)
-  );
+/**
+ * An access over the end of 4 GiB in 32-bit code may fault by the limit or wrap (SDM vol. 3, 5.3), and one over the end of the lower
+ * canonical addresses in 64-bit code may fault by either part: #SS or #GP there, #PF here.
+ */
+function runsOverEnd(expected: UserState, actual: UserState): boolean {
+  const other = expected.vector === 12 || expected.vector === 13;
+  if (!other || actual.vector !== PAGE_FAULT) return false;
+  const { cr2 } = actual;
+  if (expected.code32) return cr2 >= 0xfffff000n || cr2 < 0x1000n;
+  return cr2 >= 0x7ffffffff000n && cr2 < 0x800000000000n;
 }
 
 /** FYL2XP1 is defined only for |x| below 1 - sqrt(1/2) (SDM vol. 2): here up to 1/4. */
@@ -60,7 +61,7 @@ export function differences(
 ): string[] {
   const found: string[] = [];
   if (outOfRange(form.encoding.instruction.name, input)) return found;
-  if (runsOver4GiB(expected, actual)) return found;
+  if (runsOverEnd(expected, actual)) return found;
   const { name } = form.encoding.instruction;
   const check = (what: string, want: bigint | number, got: bigint | number): void => {
     if (want !== got) found.push(`${what}: processor ${hex(want)}, Vivarium ${hex(got)}`);

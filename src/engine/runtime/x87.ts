@@ -248,8 +248,8 @@ export function x87Stored(cpu: u32): i64 {
   return load<u32>(cpu + S_FPU_SKIP) == 0 ? 1 : 0;
 }
 
-export function x87Pop(cpu: u32): void {
-  popStack(cpu);
+export function x87Pop(cpu: u32, wanted: i64): void {
+  if (wanted != 0) popStack(cpu);
 }
 
 /** Status word before x87Value, to be put back if the store faults. */

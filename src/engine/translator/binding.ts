@@ -26,6 +26,7 @@ import { FloatEmitter, type FloatSource } from './floats.js';
 import { PAGE } from './blocks.js';
 import { CPU, FLAGS, WHERE_BIAS, type RegionFrame } from './frame.js';
 import { Vectors } from './vectors.js';
+import { X87 } from './x87.js';
 import { OTHER_PAGE, probesFor } from './tlb-probe.js';
 
 /** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
@@ -45,6 +46,8 @@ const RDI = 7;
 /** v128.load32_zero, v128.load64_zero; i64x2.extract_lane. */
 const LOAD_ZERO = { 32: [0xfd, 92], 64: [0xfd, 93] };
 const EXTRACT_I64 = [0xfd, 29];
+/** Of the x87's status word: an exception waits. */
+const FSW_SUMMARY = 0x80;
 const FLAG_WIDTHS: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
 const DIV_U = [0x80];
 const DIV_S = [0x7f];
@@ -122,6 +125,7 @@ export class BlockRecorder {
   readonly exits: Exit[] = [];
 
   readonly vectors = new Vectors(this.code, this.cpu);
+  readonly x87 = new X87(this.code, this.cpu);
   private readonly places = new Map<Node, KnownPlace[]>();
 
   /**
@@ -210,9 +214,21 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const waits = attributes.has('x87') || attributes.has('mmx');
     if (waits || attributes.has('sse') || attributes.has('x87nw')) {
       if (this.mode & L.MODE_FPU_CHECK) throw new NotTranslatable();
-      if (waits) this.exitIf(this.i32(I32.and, this.loadState32(L.S_FSW), this.const32(0x80)));
+      this.waits = waits;
+      if (attributes.has('mmx')) this.wait();
     }
     instruction.effect(this);
+    this.wait();
+  }
+
+  /** An exception of the x87 that waits must be raised before this instruction does anything. */
+  private waits = false;
+  private wait(): void {
+    if (this.waits) this.exitIf(this.hasWaiting());
+    this.waits = false;
+  }
+  private hasWaiting(): Node {
+    return this.i32(I32.and, this.loadState32(L.S_FSW), this.const32(FSW_SUMMARY));
   }
 
   // ---- leaving
@@ -265,13 +281,17 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   }
   /** A helper raised a fault: the interpreter will raise it again. */
   protected override exitIfFaulted(): void {
+    this.exitAsideIf(this.loadState32(L.S_FAULT), () => this.storeState32(L.S_FAULT, this.const32(0)));
+  }
+  /** On a way that is seldom gone. */
+  private exitAsideIf(condition: Node, first: () => void): void {
     if (this.flagsChanged || this.changedNested || this.nested > 0) throw new NotTranslatable();
     const leave = (): void => {
-      this.storeState32(L.S_FAULT, this.const32(0));
+      first();
       this.code.assign(this.frame.where, this.where());
       this.undoAndExit();
     };
-    this.code.if(this.loadState32(L.S_FAULT), leave, undefined, false);
+    this.code.if(condition, leave, undefined, false);
   }
   private where(): Node {
     return this.const32((this.start + WHERE_BIAS) | (this.left << 16));
@@ -435,6 +455,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       const offset = registerOffset(kind, this.decoded.registers[i]!);
       this.storeAt(STORE_I64[bits], 0, this.cpu, offset, this.node64(value));
       this.block.vectors.forget(offset);
+      this.block.x87.forget();
       return;
     }
     const n = this.registerNumber(i);
@@ -611,6 +632,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (this.isMmx(i)) {
       this.storeState64(offset, this.node64(this.lane(64, v, 0)));
       this.storeAt(STORE_I64[16], 0, this.cpu, offset + 8, this.node64(0xffff));
+      this.block.x87.forget();
     } else this.block.vectors.set(offset, this.vecNode(v), this.nested === 0);
   }
   xmm(n: number): Vec {
@@ -642,11 +664,14 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   // ---- other state
   state(field: StateField): Int {
     if (!READ_STATE.has(field) && !field.endsWith('Selector')) throw new NotTranslatable();
+    this.wait();
     const { offset, bytes } = stateFields[field];
     return this.asInt(bytes === 8 ? this.loadState64(offset) : this.extend(this.loadState32(offset)));
   }
   setState(field: StateField, value: IntLike): void {
     if (!WRITTEN_STATE.has(field)) throw new NotTranslatable();
+    this.wait();
+    this.block.x87.forget();
     const { offset, bytes } = stateFields[field];
     if (bytes === 8) this.storeState64(offset, this.node64(value));
     else this.storeState32(offset, this.wrap(value));
@@ -921,10 +946,30 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     }
     if (!PLAIN_HELPERS.has(name)) throw new NotTranslatable();
     if (this.nested > 0) throw new NotTranslatable();
+    if (name in x87Helpers) return this.callX87(name, args);
     const inline = this.inlineFloat(name, args);
     if (inline !== null) return inline;
     const result = this.callHelper(name, args);
     if (name in sseHelpers) this.block.vectors.forget();
+    return result;
+  }
+  private callX87(name: HelperName, args: IntLike[]): Int {
+    if (name === 'x87Stored')
+      return this.asInt(this.extend(this.i32(I32.eqz, this.loadState32(L.S_FPU_SKIP))));
+    const { waits } = this;
+    const slow = (): Node => {
+      if (waits) this.exitAsideIf(this.hasWaiting(), () => {});
+      return this.node64(this.callHelper(name, args));
+    };
+    const nodes = args.map((arg) => this.node64(arg));
+    const inline = this.block.x87.emit(name, nodes, slow);
+    if (inline) {
+      this.waits = false;
+      return this.asInt(inline);
+    }
+    this.wait();
+    const result = this.callHelper(name, args);
+    this.block.x87.forget();
     return result;
   }
   /** Floating point whose operands are ordinary numbers; null: not one of those. */

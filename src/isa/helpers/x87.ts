@@ -25,7 +25,8 @@ export const x87Helpers = {
   /** (format, truncate) */
   x87Value: value(2),
   x87Stored: value(0),
-  x87Pop: action(0),
+  /** (wanted) */
+  x87Pop: action(1),
   x87Significand: value(0),
   x87SignExponent: value(0),
   /** (i, pop) */

@@ -24,7 +24,7 @@ export const x87Control: Instruction[] = [
   instruction('FFREE', 'DD /0 Tn ;x87', (o) => void o.call('x87Free', o.read(0))),
   instruction('FFREEP', 'DF /0 Tn ;x87', (o) => {
     o.call('x87Free', o.read(0));
-    o.call('x87Pop');
+    o.call('x87Pop', 1);
   }),
   instruction('FINCSTP', 'D9 F7 ;x87', (o) => void o.call('x87Turn', 1)),
   instruction('FDECSTP', 'D9 F6 ;x87', (o) => void o.call('x87Turn', 7)),

@@ -20,10 +20,9 @@ function store({ name, encoding, format }: MemoryFormat, pop: boolean, truncate 
     const linear = o.address(0, bits / 8, 'write');
     o.probeWrite(linear, bits / 8);
     const value = o.call('x87Value', format, truncate);
-    o.if(o.ne(o.call('x87Stored'), 0), () => {
-      o.store(bits, linear, value);
-      if (pop) o.call('x87Pop');
-    });
+    const stored = o.call('x87Stored');
+    o.if(o.ne(stored, 0), () => o.store(bits, linear, value));
+    if (pop) o.call('x87Pop', stored);
   });
 }
 
@@ -39,11 +38,12 @@ function storeTenBytes(
     o.probeWrite(linear, 10);
     const first = o.call(low);
     const second = o.call(high);
-    o.if(o.ne(o.call('x87Stored'), 0), () => {
+    const stored = o.call('x87Stored');
+    o.if(o.ne(stored, 0), () => {
       o.store(64, linear, first);
       o.store(16, o.add(linear, 8), second);
-      o.call('x87Pop');
     });
+    o.call('x87Pop', stored);
   });
 }
 
