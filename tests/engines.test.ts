@@ -39,6 +39,23 @@ test('600 random machines in long mode do the same in translate,interpret', () =
   assert.match(runTool('system-fuzz', ...args), /^600 passed, 0 failed/m);
 });
 
+// What was executed in one round runs translated in those behind it.
+for (const [what, cases, seed, ...more] of [
+  ['random machines', '60', '31'],
+  [
+    'random machines that change IF and AC and swap GS',
+    '60',
+    '78',
+    '--only',
+    '^(CLI|STI|CLAC|STAC|SWAPGS|PUSHF|POPF)$',
+  ],
+] as const)
+  test(`${cases} ${what}, four times over, do the same in translate,interpret`, () => {
+    const args = ['--cases', cases, '--seed', seed, '--mode', 'long', '--rounds', '4', ...more];
+    const output = runTool('system-fuzz', ...args, '--engines', 'translate,interpret');
+    assert.match(output, new RegExp(`^${cases} passed, 0 failed`, 'm'));
+  });
+
 // It copies to an address that is not canonical: the source's page is not accessed then.
 test('the random machine in which only the translator marked a page accessed does the same in translate,interpret', () => {
   const args = ['--cases', '150', '--from', '149', '--seed', '20379909', '--modify', '40'];

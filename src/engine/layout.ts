@@ -101,7 +101,7 @@ export const S_EFLAGS = 0x0b8;
 export const S_CPL = 0x0bc;
 /** u32: MODE_ bits of the code being run, see below. */
 export const S_MODE = 0x0c0;
-/** u32: which of the three TLB pairs is in use: 0 user, 1 supervisor with SMAP in force, 2 supervisor. */
+/** u32: which of the three TLB pairs is in use, an AS_ number. */
 export const S_MMU = 0x0c4;
 /** u32: address of the read / write TLB in use. An always-empty one while accesses must all be checked (alignment check). */
 export const S_TLB_READ = 0x0c8;
@@ -339,6 +339,11 @@ export const JUMP_OTHER = 16;
 /** What translated code knows of its call sites and neighbouring pages, for this CPU: SITE_ and NEIGHBOUR_ records (interpreter/record.ts). */
 export const S_SITES = 0xd0000;
 export const SITES_BYTES = 0x200000;
+
+// ---- whose access it is: user; supervisor that may not touch user pages (SMAP); supervisor
+export const AS_USER = 0;
+export const AS_SUPERVISOR_SMAP = 1;
+export const AS_SUPERVISOR = 2;
 
 // ---- MODE bits: what a decoded block assumed
 export const MODE_CPL3 = 1;

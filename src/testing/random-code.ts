@@ -32,10 +32,14 @@ export class CodeSource {
   private readonly system: Form[];
   private readonly all: Form[];
 
-  /** So many of 100 pointers lead to the code itself, which then changes while it runs. */
+  /**
+   * So many of 100 pointers lead to the code itself, which then changes while it runs. `only`: nothing but instructions of these names
+   * among plain arithmetic, moves and branches.
+   */
   constructor(
     forms: readonly Form[],
     private readonly intoCode: number,
+    only: RegExp | null = null,
   ) {
     const named = (pattern: RegExp): Form[] =>
       forms.filter((form) => pattern.test(form.encoding.instruction.name));
@@ -45,6 +49,8 @@ export class CodeSource {
     const special = (form: Form): boolean => form.encoding.operands.some((o) => 'SCD'.includes(o.kind));
     this.system = forms.filter((form) => special(form) || SYSTEM.test(form.encoding.instruction.name));
     this.all = forms.filter((form) => !RUINOUS.test(form.encoding.instruction.name));
+    if (only) this.all = this.system = named(only);
+    if (this.all.length === 0) throw new Error(`no instruction matches ${only}`);
   }
 
   /** `bytes` of code for the mode: pointers into the data, instructions of all kinds, short branches. */

@@ -1,7 +1,9 @@
 /**
  * Random machines - modes, descriptors, page tables, handlers, code of all kinds - in two engines side by side:
  *
- *   node dist/testing/system-fuzz.js [--cases N] [--seed N] [--engines interpret,reference] [--heat N] [--mode MODE] [--modify PERCENT] [--from N]
+ *   node dist/testing/system-fuzz.js [--cases N] [--seed N] [--engines interpret,reference] [--heat N] [--mode MODE] [--modify PERCENT] [--only REGEXP] [--rounds N] [--from N]
+ *
+ * Each machine starts anew --rounds times; what was translated in a round runs in those behind it.
  */
 import { parseArgs } from 'node:util';
 import type { EngineKind } from '../engine/engine.js';
@@ -23,6 +25,8 @@ const { values } = parseArgs({
     heat: { type: 'string', default: '2' },
     mode: { type: 'string', default: '' },
     modify: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
+    rounds: { type: 'string', default: '1' },
     from: { type: 'string', default: '0' },
   },
 });
@@ -33,8 +37,10 @@ const pair = (values.engines.split(',') as EngineKind[]).map(
 );
 if (pair.length !== 2)
   throw new Error(`--engines ${values.engines}: give two engines, as in interpret,reference`);
+const rounds = Number(values.rounds);
 const [one, other] = pair as [SystemMachine, SystemMachine];
-const cases = new SystemCases(new CodeSource(one.engine.decoder.set.forms, Number(values.modify)));
+const only = values.only === '' ? null : new RegExp(values.only);
+const cases = new SystemCases(new CodeSource(one.engine.decoder.set.forms, Number(values.modify), only));
 
 /** First difference, or null. */
 function difference(): string[] | null {
@@ -64,10 +70,28 @@ interface Outcome {
 function runCase(seed: bigint, last?: { step: number; count: number }): Outcome {
   const random = new Random(seed);
   const state = cases.make(modeOf(random), random);
-  for (const machine of pair) machine.load(state);
   const most = random.pick([5, 50, 500]);
+  const sum: Outcome = { instructions: 0, found: [], before: '', step: 0, count: 0 };
+  for (let round = 0; round < rounds; round++) {
+    for (const machine of pair) machine.load(state, round > 0);
+    const outcome = runRound(random, most, sum.step, last);
+    sum.instructions += outcome.instructions;
+    sum.step = outcome.step;
+    if (outcome.ended) return { ...outcome, instructions: sum.instructions };
+  }
+  return sum;
+}
+
+/** `first`: the number of its first step. */
+function runRound(
+  random: Random,
+  most: number,
+  first: number,
+  last?: { step: number; count: number },
+): Outcome & { ended: boolean } {
   let instructions = 0;
-  for (let step = 0; instructions < MOST_INSTRUCTIONS; step++) {
+  let step = first;
+  for (; instructions < MOST_INSTRUCTIONS; step++) {
     if (random.chance(3)) {
       const vector = 32 + random.below(224);
       for (const machine of pair) machine.interrupt(vector);
@@ -87,10 +111,10 @@ function runCase(seed: bigint, last?: { step: number; count: number }): Outcome 
     const going = pair.map((machine) => machine.step(count));
     instructions += count;
     const found = difference();
-    if (found !== null || ends) return { instructions, found: found ?? [], before, step, count };
+    if (found !== null || ends) return { instructions, found: found ?? [], before, step, count, ended: true };
     if (!going[0]) break;
   }
-  return { instructions, found: [], before: '', step: 0, count: 0 };
+  return { instructions, found: [], before: '', step: step + 1, count: 0, ended: false };
 }
 
 const modeOf = (random: Random): StartMode => {

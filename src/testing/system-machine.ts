@@ -6,6 +6,8 @@ import type { Processor } from '../engine/processor.js';
 /** All of RAM, in bytes: what lies above answers as the bus does. */
 export const RAM_BYTES = 0x100000;
 
+const CHUNK_BYTES = 128;
+
 /** Values of segment registers: selector, attributes as in layout.ts, base, limit. */
 export type SegmentState = readonly [selector: number, attributes: number, base: number, limit: number];
 
@@ -93,14 +95,18 @@ export class SystemMachine {
     };
   }
 
-  load(state: SystemState): void {
+  /** `again`: it was here before, and what is as it was in memory is not written, so that its code stays translated. */
+  load(state: SystemState, again = false): void {
     const { engine, processor } = this;
     const { pointer } = processor;
     this.traffic = 1;
     this.vector = -1;
     this.start = processor.retired();
-    this.ram.set(state.memory);
-    engine.ramWritten(0, RAM_BYTES);
+    if (again) this.restore(state.memory);
+    else {
+      this.ram.set(state.memory);
+      engine.ramWritten(0, RAM_BYTES);
+    }
     engine.runtime.resetCpu(pointer, 0);
     for (const [offset, value] of state.control) this.set64(offset, value);
     state.segments.forEach(([selector, attributes, base, limit], n) => {
@@ -125,6 +131,16 @@ export class SystemMachine {
     this.set64(L.S_RIP, state.rip);
     engine.runtime.updateMode(pointer);
     engine.runtime.flushTlb(pointer, false);
+  }
+
+  private restore(memory: Uint8Array): void {
+    for (let at = 0; at < RAM_BYTES; at += CHUNK_BYTES) {
+      const wanted = memory.subarray(at, at + CHUNK_BYTES);
+      const chunk = this.ram.subarray(at, at + CHUNK_BYTES);
+      if (Buffer.compare(chunk, wanted) === 0) continue;
+      chunk.set(wanted);
+      this.engine.ramWritten(at, CHUNK_BYTES);
+    }
   }
 
   private set32(offset: number, value: number): void {

@@ -1,5 +1,5 @@
 import {
-  ACCESS_READ, ACCESS_WRITE, EFLAGS_AC, MODE_LMA, MODE_LONG, S_CPL, S_CR0, S_EFLAGS, S_MMU, S_MODE, S_FAULT, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, TLB_INDEX_MASK, TLB_OTHER,
+  ACCESS_READ, ACCESS_WRITE, AS_USER, EFLAGS_AC, MODE_LMA, MODE_LONG, S_CPL, S_CR0, S_EFLAGS, S_MMU, S_MODE, S_FAULT, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { AC, faulted, raiseWithError } from './fault';
 import { watch } from './memory-watch';
@@ -7,7 +7,7 @@ import { canonical } from './mode';
 import { fence, loadGuest, storeGuest } from './order';
 import { readDevice, readRam, writeDevice, writeRam } from './physical';
 import { implicitAccess, PLACE_DEVICE, resolve } from './tlb';
-import { AS_IMPLICIT, AS_USER } from './walk';
+import { AS_IMPLICIT } from './walk';
 
 const CR0_AM: i64 = 0x40000;
 

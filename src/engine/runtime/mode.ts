@@ -1,5 +1,5 @@
 import {
-  CS, DS, EFLAGS_AC, EFLAGS_VM, ES, FS, GS, MODE_ALIGNMENT_CHECK, MODE_CPL3, MODE_CS32, MODE_FLAT, MODE_FPU_CHECK, MODE_LMA, MODE_LONG, MODE_PROTECTED, MODE_SS32, MODE_VM86, S_CPL, S_CR0,
+  AS_SUPERVISOR, AS_SUPERVISOR_SMAP, AS_USER, CS, DS, EFLAGS_AC, EFLAGS_VM, ES, FS, GS, MODE_ALIGNMENT_CHECK, MODE_CPL3, MODE_CS32, MODE_FLAT, MODE_FPU_CHECK, MODE_LMA, MODE_LONG, MODE_PROTECTED, MODE_SS32, MODE_VM86, S_CPL, S_CR0,
   S_CR4, S_DR, S_EFER, S_EFLAGS, S_GLOBAL_KEY, S_JUMP_KEY, S_JUMP_SEGMENT_BASE, S_JUMP_SEGMENT_LIMIT, S_MMU, S_MODE, S_OPEN_SEGMENTS, S_SEG, S_TLB, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, S_WATCH, SEG_ATTR, SEG_BASE, SEG_BYTES,
   SEG_LIMIT, SEG_NULL, SS, TLB_BYTES,
 } from '../layout'; // prettier-ignore
@@ -99,8 +99,8 @@ export function updateMode(cpu: u32): void {
   store<u32>(cpu + S_JUMP_KEY, (load<u32>(cpu + S_JUMP_KEY) & ~0xfff) | mode);
   store<u32>(cpu + S_GLOBAL_KEY, (load<u32>(cpu + S_GLOBAL_KEY) & ~0xfff) | mode);
 
-  let mmu: u32 = 0;
-  if (cpl != 3) mmu = (cr4 & CR4_SMAP) != 0 && (flags & EFLAGS_AC) == 0 ? 1 : 2;
+  let mmu: u32 = AS_USER;
+  if (cpl != 3) mmu = (cr4 & CR4_SMAP) != 0 && (flags & EFLAGS_AC) == 0 ? AS_SUPERVISOR_SMAP : AS_SUPERVISOR;
   store<u32>(cpu + S_MMU, mmu);
   const read = cpu + S_TLB + mmu * 2 * TLB_BYTES;
   store<u32>(cpu + S_TLB_READ, checked ? cpu + S_TLB_NONE : read);

@@ -1,4 +1,4 @@
-import { ACCESS_EXECUTE, ACCESS_WRITE, CPUID_PHYSICAL_BITS, PAGE_CODE, PAGE_ROM, S_CR0, S_CR3, S_CR4, S_EFER } from '../layout';
+import { ACCESS_EXECUTE, ACCESS_WRITE, AS_SUPERVISOR_SMAP, AS_USER, CPUID_PHYSICAL_BITS, PAGE_CODE, PAGE_ROM, S_CR0, S_CR3, S_CR4, S_EFER } from '../layout';
 import { raisePageFault } from './fault';
 import { attributesOf, noticeCodeWrite, plainAddress } from './physical';
 
@@ -35,11 +35,7 @@ const CR4_SMEP: i64 = 0x100000;
 const EFER_LMA: i64 = 0x400;
 const EFER_NXE: i64 = 0x800;
 
-/** Whose access it is, the S_MMU numbers: user; supervisor that may not touch user pages (SMAP); supervisor. */
-export const AS_USER: u32 = 0;
-export const AS_SUPERVISOR_SMAP: u32 = 1;
-export const AS_SUPERVISOR: u32 = 2;
-/** The processor itself, in `probe`: one of the two supervisors, as SMAP says, whatever AC says. */
+/** Beside the AS_ numbers of layout.ts. The processor itself, in `probe`: one of the two supervisors, as SMAP says, whatever AC says. */
 export const AS_IMPLICIT: u32 = 3;
 
 /** What `walk` tells in the low bits of its result: the page is global, of 2 or 4 MiB, of 1 GiB. */

@@ -48,6 +48,8 @@ const LOAD_ZERO = { 32: [0xfd, 92], 64: [0xfd, 93] };
 const EXTRACT_I64 = [0xfd, 29];
 /** Of the x87's status word: an exception waits. */
 const FSW_SUMMARY = 0x80;
+const CR4_SMAP_BIT = 21;
+const EFLAGS_BITS: Record<ArithmeticFlag, number> = { cf: 0, pf: 2, af: 4, zf: 6, sf: 7, of: 11 };
 const FLAG_WIDTHS: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
 const DIV_U = [0x80];
 const DIV_S = [0x7f];
@@ -73,6 +75,7 @@ const READ_STATE = new Set<StateField>([
   'fsBase',
   'gsBase',
   'cr4',
+  'cpl',
 ]);
 const WRITTEN_STATE = new Set<StateField>(['fcw', 'fsw', 'ftw', 'fop', 'fip', 'fdp']);
 
@@ -210,7 +213,10 @@ export class TranslatorOps extends EffectRecorder implements Ops {
 
   bind(): void {
     const { attributes, instruction } = this.form.encoding;
-    if (attributes.has('cpl0')) throw new NotTranslatable();
+    if (attributes.has('cpl0')) {
+      if (instruction.name !== 'SWAPGS') throw new NotTranslatable();
+      this.exitUnlessCpl0();
+    }
     const waits = attributes.has('x87') || attributes.has('mmx');
     if (waits || attributes.has('sse') || attributes.has('x87nw')) {
       if (this.mode & L.MODE_FPU_CHECK) throw new NotTranslatable();
@@ -296,9 +302,20 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   private where(): Node {
     return this.const32((this.start + WHERE_BIAS) | (this.left << 16));
   }
+  /** Leaves behind this instruction, the last of a block of the interpreter's, if something is pending. */
+  private exitBehindIfPending(): void {
+    const leave = (): void => {
+      this.code.assign(this.frame.where, this.const32((this.next + WHERE_BIAS) | ((this.left - 1) << 16)));
+      this.exitWithFlags();
+    };
+    this.code.if(this.loadState32(L.S_PENDING), leave, undefined, false);
+  }
   /** Leaves with registers and flags as they were before this instruction; flags that cost something are made here only. */
   private undoAndExit(): void {
     this.before.forEach((value, n) => this.code.assign(this.frame.gpr[n]!, value));
+    this.exitWithFlags();
+  }
+  private exitWithFlags(): void {
     const { kind, synced } = this.block;
     this.syncFlags();
     this.block.kind = kind;
@@ -313,6 +330,10 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   }
   raiseIfNotProtected(): void {
     if (!(this.mode & L.MODE_PROTECTED)) this.raise();
+  }
+  private exitUnlessCpl0(): void {
+    if (this.mode & L.MODE_CPL3 || !(this.mode & L.MODE_PROTECTED)) throw new NotTranslatable();
+    this.exitIf(this.loadState32(L.S_CPL));
   }
   requireCpl0(): void {
     if (this.mode & L.MODE_CPL3) this.raise();
@@ -938,6 +959,27 @@ export class TranslatorOps extends EffectRecorder implements Ops {
         return this.highProduct(args[0]!, args[1]!);
       case 'imulh':
         return this.signedHighProduct(args[0]!, args[1]!);
+      case 'cli':
+      case 'sti':
+        this.exitUnlessCpl0();
+        if (name === 'cli') this.changeEflags(L.EFLAGS_IF, false);
+        else this.allowInterrupts();
+        this.exitBehindIfPending();
+        return this.int(0);
+      case 'clac':
+      case 'stac':
+        this.changeAccess(name === 'stac');
+        this.exitBehindIfPending();
+        return this.int(0);
+      case 'swapgs': {
+        const gs = L.S_SEG + L.SEG_BYTES * L.GS + L.SEG_BASE;
+        const [base, other] = [this.loadState64(gs), this.loadState64(L.S_KERNEL_GS_BASE)];
+        this.storeState64(gs, other);
+        this.storeState64(L.S_KERNEL_GS_BASE, base);
+        return this.int(0);
+      }
+      case 'pushf':
+        return this.eflags();
       case 'divide':
       case 'idivide':
         return this.divide(name === 'idivide', args);
@@ -952,6 +994,49 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const result = this.callHelper(name, args);
     if (name in sseHelpers) this.block.vectors.forget();
     return result;
+  }
+  // ---- EFLAGS (runtime/control-flags.ts)
+  private changeEflags(bit: number, set: boolean): void {
+    const old = this.loadState32(L.S_EFLAGS);
+    const mask = this.const32(set ? bit : ~bit);
+    this.storeState32(L.S_EFLAGS, this.i32(set ? I32.or : I32.and, old, mask));
+  }
+  /** STI: the interpreter does it if an interrupt waits for it; if not, none comes in between this and the next instruction. */
+  private allowInterrupts(): void {
+    this.exitIf(this.loadState32(L.S_LINE));
+    const isSet = this.i32(I32.and, this.loadState32(L.S_EFLAGS), this.const32(L.EFLAGS_IF));
+    const allow = (): void => {
+      const left = this.add(this.asInt(this.code.read(this.frame.budget)), this.left - 1);
+      const retired = this.sub(this.asInt(this.loadState64(L.S_RETIRED_END)), left);
+      this.storeState64(L.S_SHADOW, this.node64(retired));
+      this.changeEflags(L.EFLAGS_IF, true);
+    };
+    this.code.if(this.i32(I32.eqz, isSet), allow);
+  }
+  /** STAC and CLAC: which of the supervisor's TLBs is in use. */
+  private changeAccess(allowed: boolean): void {
+    this.changeEflags(L.EFLAGS_AC, allowed);
+    let mmu = this.int(L.AS_SUPERVISOR);
+    if (!allowed) {
+      const prevents = this.bit(this.asInt(this.loadState64(L.S_CR4)), CR4_SMAP_BIT);
+      mmu = this.select(prevents, L.AS_SUPERVISOR_SMAP, mmu);
+    }
+    const table = this.add(
+      this.asInt(this.extend(this.cpu)),
+      this.add(this.mul(mmu, 2 * L.TLB_BYTES), L.S_TLB),
+    );
+    this.storeState32(L.S_MMU, this.wrap(mmu));
+    this.storeState32(L.S_TLB_READ, this.wrap(table));
+    this.storeState32(L.S_TLB_WRITE, this.wrap(this.add(table, L.TLB_BYTES)));
+  }
+  /** What PUSHF pushes, but in virtual-8086 mode. */
+  private eflags(): Int {
+    if (this.mode & L.MODE_VM86) throw new NotTranslatable();
+    const rest = this.i32(I32.and, this.loadState32(L.S_EFLAGS), this.const32(~(L.EFLAGS_VM | L.EFLAGS_RF)));
+    return Object.entries(EFLAGS_BITS).reduce(
+      (sum, [flag, bit]) => this.or(sum, this.shl(this.toInt(this.flag(flag as ArithmeticFlag)), bit)),
+      this.asInt(this.extend(rest)),
+    );
   }
   private callX87(name: HelperName, args: IntLike[]): Int {
     if (name === 'x87Stored')

@@ -463,12 +463,15 @@ export class Translator {
 /** String instructions that regions have, unless their addresses are not flat. */
 const STRINGS = new Set(['MOVS', 'STOS']);
 
+/** They end blocks of the interpreter's, and are translated all the same. */
+const INLINE = new Set(['CLI', 'STI', 'CLAC', 'STAC']);
+
 /** Whether the instruction changes more than registers and memory, so that its handler runs it. */
 function isHandlers(form: Form): boolean {
   const { attributes, instruction } = form.encoding;
   const flow = controlFlowOf(form);
   return (
-    attributes.has('end') ||
+    (attributes.has('end') && !INLINE.has(instruction.name)) ||
     flow.kind === 'transfer' ||
     (flow.repeats && !STRINGS.has(instruction.name)) ||
     instruction.name.startsWith('UD')
