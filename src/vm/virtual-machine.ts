@@ -142,6 +142,7 @@ export class VirtualMachine {
   private readonly threads: Threads | null = null;
   private readonly modules: EngineModules;
   private ended: MachineEnd | null = null;
+  private closed = false;
   private resetAsked = false;
   private readonly drives: ImageDrive[];
   /** By their KeyboardEvent codes. */
@@ -314,7 +315,12 @@ export class VirtualMachine {
 
   /** Ends the threads of a machine that will not run again. */
   close(): void {
+    this.closed = true;
     this.threads?.end();
+  }
+  /** It ended, or is about to. */
+  get over(): boolean {
+    return this.closed || this.ended !== null;
   }
 
   /** While no CPU runs. */

@@ -2,6 +2,7 @@
 import type { InterruptRouter } from '../interrupts/interrupt-router.js';
 import type { MsiSend } from '../interrupts/apic-bus.js';
 import type { MmioBus } from '../mmio-bus.js';
+import type { Line } from '../line.js';
 import { maskTo, type AccessSize, type PortBus, type PortDevice } from '../port-bus.js';
 import { checkVersion } from '../state.js';
 import type { PciFunction } from './pci-function.js';
@@ -25,6 +26,8 @@ export interface PciPlace {
 
 export class PciBus implements PortDevice {
   private readonly functions = new Map<number, PciFunction>();
+  /** Interrupt outputs, by place and pin: what is plugged in later takes those of what was there before. */
+  private readonly lines = new Map<string, Line>();
   private address = 0;
 
   constructor(
@@ -57,8 +60,15 @@ export class PciBus implements PortDevice {
     this.functions.set((slot << 3) | number, device);
     const { ports, mmio, sendMessage } = this;
     const pin = device.readConfig(INTERRUPT_PIN, 1);
-    const interrupt = pin === 0 ? () => {} : this.router.pciLine(slot, pin - 1);
+    const interrupt = pin === 0 ? () => {} : this.line(slot, number, pin - 1);
     device.connect({ ports, mmio, interrupt, sendMessage });
+  }
+
+  private line(slot: number, number: number, pin: number): Line {
+    const key = `${slot}.${number} ${pin}`;
+    let line = this.lines.get(key);
+    if (!line) this.lines.set(key, (line = this.router.pciLine(slot, pin)));
+    return line;
   }
 
   /** Takes out all that is in a slot. */

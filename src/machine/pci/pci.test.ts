@@ -158,3 +158,18 @@ test('any write to any register is borne', () => {
   assert.equal(mmio.read(0xfffffffc, 4), 0xffffffff);
   assert.equal(pci.plugged.length, 3);
 });
+
+test('a function that is plugged in where another was takes its interrupt output, which is down', () => {
+  const { pci, router, card } = make();
+  const levels = (): boolean[] => router.save().pirq.flat();
+  const inputs = levels().length;
+  card.drive(true);
+  for (let n = 0; n < 5; n++) {
+    pci.unplug(3);
+    assert.ok(!levels().includes(true));
+    const next = new Card();
+    pci.plug(3, 0, next);
+    next.drive(true);
+    assert.deepEqual([levels().length, levels().filter((level) => level).length], [inputs, 1]);
+  }
+});

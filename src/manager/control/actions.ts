@@ -225,6 +225,11 @@ async function addCard({ machine, cards }: Controlled, { arguments: [text], fold
   if (choice.card === 'ne2k-isa')
     throw new UserError('card=ne2k-isa: cards on ISA are there from the start; choose another');
   const card = await NetworkedCard.open(choice, randomFillSync);
+  if (machine.over) {
+    // Those that it had are closed by now.
+    card.close();
+    throw new UserError('the machine has ended meanwhile');
+  }
   let number = 1;
   while (cards.some((other) => other.number === number)) number++;
   try {
