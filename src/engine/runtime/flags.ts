@@ -24,7 +24,10 @@ export function getEflags(cpu: u32): u32 {
 
 /** Sets the flags in `mask`; bit 1 always reads one. Who changes AC, VM, TF or IF calls updateMode after it. */
 export function setEflags(cpu: u32, value: u32, mask: u32): void {
-  const flags = (getEflags(cpu) & ~mask) | (value & mask) | 2;
+  putEflags(cpu, (getEflags(cpu) & ~mask) | (value & mask) | 2);
+}
+/** All of EFLAGS. */
+export function putEflags(cpu: u32, flags: u32): void {
   store<u32>(cpu + S_EFLAGS, flags & ~ARITHMETIC);
   store<i64>(cpu + S_FLAG_Z, (flags & ZF) != 0 ? 0 : 1);
   store<i64>(cpu + S_FLAG_S, ((flags & SF) != 0 ? <i64>0x8000000000000000 : 0) | ((flags & PF) != 0 ? 0 : 1));

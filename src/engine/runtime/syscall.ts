@@ -4,7 +4,7 @@ import {
 } from '../layout'; // prettier-ignore
 import { ATTR_DB, ATTR_L, setSegment } from './descriptor';
 import { GP, raise, raiseWithError, UD } from './fault';
-import { getEflags, setEflags } from './flags';
+import { getEflags, putEflags, setEflags } from './flags';
 import { canonical, EFER_SCE, EFLAGS_ALL, updateMode } from './mode';
 
 const RCX: u32 = S_GPR + 8;
@@ -33,7 +33,7 @@ export function syscall(cpu: u32, next: i64): void {
   const flags = getEflags(cpu);
   store<i64>(cpu + RCX, next);
   store<i64>(cpu + R11, <i64>(flags & ~EFLAGS_RF));
-  setEflags(cpu, 0, <u32>load<i64>(cpu + S_SFMASK) | EFLAGS_RF);
+  putEflags(cpu, (flags & ~(<u32>load<i64>(cpu + S_SFMASK) | EFLAGS_RF)) | 2);
   store<u32>(cpu + S_CPL, 0);
   flatCode(cpu, selector, 0, true);
   flatStack(cpu, selector + 8, 0);

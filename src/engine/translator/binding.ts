@@ -221,7 +221,8 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (waits || attributes.has('sse') || attributes.has('x87nw')) {
       if (this.mode & L.MODE_FPU_CHECK) throw new NotTranslatable();
       this.waits = waits;
-      if (attributes.has('mmx')) this.wait();
+      // Before memory is touched; else where the x87's state is looked at anyway.
+      if (attributes.has('mmx') || this.form.memory) this.wait();
     }
     instruction.effect(this);
     this.wait();
@@ -806,7 +807,8 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   }
   override flagsSub(bits: Bits, a: IntLike, b: IntLike, r: IntLike): void {
     const [x, y, z] = [this.node64(a), this.node64(b), this.node64(r)];
-    const plain = this.isPlain(I64.sub, z, x, y) || y.constant === 0n;
+    // Nothing is left of a subtraction of zero; SBB of zero is one of the carry.
+    const plain = this.isPlain(I64.sub, z, x, y) || (y.constant === 0n && z === x);
     this.setFlagState({ op: 'sub', bits, a: x, b: y, r: z, plain });
   }
   override flagsLogic(bits: Bits, r: IntLike): void {

@@ -61,9 +61,28 @@ const NESTED = Uint8Array.of(
   0x0f, 0x0b, //                   ud2
 );
 
+/** Borrows out of SBB with zero, which is no subtraction of zero. */
+// prettier-ignore
+const BORROWS = Uint8Array.of(
+  0xb9, 0x2c, 0x01, 0x00, 0x00, // mov ecx,300
+  0x31, 0xc0, //                   again: xor eax,eax
+  0xf9, //                         stc
+  0x83, 0xd8, 0x00, //             sbb eax,0
+  0x0f, 0x94, 0xc3, //             sete bl
+  0x48, 0x83, 0xd2, 0x00, //       adc rdx,0
+  0xf9, //                         stc
+  0x83, 0xd8, 0x00, //             sbb eax,0
+  0x7d, 0x04, //                   jge behind
+  0x48, 0x83, 0xc6, 0x01, //       add rsi,1
+  0xff, 0xc9, //                   behind: dec ecx
+  0x75, 0xe5, //                   jnz again
+  0x0f, 0x0b, //                   ud2
+);
+
 const CASES: Record<string, { code: Uint8Array; gpr: Record<number, bigint> }> = {
   'a loop with two heads that is entered at the first': { code: TWO_HEADS, gpr: { 1: 1500n } },
   'a loop with two heads that is entered at the second': { code: TWO_HEADS, gpr: { 1: 1500n, 3: 1n } },
+  'SBB of zero with a borrow': { code: BORROWS, gpr: {} },
   'such a loop in another one': { code: NESTED, gpr: { 8: 0x3123456789abcdefn } },
 };
 for (const [name, { code, gpr }] of Object.entries(CASES))
