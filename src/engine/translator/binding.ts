@@ -145,6 +145,10 @@ export class BlockRecorder {
           (offset >= known.offset || offset + bytes <= known.offset + 1),
       );
   }
+  /** What may be accessed changes. */
+  forgetPlaces(): void {
+    this.places.clear();
+  }
   notePlace(place: KnownPlace): void {
     const known = this.places.get(place.root);
     if (known) known.unshift(place);
@@ -1018,6 +1022,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
   /** STAC and CLAC: which of the supervisor's TLBs is in use. */
   private changeAccess(allowed: boolean): void {
     this.changeEflags(L.EFLAGS_AC, allowed);
+    this.block.forgetPlaces();
     let mmu = this.int(L.AS_SUPERVISOR);
     if (!allowed) {
       const prevents = this.bit(this.asInt(this.loadState64(L.S_CR4)), CR4_SMAP_BIT);

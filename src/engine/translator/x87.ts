@@ -280,8 +280,15 @@ export class X87 {
     fast: () => void,
     result: Node | null = null,
   ): Node {
-    const { code } = this;
+    const { code, places, tags } = this;
     const { odd } = this.state();
+    const inside = (): void => {
+      const before = new Set([...places.values(), ...tags.values()]);
+      fast();
+      // What was made there has no value where the slow way was gone.
+      for (const cache of [places, tags])
+        for (const [distance, node] of cache) if (!before.has(node)) cache.delete(distance);
+    };
     const value = result && code.cell('i64', result);
     const any = this.or(code.read(odd), ...bad);
     code.if(
@@ -291,7 +298,7 @@ export class X87 {
         if (value) code.assign(value, found);
         code.assign(odd, this.c32(1));
       },
-      fast,
+      inside,
       false,
     );
     return value ? code.read(value) : this.c64(0);
