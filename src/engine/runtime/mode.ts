@@ -108,6 +108,6 @@ export function updateMode(cpu: u32): void {
   // data breakpoints: enabled ones that are not for execution
   const dr7 = <u32>load<i64>(cpu + S_DR + 56);
   let watch: u32 = 0;
-  if ((dr7 & 0xff) != 0) for (let i: u32 = 0; i < 4; i++) if (((dr7 >> (2 * i)) & 3) != 0 && ((dr7 >> (16 + 4 * i)) & 3) != 0) watch = 1;
+  for (let i: u32 = 0; i < 4; i++) if (((dr7 >> (2 * i)) & 3) != 0 && ((dr7 >> (16 + 4 * i)) & 3) != 0) watch = 1;
   store<u32>(cpu + S_WATCH, watch);
 }

@@ -26,7 +26,7 @@ import { FloatEmitter, type FloatSource } from './floats.js';
 import { PAGE } from './blocks.js';
 import { CPU, FLAGS, WHERE_BIAS, type RegionFrame } from './frame.js';
 import { Vectors } from './vectors.js';
-import { X87 } from './x87.js';
+import { SUMMARY, X87 } from './x87.js';
 import { OTHER_PAGE, probesFor } from './tlb-probe.js';
 
 /** Thrown where an instruction cannot be translated: the interpreter's handler runs it. */
@@ -46,8 +46,6 @@ const RDI = 7;
 /** v128.load32_zero, v128.load64_zero; i64x2.extract_lane. */
 const LOAD_ZERO = { 32: [0xfd, 92], 64: [0xfd, 93] };
 const EXTRACT_I64 = [0xfd, 29];
-/** Of the x87's status word: an exception waits. */
-const FSW_SUMMARY = 0x80;
 const CR4_SMAP_BIT = 21;
 const EFLAGS_BITS: Record<ArithmeticFlag, number> = { cf: 0, pf: 2, af: 4, zf: 6, sf: 7, of: 11 };
 const FLAG_WIDTHS: Record<Bits, number> = { 8: 0, 16: 1, 32: 2, 64: 3 };
@@ -239,7 +237,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     this.waits = false;
   }
   private hasWaiting(): Node {
-    return this.i32(I32.and, this.loadState32(L.S_FSW), this.const32(FSW_SUMMARY));
+    return this.i32(I32.and, this.loadState32(L.S_FSW), this.const32(SUMMARY));
   }
 
   // ---- leaving

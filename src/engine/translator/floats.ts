@@ -1,7 +1,7 @@
 import { unsignedBytes } from '../wasm/bytes.js';
 import type { Code, Node } from '../wasm/code.js';
 import { I32, I64 } from '../wasm/opcodes.js';
-import type { Shape, Vectors } from './vectors.js';
+import { REPLACE, type Shape, type Vectors } from './vectors.js';
 
 /**
  * SSE arithmetic as WebAssembly's own, with the guards of runtime/sse-arithmetic.ts: where they hold, native arithmetic gives
@@ -33,7 +33,6 @@ const LANES: Record<Shape, LaneOpcodes> = {
   f64: { abs: simd(236), sqrt: simd(239), add: simd(240), sub: simd(241), mul: simd(242), div: simd(243), pmin: simd(246), eq: simd(71), lt: simd(73), gt: simd(74), ge: simd(76) },
 }; // prettier-ignore
 const SPLAT: Record<Shape, number[]> = { f32: simd(19), f64: simd(20) };
-const REPLACE: Record<Shape, number[]> = { f32: simd(32), f64: simd(34) };
 const V128 = { and: simd(78), or: simd(80), bitselect: simd(82) };
 /** Of comparisons of all lanes: a bit for each. */
 const BITMASK: Record<Shape, number[]> = { f32: simd(164), f64: simd(196) };
@@ -56,7 +55,7 @@ const EXPONENT: Record<Shape, { readonly at: number; readonly most: number }> = 
   f32: { at: 23, most: 0xff },
   f64: { at: 52, most: 0x7ff },
 };
-/** Of `oddFloats` (runtime/sse-lanes.ts). */
+/** Of `oddFloats` (runtime/sse-arithmetic.ts). */
 const ODD_KIND: Record<Shape, number> = { f32: 0, f64: 1 };
 const ODD_LANES = 2;
 
@@ -227,7 +226,7 @@ export class FloatEmitter {
     const known = operand && vectors.isOrdinary(shape, this.scalarOf(shape, operand));
     const careful = (): void => {
       slow();
-      code.assign(result, this.lowOf(shape, vectors.load(destination)));
+      code.assign(result, vectors.low(shape, vectors.load(destination)));
       this.noteOddity(destination, ODD_KIND[shape]);
       if (operand && !known) this.noteOddity(operand.offset, ODD_KIND[shape]);
     };
@@ -236,9 +235,6 @@ export class FloatEmitter {
     const low = code.read(result);
     vectors.noteOrdinary(shape, low);
     vectors.setLow(shape, destination, old, low);
-  }
-  private lowOf(shape: Shape, vector: Node): Node {
-    return this.code.node(simd(shape === 'f32' ? 31 : 33), shape, [vector], [0]);
   }
 
   private packed(

@@ -6,7 +6,8 @@ import { I32 } from '../wasm/opcodes.js';
 export type Shape = 'f32' | 'f64';
 
 const EXTRACT: Record<Shape, number[]> = { f32: [0xfd, 31], f64: [0xfd, 33] };
-const REPLACE: Record<Shape, number[]> = { f32: [0xfd, 32], f64: [0xfd, 34] };
+/** f32x4.replace_lane, f64x2.replace_lane. */
+export const REPLACE: Record<Shape, number[]> = { f32: [0xfd, 32], f64: [0xfd, 34] };
 const MXCSR_CONTROL = 0xffe0;
 /** All masked, to nearest, neither DAZ nor FTZ, PE already set (sse-lanes.ts). */
 const MXCSR_PLAIN = 0x1fa0;

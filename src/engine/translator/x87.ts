@@ -20,7 +20,8 @@ const SELECT = [0x1b];
 /** Exception masks, precision and rounding in the control word. */
 const FCW_CONTROL = 0xf3f;
 const FCW_USUAL = 0x33f;
-const SUMMARY = 0x80;
+/** Of the status word: an exception waits. */
+export const SUMMARY = 0x80;
 const PE = 5;
 const C1 = 9;
 const TOP = 11;
