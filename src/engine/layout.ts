@@ -40,6 +40,8 @@ export const G_WORK = 0x100030;
 export const G_LOCK = 0x100034;
 /** u32: 1: the host does not keep the order of memory that x86 has, so accesses to guest memory see to it (docs/cpus.md, "Memory order"). */
 export const G_ORDERED = 0x1000c0;
+/** u32: for how many instructions the time-stamp counter is reckoned before the clock is read anew (runtime/tsc.ts); 0: it is read each time. */
+export const G_TSC_STEPS = 0x1000c4;
 /** u32: percent of a host core that the machine may use, 0: all; i64: nanoseconds of the machine's clock when its next turn may begin (vm/cpu-cap.ts). */
 export const G_CAP = 0x100038;
 export const G_CAP_NEXT = 0x100040;
@@ -262,6 +264,11 @@ export const S_OWNER = 0xed8;
 /** i32: what was posted of the CPU to the machine's thread and is not done yet; u32: number of the thread that did (mailbox.ts). */
 export const S_POSTS = 0x19c0;
 export const S_POSTER = 0x19c4;
+/** i64 each: what the clock showed when it was last read, instructions retired then, up to how many it holds (0: it does not); what was last made of it. */
+export const S_CLOCK = 0x19c8;
+export const S_CLOCK_RETIRED = 0x19d0;
+export const S_CLOCK_UNTIL = 0x19d8;
+export const S_CLOCK_LAST = 0x19e0;
 /** u32: 1: the CPU was kicked: its halt, or the next one, ends at once. */
 export const S_KICKED = 0xee0;
 /** u32: address of the guest's struct kvm_steal_time for this CPU, 0: it has none; i64: since when the CPU could run and was not let, 0: it was. */

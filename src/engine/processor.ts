@@ -211,6 +211,8 @@ export abstract class Processor implements Cpu {
   }
 
   run(budget: number): StopReason {
+    // Much time may have passed (runtime/tsc.ts).
+    this.setI64(L.S_CLOCK_UNTIL, 0);
     this.setI64(L.S_RETIRED_END, this.retired() + budget);
     this.setI64(L.S_BUDGET, budget);
     for (;;) {

@@ -127,6 +127,8 @@ function threadsBeside({ threads, topology, virtualClock, engine }: VirtualMachi
 }
 
 /** Windows of the engine (Engine.windows). */
+/** Instructions for which the time-stamp counter is reckoned: some 10 µs. */
+const TSC_STEPS = 4096;
 const DISPLAY_WINDOW = 0;
 const FIRMWARE_WINDOW = 1;
 /** Held when the machine starts, it has the BIOS ask what to start from. */
@@ -194,6 +196,8 @@ export class VirtualMachine {
     const virtual = options.virtualClock ? new VirtualClock(retired) : null;
     const origin = (at: number): void => view.setFloat64(L.G_CLOCK_ORIGIN, at, true);
     const clock = virtual ?? new RealClock(options.hostNow, origin);
+    // The counters of several CPUs would differ.
+    if (!virtual && engine.processors.length === 1) view.setUint32(L.G_TSC_STEPS, TSC_STEPS, true);
     this.events = new EventQueue(clock);
     const cap = new CpuCap(engine.memory);
     cap.percent = options.cpuCap ?? 0;

@@ -14,6 +14,7 @@ import { loadAs } from './memory';
 import { segment, updateMode } from './mode';
 import { push } from './stack';
 import { switchTask, TASK_CALL } from './task';
+import { forgetTime } from './tsc';
 
 const RSP: u32 = S_GPR + 32;
 
@@ -25,6 +26,7 @@ export const EXCEPTION: u32 = 6;
 
 /** Delivers an interrupt or exception; the return address is S_RIP. Faults on the way are delivered instead, up to shutdown. */
 export function deliverInterrupt(cpu: u32, vector: u32, type: u32, hasError: u32, error: u32): void {
+  forgetTime(cpu);
   deliverOnce(cpu, vector, type == SOFTWARE, hasError != 0, error);
   if (faulted(cpu)) escalate(cpu, vector, type == EXCEPTION);
 }

@@ -2,6 +2,7 @@ import { EFLAGS_IOPL, EFLAGS_VM, MODE_PROTECTED, S_CPL, S_EFLAGS, S_MODE, S_SEG,
 import { faulted, GP, raiseWithError } from './fault';
 import { portRead, portWrite } from './host';
 import { loadAs } from './memory';
+import { forgetTime } from './tsc';
 
 /** Whether the current code may use the ports: CPL against IOPL, else the I/O permission bitmap of the TSS (SDM vol. 1, 18.5). */
 function permitted(cpu: u32, port: u32, size: u32): bool {
@@ -34,6 +35,7 @@ function check(cpu: u32, port: u32, size: u32): bool {
 export function portIn(cpu: u32, port: i64, size: i64): i64 {
   const number = <u32>port & 0xffff;
   if (!check(cpu, number, <u32>size)) return 0;
+  forgetTime(cpu);
   const value = <i64>portRead(cpu, number, <u32>size) & 0xffffffff;
   return size == 4 ? value : value & ((<i64>1 << (size * 8)) - 1);
 }
@@ -41,5 +43,6 @@ export function portIn(cpu: u32, port: i64, size: i64): i64 {
 export function portOut(cpu: u32, port: i64, size: i64, value: i64): void {
   const number = <u32>port & 0xffff;
   if (!check(cpu, number, <u32>size)) return;
+  forgetTime(cpu);
   portWrite(cpu, number, <u32>size, size == 4 ? <u32>value : <u32>value & ((1 << (<u32>size * 8)) - 1));
 }

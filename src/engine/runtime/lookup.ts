@@ -13,6 +13,7 @@ import { decode } from './host';
 import { fence } from './order';
 import { ramAddress } from './physical';
 import { codeKey, isFetched, noteCodePage, translateCode } from './tlb';
+import { forgetTime } from './tsc';
 
 const MODE_BITS: u32 = 0xfff;
 const CODE_SEGMENT: u32 = S_SEG + CS * SEG_BYTES;
@@ -82,6 +83,7 @@ export function lookup(cpu: u32): u32 {
   if (record != 0 && load<u32>(record + B_PAGE) + load<u16>(record + R_NEXT) != host) record = 0;
   if (host != 0 && record == 0) record = find(cpu, host, load<u32>(cpu + S_MODE), load<i64>(cpu + S_LOOKUP));
   if (record == 0) {
+    forgetTime(cpu);
     record = decode(cpu, host, <f64>physical, 0);
     if (record == 0) {
       store<u32>(cpu + S_LINK_FROM, 0);

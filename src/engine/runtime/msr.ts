@@ -8,6 +8,7 @@ import { GP, raiseWithError } from './fault';
 import { boardMsrRead, boardMsrWrite, now } from './host';
 import { canonical, CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, segment, updateMode } from './mode';
 import { flushTlb } from './tlb';
+import { forgetTime, timeStamp } from './tsc';
 
 // Numbers and names of SDM vol. 4
 const IA32_TSC: u32 = 0x10;
@@ -112,13 +113,14 @@ export function rdmsr(cpu: u32, number: i64): i64 {
   const at = storage(cpu, index);
   if (at != 0) return load<i64>(at);
   if (index == IA32_EFER) return load<i64>(cpu + S_EFER);
-  if (index == IA32_TSC) return i64(now(cpu)) + load<i64>(cpu + S_TSC_OFFSET);
+  if (index == IA32_TSC) return timeStamp(cpu);
   if (index == IA32_TSC_ADJUST) return load<i64>(cpu + S_TSC_OFFSET);
   if (index == IA32_MTRRCAP) return MTRRCAP;
   if (index == IA32_MCG_CAP) return MCG_CAP;
   if (index == IA32_PLATFORM_ID || index == EBL_CR_POWERON) return 0;
   if (index == FSB_FREQ) return FSB_100;
   if (index == IA32_BIOS_SIGN_ID) return MICROCODE;
+  forgetTime(cpu);
   return boardMsrRead(cpu, index);
 }
 
@@ -168,6 +170,7 @@ export function wrmsr(cpu: u32, number: i64, value: i64): void {
     return;
   }
   if (index == IA32_TSC || index == IA32_TSC_ADJUST) {
+    forgetTime(cpu);
     store<i64>(cpu + S_TSC_OFFSET, index == IA32_TSC ? value - i64(now(cpu)) : value);
     boardMsrWrite(cpu, IA32_TSC, value);
     return;
@@ -175,6 +178,7 @@ export function wrmsr(cpu: u32, number: i64, value: i64): void {
   // A microcode update is looked at and not taken; the bus configuration stays.
   if (index == IA32_BIOS_SIGN_ID || index == IA32_BIOS_UPDT_TRIG || index == EBL_CR_POWERON) return;
   const at = storage(cpu, index);
+  if (at == 0) forgetTime(cpu);
   if (at == 0) boardMsrWrite(cpu, index, value);
   else if (accepted(cpu, index, value)) store<i64>(at, value);
   else raiseWithError(cpu, GP, 0);

@@ -3,6 +3,7 @@ import {
 } from '../layout';
 import { codeWritten, mmioRead, mmioRead64, mmioWrite, mmioWrite64 } from './host';
 import { fence, loadGuest, storeGuest } from './order';
+import { forgetTime } from './tsc';
 
 const FOUR_GIB: i64 = 0x100000000;
 
@@ -43,6 +44,7 @@ export function plainAddress(physical: i64): u32 {
 
 /** Reads 1, 2, 4 or 8 bytes of a device. */
 export function readDevice(cpu: u32, physical: i64, bytes: u32): i64 {
+  forgetTime(cpu);
   const at = <f64>pins(physical);
   if (bytes == 8) return mmioRead64(cpu, at);
   const value = <i64>mmioRead(cpu, at, bytes);
@@ -50,6 +52,7 @@ export function readDevice(cpu: u32, physical: i64, bytes: u32): i64 {
 }
 
 export function writeDevice(cpu: u32, physical: i64, bytes: u32, value: i64): void {
+  forgetTime(cpu);
   const at = <f64>pins(physical);
   if (bytes == 8) mmioWrite64(cpu, at, value);
   else mmioWrite(cpu, at, bytes, <u32>(value & ((<i64>1 << <i64>(8 * bytes)) - 1)));

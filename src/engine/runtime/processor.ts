@@ -1,11 +1,12 @@
 import {
-  EFLAGS_IF, GS, MODE_LONG, PENDING_EXIT, PENDING_STEP, RUN_HALTED, S_CPL, S_CR4, S_EFLAGS, S_GPR, S_KERNEL_GS_BASE, S_MODE, S_PAUSES, S_PENDING, S_RUN, S_TSC_OFFSET,
+  EFLAGS_IF, GS, MODE_LONG, PENDING_EXIT, PENDING_STEP, RUN_HALTED, S_CPL, S_CR4, S_EFLAGS, S_GPR, S_KERNEL_GS_BASE, S_MODE, S_PAUSES, S_PENDING, S_RUN,
   SEG_BASE,
 } from '../layout'; // prettier-ignore
 import { cpuidBit, ECX } from './cpuid';
 import { GP, raise, raiseWithError, UD } from './fault';
-import { hypercall as boardHypercall, now } from './host';
+import { hypercall as boardHypercall } from './host';
 import { CR4_FSGSBASE, CR4_TSD, CR4_UMIP, segment } from './mode';
+import { forgetTime, timeStamp } from './tsc';
 
 const HYPERVISOR_BIT: u32 = 31;
 /** -KVM_EPERM */
@@ -30,6 +31,7 @@ export function hypercall(cpu: u32): void {
     raise(cpu, UD);
     return;
   }
+  forgetTime(cpu);
   const mask: i64 = (load<u32>(cpu + S_MODE) & MODE_LONG) != 0 ? -1 : 0xffffffff;
   store<i64>(cpu + S_GPR, (load<u32>(cpu + S_CPL) == 0 ? boardHypercall(cpu) : NOT_PERMITTED) & mask);
 }
@@ -53,7 +55,7 @@ export function rdtsc(cpu: u32): i64 {
     raiseWithError(cpu, GP, 0);
     return 0;
   }
-  return i64(now(cpu)) + load<i64>(cpu + S_TSC_OFFSET);
+  return timeStamp(cpu);
 }
 
 /** There are no performance counters. */
