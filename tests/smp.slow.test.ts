@@ -35,7 +35,7 @@ test(
     const hashes = new Set<string>();
     for (let i = 0; i < 20; i++) hashes.add((await deterministicRun('translate')).memoryHash);
     assert.equal(hashes.size, 1);
-    hashes.add((await deterministicRun('translate', '--seed', '2')).memoryHash);
+    hashes.add((await deterministicRun('translate', { seed: '2' })).memoryHash);
     assert.equal(hashes.size, 2);
   },
 );

@@ -12,7 +12,7 @@ import { nodeThreads } from '../dist/host/node/threads.js';
 import { CpioArchive } from '../dist/manager/guests/cpio.js';
 import { debianGuest } from '../dist/manager/guests/debian.js';
 import { VirtualMachine, type MachineEnd } from '../dist/vm/virtual-machine.js';
-import { viv, withFolder, type Ended } from './viv.js';
+import { viv, withFolder, type Ended, type Viv } from './viv.js';
 
 const PROGRAM = fileURLToPath(new URL('../tests/smp/smp.c', import.meta.url));
 const CPU_THREAD = new URL('../dist/manager/cpu-thread.js', import.meta.url);
@@ -34,11 +34,11 @@ async function smpGuest(folder: string, script: string): Promise<SmpGuest> {
 }
 
 /** Boots it with several CPUs. */
-export function withCpus(cpus: number, script: string, ...options: string[]): Promise<Ended> {
+export function withCpus(cpus: number, script: string, by: Viv = viv): Promise<Ended> {
   return withFolder(async (folder) => {
     const { kernel, initrd, append } = await smpGuest(folder, script);
     const machine = ['--kernel', kernel, '--initrd', initrd.join(), '--append', append];
-    return viv('run', ...machine, '--cpus', String(cpus), '--timeout', '600', ...options);
+    return by('run', ...machine, '--cpus', String(cpus), '--timeout', '600');
   });
 }
 
@@ -100,13 +100,17 @@ export interface DeterministicRun {
 }
 
 /** A repeatable run of Debian with four CPUs that all work. */
-export function deterministicRun(engine: string, ...options: string[]): Promise<DeterministicRun> {
+export function deterministicRun(
+  engine: string,
+  { seed, by = viv }: { seed?: string; by?: Viv } = {},
+): Promise<DeterministicRun> {
   return withFolder(async (folder) => {
     const stats = join(folder, 'stats.json');
     const { kernel, initrd, append } = await debianGuest({ arch: 'amd64', flavour: 'generic', script: BUSY });
     const machine = ['--kernel', kernel, '--initrd', initrd, '--append', append, '--memory', '256M'];
     const how = ['--deterministic', '--cpus', '4', '--engine', engine, '--stats', stats, '--timeout', '600'];
-    const { status, output, errors } = await viv('run', ...machine, ...how, ...options);
+    if (seed !== undefined) how.push('--seed', seed);
+    const { status, output, errors } = await by('run', ...machine, ...how);
     if (status !== 0) throw new Error(`status ${status}: ${output}\n${errors}`);
     return { ...(JSON.parse(readFileSync(stats, 'utf8')) as Omit<DeterministicRun, 'output'>), output };
   });

@@ -18,17 +18,23 @@ export interface Ended {
 }
 
 /** Runs the command to its end, with standard input closed. */
-export function viv(...args: string[]): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [COMMAND, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    let errors = '';
-    child.stdout.on('data', (data: Buffer) => (output += data.toString('latin1')));
-    child.stderr.on('data', (data: Buffer) => (errors += data.toString('latin1')));
-    child.on('error', reject);
-    child.on('close', (status) => resolve({ status, output, errors }));
-  });
+export type Viv = (...args: string[]) => Promise<Ended>;
+
+/** By a Node that is started so. */
+export function vivBy(node: string, ...options: string[]): Viv {
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      const child = spawn(node, [...options, COMMAND, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      let output = '';
+      let errors = '';
+      child.stdout.on('data', (data: Buffer) => (output += data.toString('latin1')));
+      child.stderr.on('data', (data: Buffer) => (errors += data.toString('latin1')));
+      child.on('error', reject);
+      child.on('close', (status) => resolve({ status, output, errors }));
+    });
 }
+
+export const viv = vivBy(process.execPath);
 
 /** What `viv control` prints; it must succeed. */
 export async function control(...args: string[]): Promise<string> {
