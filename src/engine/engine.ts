@@ -167,7 +167,7 @@ export class Engine {
       ramAddress,
     };
     const hot = new Heat(options.heat === undefined ? null : Math.max(1, options.heat));
-    const translator = new Translator(host, cache, decoder, plan, hot, options.ordered);
+    const translator = new Translator(host, cache, decoder, plan, hot, options.ordered, options.cpus === 1);
     this.translator = translator;
     return (index) => new TranslatingProcessor(index, memory, runtime, board, threads, run, translator);
   }

@@ -269,6 +269,8 @@ export const S_CLOCK = 0x19c8;
 export const S_CLOCK_RETIRED = 0x19d0;
 export const S_CLOCK_UNTIL = 0x19d8;
 export const S_CLOCK_LAST = 0x19e0;
+/** 16 bytes that translated code reads from two pages. */
+export const S_ACROSS = 0x19f0;
 /** u32: 1: the CPU was kicked: its halt, or the next one, ends at once. */
 export const S_KICKED = 0xee0;
 /** u32: address of the guest's struct kvm_steal_time for this CPU, 0: it has none; i64: since when the CPU could run and was not let, 0: it was. */

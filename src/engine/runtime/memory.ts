@@ -1,5 +1,5 @@
 import {
-  ACCESS_READ, ACCESS_WRITE, AS_USER, EFLAGS_AC, MODE_LMA, MODE_LONG, S_CPL, S_CR0, S_EFLAGS, S_MMU, S_MODE, S_FAULT, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, TLB_INDEX_MASK, TLB_OTHER,
+  ACCESS_READ, ACCESS_WRITE, AS_USER, EFLAGS_AC, MODE_LMA, MODE_LONG, S_CPL, S_CR0, S_EFLAGS, S_MMU, S_MODE, S_FAULT, S_ACROSS, S_TLB_NONE, S_TLB_READ, S_TLB_WRITE, S_WATCH, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { AC, faulted, raiseWithError } from './fault';
 import { watch } from './memory-watch';
@@ -47,12 +47,30 @@ export function findPlace(cpu: u32, linear: i64, bytes: u32, write: bool): u32 {
   const table: u32 = write ? S_TLB_WRITE : S_TLB_READ;
   const other = inEntry(entryOf(cpu, table, linear) ^ TLB_OTHER, linear, <i64>bytes);
   if (other != 0) return other;
-  if (load<u32>(cpu + table) == cpu + S_TLB_NONE || (<u32>linear & 0xfff) + bytes > 0x1000) return 0;
+  if (load<u32>(cpu + table) == cpu + S_TLB_NONE) return 0;
+  if ((<u32>linear & 0xfff) + bytes > 0x1000) return write ? 0 : across(cpu, linear, bytes);
   if (resolve(cpu, linear, write ? ACCESS_WRITE : ACCESS_READ, load<u32>(cpu + S_MMU)) < 0) {
     store<u32>(cpu + S_FAULT, 0);
     return 0;
   }
   return hit(cpu, table, linear, <i64>bytes);
+}
+
+/** A copy of bytes in two pages of RAM, or 0 as above. */
+function across(cpu: u32, linear: i64, bytes: u32): u32 {
+  if (load<u32>(cpu + S_WATCH) != 0) return 0;
+  const who = load<u32>(cpu + S_MMU);
+  const first = resolve(cpu, linear, ACCESS_READ, who);
+  const second = first < 0 ? first : resolve(cpu, nextPage(cpu, linear), ACCESS_READ, who);
+  if (second < 0) {
+    store<u32>(cpu + S_FAULT, 0);
+    return 0;
+  }
+  if (((first | second) & PLACE_DEVICE) != 0) return 0;
+  const here: u32 = 0x1000 - (<u32>linear & 0xfff);
+  const copy = cpu + S_ACROSS;
+  for (let i: u32 = 0; i < bytes; i++) store<u8>(copy + i, loadGuest<u8>(i < here ? <u32>first + i : <u32>second + (i - here)));
+  return copy;
 }
 
 export function load8(cpu: u32, linear: i64): i64 {

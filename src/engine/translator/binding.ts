@@ -82,9 +82,10 @@ interface Place {
   readonly root: Node;
   readonly offset: number;
 }
-/** A place whose address in memory is known. */
+/** A place whose address in memory is known; if it reaches into the next page, that of a copy of what was read there. */
 interface KnownPlace extends Place {
   readonly linear: Node;
+  readonly bytes: number;
   readonly host: Node;
   /** Memory that may be written may be read. */
   readonly access: 'read' | 'write';
@@ -134,14 +135,15 @@ export class BlockRecorder {
    * behind it, or end before it or with its first byte.
    */
   nearPlace({ root, offset }: Place, bytes: number, access: 'read' | 'write'): KnownPlace | undefined {
-    return this.places
-      .get(root)
-      ?.find(
-        (known) =>
-          (known.access === 'write' || access === 'read') &&
-          Math.abs(known.offset - offset) < PAGE &&
-          (offset >= known.offset || offset + bytes <= known.offset + 1),
-      );
+    return this.places.get(root)?.find(
+      (known) =>
+        (known.access === 'write' || access === 'read') &&
+        Math.abs(known.offset - offset) < PAGE &&
+        // Not a part of it, which may have changed since it was copied.
+        (offset >= known.offset
+          ? known.access === 'write' || offset + bytes >= known.offset + known.bytes
+          : offset + bytes <= known.offset + 1),
+    );
   }
   /** What may be accessed changes. */
   forgetPlaces(): void {
@@ -267,13 +269,16 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     let found: Cell;
     let misses: Node;
     if (near) {
-      // Mostly all is in the same page: of the end that is farther from the known place.
-      const end = place.offset >= near.offset ? this.lastOf(bytes, linear) : linear;
+      // Mostly all is in the same page: from the one end to the other, the known place's included.
+      const ends =
+        place.offset >= near.offset
+          ? [near.linear, this.lastOf(bytes, linear)]
+          : [near.access === 'write' ? near.linear : this.lastOf(near.bytes, near.linear), linear];
       const distance = this.const32(place.offset - near.offset);
       found = this.code.cell('i32', this.i32(I32.add, near.host, distance));
-      misses = this.code.node(OTHER_PAGE, 'i32', [near.linear, end]);
+      misses = this.code.node(OTHER_PAGE, 'i32', ends);
     } else {
-      const probe = probesFor(this.mode)[access];
+      const probe = probesFor(this.mode, this.frame.alone)[access];
       found = this.code.cell('i32', this.code.node(probe.place, 'i32', [linear]));
       misses = this.code.node(probe.misses, 'i32', [this.lastOf(bytes, linear)]);
     }
@@ -285,7 +290,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     this.code.if(misses, find, undefined, false);
     const host = this.code.read(found);
     const { root, offset } = place;
-    if (this.nested === 0) this.block.notePlace({ root, offset, linear, host, access });
+    if (this.nested === 0) this.block.notePlace({ root, offset, linear, bytes, host, access });
     return host;
   }
   /** A helper raised a fault: the interpreter will raise it again. */

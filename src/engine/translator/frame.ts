@@ -36,7 +36,10 @@ export class RegionFrame {
   /** Instruction pointer to leave with. */
   readonly rip: Cell;
 
-  constructor() {
+  constructor(
+    /** The machine has one CPU: the address of its block is a constant. */
+    readonly alone = false,
+  ) {
     const take = (type: 'i32' | 'i64'): Cell => new Cell(type, this.locals.take(type));
     for (const local of [PROBE_LOW, PROBE_ENTRY])
       if (take('i32').local !== local) throw new Error('the locals of a TLB probe are elsewhere');

@@ -24,24 +24,31 @@ export const OTHER_PAGE: readonly number[] = differs;
 
 /**
  * Nearly every access to memory has these, so they are ready as bytes: made of operations each time, they were some ten for each.
- * `table` leaves the table's address but for `distance`.
+ * `addTable` adds the table's address but for `distance`.
  */
-function probe(table: readonly number[], distance: number): Probe {
-  const entry = [0x41, 8, 0x76, ...new Bytes().u8(0x41).signed(L.TLB_INDEX_MASK).view(), 0x71, ...table, ADD];
+function probe(addTable: readonly number[], distance: number): Probe {
+  const entry = [0x41, 8, 0x76, ...new Bytes().u8(0x41).signed(L.TLB_INDEX_MASK).view(), 0x71, ...addTable];
   const place = new Bytes().raw([0xa7, TEE, PROBE_LOW]).raw(entry);
   place.raw([TEE, PROBE_ENTRY, LOAD32, 2]).unsigned(distance + 8);
   const misses = new Bytes().raw([GET, PROBE_ENTRY, LOAD64, 3]).unsigned(distance).raw(differs);
   return { place: [...place.raw([GET, PROBE_LOW, ADD]).view()], misses: [...misses.view()] };
 }
 const inUse = (table: number): Probe =>
-  probe([...new Bytes().raw([GET, CPU, LOAD32, 2]).unsigned(table).view()], 0);
+  probe([...new Bytes().raw([GET, CPU, LOAD32, 2]).unsigned(table).u8(ADD).view()], 0);
 
 /** Of the tables in use: the kernel's change with AC. */
 const ANY: Probes = { read: inUse(L.S_TLB_READ), write: inUse(L.S_TLB_WRITE) };
 /** Of user code, whose tables are the first. */
-const USER: Probes = { read: probe([GET, CPU], L.S_TLB), write: probe([GET, CPU], L.S_TLB + L.TLB_BYTES) };
+const USER: Probes = {
+  read: probe([GET, CPU, ADD], L.S_TLB),
+  write: probe([GET, CPU, ADD], L.S_TLB + L.TLB_BYTES),
+};
+/** The same of the first CPU. */
+const FIRST = L.CPU_BASE + L.S_TLB;
+const USER_ALONE: Probes = { read: probe([], FIRST), write: probe([], FIRST + L.TLB_BYTES) };
 
-/** For code in this mode (MODE_ bits). */
-export function probesFor(mode: number): Probes {
-  return (mode & (L.MODE_CPL3 | L.MODE_ALIGNMENT_CHECK)) === L.MODE_CPL3 ? USER : ANY;
+/** For code in this mode (MODE_ bits); `alone`: there is one CPU. */
+export function probesFor(mode: number, alone: boolean): Probes {
+  if ((mode & (L.MODE_CPL3 | L.MODE_ALIGNMENT_CHECK)) !== L.MODE_CPL3) return ANY;
+  return alone ? USER_ALONE : USER;
 }

@@ -68,6 +68,8 @@ interface Placed {
   readonly slot: number;
   /** Call sites in modules that import it. */
   readonly importers: number[];
+  /** It begins inside of another's block, where that was left before (for a page fault): others have that code as well. */
+  readonly aside: boolean;
 }
 
 /** A region that was made. */
@@ -85,6 +87,8 @@ interface Installed extends Placed {
   /** Offsets of its blocks, and of code that it would have as well if it were made now. */
   readonly starts: ReadonlySet<number>;
   readonly beyond: ReadonlySet<number>;
+  /** Offsets of its instructions. */
+  readonly instructions: Int16Array;
   /** Not all threads have it yet. */
   entered: boolean;
   dropped: boolean;
@@ -118,6 +122,8 @@ export class Translator {
     private readonly hot: Heat,
     /** As in ModuleWriter. */
     private readonly ordered = false,
+    /** The machine has one CPU. */
+    private readonly alone = false,
   ) {
     this.bytes = new Uint8Array(cache.memory.buffer);
     cache.onInvalid = (page) => this.drop(page);
@@ -193,7 +199,8 @@ export class Translator {
       }
       const generation = smaller ? smaller.generation + 1 : 0;
       const slot = this.freeSlots.pop() ?? this.host.installer.newSlot();
-      made.push({ ...found, wanted: head, generation, slot, importers: [] });
+      const aside = !smaller && this.isInside(want);
+      made.push({ ...found, wanted: head, generation, slot, importers: [], aside });
       if (smaller) this.remove(smaller);
     }
     if (made.length > 0) this.install(module, made);
@@ -218,7 +225,7 @@ export class Translator {
         if (record === 0) return false;
         const taken = this.cache.regionOf(record);
         if (taken === NO_REGION) return this.promised.has(`${known.addressOf(at)},${mode}`);
-        return taken !== replaced;
+        return taken !== replaced && !this.asides.has(taken);
       },
       leadsTo: (code) => this.leadsTo(code, wanted, executed),
       of: (instruction) => {
@@ -244,7 +251,7 @@ export class Translator {
           return record;
         };
         const tableOf = (table: Uint8Array): number => this.cache.table(table);
-        const region = new Region(blocks, module, wanted, recordOf, neighbourOf, tableOf);
+        const region = new Region(blocks, module, wanted, recordOf, neighbourOf, tableOf, this.alone);
         this.counts.instructions += region.instructions.length;
         const pages = new Map(region.distances.map((distance) => [known.pageAt(distance), distance]));
         return { region, pages, known };
@@ -328,10 +335,11 @@ export class Translator {
     const number = host.publish(compiled);
     counts.modules++;
     counts.bytes += bytes.length;
-    for (const { region, slot, known, pages, wanted, generation, importers } of made) {
+    for (const { region, slot, known, pages, wanted, generation, importers, aside } of made) {
       const { starts, beyond } = region;
+      const instructions = Int16Array.from(region.instructions);
       const installed: Installed = {
-        ...{ pages, wanted, generation, slot, importers, starts, beyond },
+        ...{ pages, wanted, generation, slot, importers, aside, starts, beyond, instructions },
         ...{ heads: [], entries: new Map(), entered: false, dropped: false },
       };
       for (const page of pages.keys()) {
@@ -340,7 +348,9 @@ export class Translator {
         else this.regions.set(page, new Set([installed]));
       }
       counts.regions++;
-      const promised = region.entries.map((offset) => `${known.addressOf(offset)},${wanted.mode}`);
+      if (aside) this.asides.add(slot);
+      const ownEntries = aside ? [] : region.entries;
+      const promised = ownEntries.map((offset) => `${known.addressOf(offset)},${wanted.mode}`);
       for (const place of promised) this.promised.add(place);
       const enter = (): void => {
         for (const place of promised) this.promised.delete(place);
@@ -354,6 +364,9 @@ export class Translator {
   /** Regions that are not entered yet, as not all threads have them. */
   private readonly entering: { number: number; enter: () => void }[] = [];
 
+  /** Places in the table of regions that begin inside of others' blocks. */
+  private readonly asides = new Set<number>();
+
   /** Addresses and modes where they will be entered. */
   private readonly promised = new Set<string>();
 
@@ -363,9 +376,10 @@ export class Translator {
   }
 
   private enter(installed: Installed, region: Region, known: KnownCode): void {
-    const { slot, wanted, heads, entries } = installed;
+    const { slot, wanted, heads, entries, aside } = installed;
     installed.entered = true;
-    region.entries.forEach((offset, n) => {
+    const own = aside ? region.entries.slice(0, 1) : region.entries;
+    own.forEach((offset, n) => {
       if (installed.dropped) return;
       const at = known.addressOf(offset);
       const head = this.cache.headAt(at, wanted.mode);
@@ -422,6 +436,7 @@ export class Translator {
     }
     const { slot, heads, importers } = installed;
     installed.dropped = true;
+    this.asides.delete(slot);
     for (const site of importers) this.cache.leaveSite(site);
     for (const head of heads) this.cache.leaveRegion(head, slot);
     this.freeSlots.push(slot);
@@ -432,13 +447,22 @@ export class Translator {
   private growing({ page, offset, mode }: Wanted): Installed | null {
     let leads: Installed | null = null;
     for (const installed of this.regions.get(page) ?? []) {
-      const { starts, beyond, generation, wanted } = installed;
-      if (wanted.mode !== mode || generation >= MOST_GENERATIONS) continue;
+      const { starts, beyond, generation, wanted, aside } = installed;
+      if (wanted.mode !== mode || generation >= MOST_GENERATIONS || aside) continue;
       const inRegion = offset + installed.pages.get(page)! * PAGE;
       if (starts.has(inRegion)) return installed;
       if (beyond.has(inRegion)) leads ??= installed;
     }
     return leads;
+  }
+
+  /** Whether this lies inside of a block of a region that there is. */
+  private isInside({ page, offset, mode }: Wanted): boolean {
+    for (const { wanted, pages, starts, instructions } of this.regions.get(page) ?? []) {
+      const inRegion = offset + pages.get(page)! * PAGE;
+      if (wanted.mode === mode && !starts.has(inRegion) && instructions.includes(inRegion)) return true;
+    }
+    return false;
   }
 
   /** What to translate instead of a region that grows: from the same start, to be entered as well where others of the wanted are inside. */
