@@ -8,7 +8,7 @@
  */
 export const GLOBAL = 0x100000;
 export const CPU_BASE = 0x200000;
-export const CPU_BYTES = 0x2d0000;
+export const CPU_BYTES = 0x2e0000;
 
 // ---- GLOBAL (absolute addresses)
 /** u32: address of guest physical 0 in this memory. */
@@ -348,6 +348,9 @@ export const JUMP_OTHER = 16;
 /** What translated code knows of its call sites and neighbouring pages, for this CPU: SITE_ and NEIGHBOUR_ records (interpreter/record.ts). */
 export const S_SITES = 0xd0000;
 export const SITES_BYTES = 0x200000;
+/** u32 for each entry of the jump cache: B_REGION and B_ENTRY of its record, if translated code has come by it; else 0. */
+export const S_JUMP_REGIONS = 0x2d0000;
+export const JUMP_REGIONS_BYTES = JUMP_ENTRIES * 4;
 
 // ---- whose access it is: user; supervisor that may not touch user pages (SMAP); supervisor
 export const AS_USER = 0;

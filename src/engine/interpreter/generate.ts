@@ -292,22 +292,23 @@ function defineInstruction(
  * REGION_LEFT, with S_RIP where the interpreter goes on. A site remembers the region that its target led to.
  */
 function defineCall(module: ModuleWriter, bindSite: number): number {
-  const [RIP, BACK, BUDGET, SLOTS, SITE, JUMP, RECORD, KEY] = [1, 2, 3, 4, 5, 6, 7, 8] as const;
+  const [RIP, BACK, BUDGET, SLOTS, SITE, JUMP, FOUND, KEY, PLACE] = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
   const cpu = [0x20, 0];
   const body = new FunctionBody();
   const region = module.type(REGION);
-  /** region(cpu, entry, page of rip, budget, slots), by u16 fields at local `from`; returns if it came back. */
-  const enter = (from: number, entry: number, slot: number): void => {
-    body.raw(cpu).raw([0x20, from, 0x2f, 1]).raw(u(entry));
+  /** region(cpu, entry, page of rip, budget, slots); returns if it came back. */
+  const enter = (entry: readonly number[], slot: readonly number[]): void => {
+    body.raw(cpu).raw(entry);
     body
       .raw([0x20, RIP, 0x42])
       .signed64(~0xfffn)
       .raw([0x83, 0x20, BUDGET, 0x20, SLOTS, 0x41, FRAME_SLOTS, 0x6a]);
-    body.raw([0x20, from, 0x2f, 1]).raw(u(slot)).u8(0x11).unsigned(region).u8(0);
+    body.raw(slot).u8(0x11).unsigned(region).u8(0);
     body.raw([0x21, BUDGET, 0x22, RIP, 0x20, BACK, 0x51, 0x04, 0x40]);
     body.raw([0x20, RIP, 0x20, BUDGET, 0x0f, 0x0b]);
     body.raw([0x41, 0, 0x21, SITE]);
   };
+  const half = (local: number, offset: number): number[] => [0x20, local, 0x2f, 1, ...u(offset)];
   const key = (of: number, bits: 32 | 64): void =>
     void body
       .raw(cpu)
@@ -322,7 +323,7 @@ function defineCall(module: ModuleWriter, bindSite: number): number {
   body.raw([0x52, 0x04, 0x40, 0x20, KEY]);
   key(L.S_GLOBAL_KEY, 64);
   body.raw([0x52, 0x0d, 1, 0x0b]);
-  enter(SITE, R.SITE_ENTRY, R.SITE_REGION);
+  enter(half(SITE, R.SITE_ENTRY), half(SITE, R.SITE_REGION));
   body.u8(0x0b);
 
   const leaveUnless = (): void => void body.raw([0x45, 0x0d, 1]);
@@ -344,21 +345,25 @@ function defineCall(module: ModuleWriter, bindSite: number): number {
   entryKey();
   key(L.S_GLOBAL_KEY, 32);
   body.raw([0x47, 0x0d, 2, 0x0b]);
+  // Its region: S_JUMP_REGIONS, else by the record.
+  body.raw([0x20, JUMP]).raw(cpu).raw([0x6b, 0x41, 2, 0x76]).raw(cpu).raw([0x6a, 0x22, PLACE]);
+  body.raw([0x28, 2]).raw(u(L.S_JUMP_REGIONS)).raw([0x22, FOUND, 0x45, 0x04, 0x40]);
   body
     .raw([0x20, JUMP, 0x28, 2])
     .raw(u(L.S_JUMPS + 12))
-    .raw([0x22, RECORD]);
-  body.raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(R.HANDLER_REGION).raw([0x46]);
-  leaveUnless();
+    .raw([0x22, FOUND]);
+  body.raw([0x2f, 1]).raw(u(R.R_HANDLER)).u8(0x41).signed(R.HANDLER_REGION).raw([0x47, 0x0d, 2]);
   // As above.
   if (module.ordered) body.raw(FENCE);
+  body.raw([0x20, PLACE, 0x20, FOUND, 0x28, 2]).raw(u(R.B_REGION)).raw([0x22, FOUND, 0x36, 2]);
+  body.raw(u(L.S_JUMP_REGIONS)).u8(0x0b);
   body.raw([0x20, SITE, 0x04, 0x40]);
   body.raw(cpu).raw([0x20, SITE, 0x20, RIP, 0x10]).unsigned(bindSite).u8(0x1a);
   body.u8(0x0b);
-  enter(RECORD, R.B_ENTRY, R.B_REGION);
+  enter([0x20, FOUND, 0x41, 16, 0x76], [0x20, FOUND, 0x41, ...new Bytes().signed(0xffff).view(), 0x71]);
   body.raw([0x0c, 0, 0x0b, 0x0b]);
   body.raw([0x20, RIP, 0x42]).signed64(REGION_LEFT).raw([0x52, 0x04, 0x40]);
   body.raw(cpu).raw([0x20, RIP, 0x37, 3]).raw(u(L.S_RIP)).u8(0x0b);
   body.raw([0x42]).signed64(REGION_LEFT).raw([0x20, BUDGET]);
-  return module.define(CALL, ['i32', 'i32', 'i64'], body);
+  return module.define(CALL, ['i32', 'i32', 'i64', 'i32'], body);
 }

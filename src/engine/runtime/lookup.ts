@@ -1,6 +1,6 @@
 import {
   BLOCK_ENTRY_BYTES, CS, FAULT_ADDRESS, S_FAULT, SS, EFLAGS_IF, EFLAGS_TF, G_BLOCKS, G_BLOCKS_MASK, JUMP_ENTRIES, JUMP_OTHER, LINE_INTR, LINE_NMI, MODE_LONG, PENDING_INTERRUPT, PENDING_NMI, PENDING_STEP,
-  S_BUDGET, S_CODE_PAGE, S_EFLAGS, S_FAULT_COUNT, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_LINE, S_LINK_FROM, S_LOOKUP, S_MODE, S_NMI_BLOCKED, S_PAGE_BASE,
+  S_BUDGET, S_CODE_PAGE, S_EFLAGS, S_FAULT_COUNT, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_JUMP_REGIONS, S_LINE, S_LINK_FROM, S_LOOKUP, S_MODE, S_NMI_BLOCKED, S_PAGE_BASE,
   S_PAGE_BASE_FAR, S_PENDING, S_RECORD, S_RETIRED_END, S_RIP, S_SEG, S_SHADOW, S_SHADOW_NEXT, SEG_BASE, SEG_BYTES, SEG_LIMIT,
 } from '../layout'; // prettier-ignore
 import {
@@ -91,7 +91,11 @@ export function lookup(cpu: u32): u32 {
     }
   }
   if (load<u32>(record + B_SECOND) == 0 && host != 0) {
-    if (place != jump) memory.copy(place, jump, 16);
+    if (place != jump) {
+      memory.copy(place, jump, 16);
+      store<u32>(regionOf(cpu, place), 0);
+    }
+    store<u32>(regionOf(cpu, jump), 0);
     store<i64>(jump, rip);
     store<u32>(jump + 8, load<u32>(cpu + codeKey(cpu, load<i64>(cpu + S_LOOKUP))));
     store<u32>(jump + 12, record);
@@ -166,6 +170,13 @@ function firstPlace(cpu: u32, rip: i64): u32 {
 @inline
 function placeOf(first: u32, rip: i64): u32 {
   return load<i64>(first) == rip ? first : first ^ JUMP_OTHER;
+}
+
+/** Of a place in the jump cache: where its region is. */
+// @ts-ignore: decorator
+@inline
+function regionOf(cpu: u32, place: u32): u32 {
+  return cpu + S_JUMP_REGIONS + ((place - cpu - S_JUMPS) >> 2);
 }
 
 /** The key under which an entry of the jump cache holds now: S_JUMP_KEY or S_GLOBAL_KEY; 0: it does not. */

@@ -1,6 +1,6 @@
 import {
-  ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, AS_SUPERVISOR, AS_SUPERVISOR_SMAP, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, FAULT_ADDRESS, G_CPUS, JUMP_ENTRIES, PAGE_CODE, PAGE_ROM,
-  CODE_PAGES_BYTES, S_CODE_PAGES, S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_HUGE, S_TLB_LARGE, S_TLB_LOCAL,
+  ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, AS_SUPERVISOR, AS_SUPERVISOR_SMAP, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, FAULT_ADDRESS, G_CPUS, JUMP_ENTRIES, JUMP_REGIONS_BYTES, PAGE_CODE, PAGE_ROM,
+  CODE_PAGES_BYTES, S_CODE_PAGES, S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_JUMP_REGIONS, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_HUGE, S_TLB_LARGE, S_TLB_LOCAL,
   MOST_TLB_LOCAL, S_TLB_NONE, S_WATCH, TLB_LARGE_BYTES, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { GP, raiseWithError } from './fault';
@@ -245,7 +245,7 @@ export function resetTlb(cpu: u32): void {
   }
   memory.fill(cpu + S_CODE_TLB, 0xff, 3 * CODE_ROW);
   forgetNotes(cpu);
-  memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
+  emptyJumpCache(cpu);
   if (load<i64>(cpu + S_JUMP_KEY) == 0) store<i64>(cpu + S_JUMP_KEY, GENERATION);
   newGeneration(cpu);
 }
@@ -262,7 +262,7 @@ function raiseGeneration(cpu: u32, at: u32): void {
   let next = load<i64>(at) + 2 * GENERATION;
   // The jump cache keeps 32 bits of it.
   if (<u32>next < <u32>(2 * GENERATION)) {
-    memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
+    emptyJumpCache(cpu);
     if (<u32>next < <u32>GENERATION) next += 2 * GENERATION;
   }
   store<i64>(at, next);
@@ -404,4 +404,9 @@ export function protectCodePage(host: u32): void {
       }
     }
   }
+}
+
+function emptyJumpCache(cpu: u32): void {
+  memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
+  memory.fill(cpu + S_JUMP_REGIONS, 0, JUMP_REGIONS_BYTES);
 }
