@@ -11,6 +11,8 @@ const READINGS = 500;
 /** rdtsc; mov [di], eax; mov [di + 4], edx; add di, 8 */
 const READ = [0x0f, 0x31, 0x66, 0x89, 0x05, 0x66, 0x89, 0x55, 0x04, 0x83, 0xc7, 0x08];
 const IN_AL_DX = [0xec];
+/** push cx; push di; mov cx,2000; mov di,0x5000; rep stosb; pop di; pop cx */
+const REP_STOSB = [0x51, 0x57, 0xb9, 0xd0, 0x07, 0xbf, 0x00, 0x50, 0xf3, 0xaa, 0x5f, 0x59];
 /** With the two that make it a loop. */
 const LOOP_INSTRUCTIONS = 6;
 
@@ -65,6 +67,10 @@ for (const kind of ['interpret', 'reference'] as const) {
 
   test(`${kind}: behind an access to a port RDTSC asks for the time`, () => {
     assert.equal(readings(kind, 1000, 1000, IN_AL_DX).asked, READINGS);
+  });
+
+  test(`${kind}: RDTSC asks for the time behind what takes long`, () => {
+    assert.equal(readings(kind, 1000, 1000, REP_STOSB).asked, READINGS);
   });
 
   test(`${kind}: a clock that stands still is not seen to`, () => {

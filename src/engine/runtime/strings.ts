@@ -5,6 +5,7 @@ import { portIn, portOut } from './io';
 import { fastRead, fastWrite, load16, load32, load64, load8, probeWrite, store16, store32, store64, store8 } from './memory';
 import { fence } from './order';
 import { segmentLinear } from './segment-access';
+import { spendTime } from './tsc';
 
 const RAX: u32 = S_GPR;
 const RCX: u32 = S_GPR + 8;
@@ -59,6 +60,7 @@ function repetitions(cpu: u32, asize: i64, rep: i64): i64 {
 /** Takes `done` off the count; true when the instruction is finished. */
 function finish(cpu: u32, asize: i64, rep: i64, done: i64): i64 {
   if (rep == 0) return 1;
+  spendTime(cpu, done);
   const left = ((load<i64>(cpu + RCX) & mask(asize)) - done) & mask(asize);
   setIndex(cpu, RCX, asize, left);
   return left == 0 ? 1 : 0;
@@ -160,6 +162,7 @@ export function moveWhole(cpu: u32, size: i64, from: i64, to: i64, count: i64): 
     at += piece;
   }
   fence();
+  spendTime(cpu, count);
   return true;
 }
 
@@ -177,6 +180,7 @@ export function fillWhole(cpu: u32, size: i64, value: i64, to: i64, count: i64):
     fillRun(fastWrite(cpu, to + at, <u32>piece), size, value, <u32>(piece / size));
     at += piece;
   }
+  spendTime(cpu, count);
   return true;
 }
 

@@ -24,6 +24,11 @@ export function forgetTime(cpu: u32): void {
   store<i64>(cpu + S_CLOCK_UNTIL, 0);
 }
 
+/** An instruction took as long as so many. */
+export function spendTime(cpu: u32, instructions: i64): void {
+  store<i64>(cpu + S_CLOCK_UNTIL, load<i64>(cpu + S_CLOCK_UNTIL) - instructions);
+}
+
 /** The counter as RDTSC and IA32_TIME_STAMP_COUNTER have it. */
 export function timeStamp(cpu: u32): i64 {
   const steps = <i64>load<u32>(G_TSC_STEPS);

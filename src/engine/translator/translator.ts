@@ -181,7 +181,8 @@ export class Translator {
     const covered = new Set<string>();
     for (const want of wanted) {
       // The blocks of a loop become hot together: the first one's region has the others.
-      if (covered.has(`${want.page + want.offset},${want.mode}`)) continue;
+      const place = placeName(want.page + want.offset, want.mode);
+      if (covered.has(place) || this.promisedAsides.has(place)) continue;
       const record = this.cache.find(want.page + want.offset, want.mode);
       // It became hot again while it was not known everywhere.
       if (record !== 0 && this.cache.regionOf(record) !== NO_REGION) continue;
@@ -193,7 +194,7 @@ export class Translator {
       // And so do those parts that the interpreter has of what is one block here.
       for (const offset of found.region.instructions) {
         const at = found.known.addressOf(offset);
-        covered.add(`${at},${head.mode}`);
+        covered.add(placeName(at, head.mode));
         const covering = this.cache.find(at, head.mode);
         if (covering !== 0) this.cache.cool(covering);
       }
@@ -224,7 +225,7 @@ export class Translator {
         const record = known.recordAt(at);
         if (record === 0) return false;
         const taken = this.cache.regionOf(record);
-        if (taken === NO_REGION) return this.promised.has(`${known.addressOf(at)},${mode}`);
+        if (taken === NO_REGION) return this.promised.has(placeName(known.addressOf(at), mode));
         return taken !== replaced && !this.asides.has(taken);
       },
       leadsTo: (code) => this.leadsTo(code, wanted, executed),
@@ -349,12 +350,14 @@ export class Translator {
       }
       counts.regions++;
       if (aside) this.asides.add(slot);
-      const ownEntries = aside ? [] : region.entries;
-      const promised = ownEntries.map((offset) => `${known.addressOf(offset)},${wanted.mode}`);
-      for (const place of promised) this.promised.add(place);
+      // Others end where a region will be entered, but for asides.
+      const entries = aside ? region.entries.slice(0, 1) : region.entries;
+      const promises = aside ? this.promisedAsides : this.promised;
+      const places = entries.map((offset) => placeName(known.addressOf(offset), wanted.mode));
+      for (const place of places) promises.add(place);
       const enter = (): void => {
-        for (const place of promised) this.promised.delete(place);
-        this.enter(installed, region, known);
+        for (const place of places) promises.delete(place);
+        this.enter(installed, entries, known);
       };
       this.entering.push({ number, enter });
     }
@@ -367,19 +370,19 @@ export class Translator {
   /** Places in the table of regions that begin inside of others' blocks. */
   private readonly asides = new Set<number>();
 
-  /** Addresses and modes where they will be entered. */
+  /** Where they will be entered (placeName); where those will that begin inside of others' blocks. */
   private readonly promised = new Set<string>();
+  private readonly promisedAsides = new Set<string>();
 
   private enterReady(): void {
     while (this.entering.length > 0 && this.host.isEverywhere(this.entering[0]!.number))
       this.entering.shift()!.enter();
   }
 
-  private enter(installed: Installed, region: Region, known: KnownCode): void {
-    const { slot, wanted, heads, entries, aside } = installed;
+  private enter(installed: Installed, offsets: readonly number[], known: KnownCode): void {
+    const { slot, wanted, heads, entries } = installed;
     installed.entered = true;
-    const own = aside ? region.entries.slice(0, 1) : region.entries;
-    own.forEach((offset, n) => {
+    offsets.forEach((offset, n) => {
       if (installed.dropped) return;
       const at = known.addressOf(offset);
       const head = this.cache.headAt(at, wanted.mode);
@@ -458,9 +461,10 @@ export class Translator {
 
   /** Whether this lies inside of a block of a region that there is. */
   private isInside({ page, offset, mode }: Wanted): boolean {
-    for (const { wanted, pages, starts, instructions } of this.regions.get(page) ?? []) {
+    for (const { wanted, pages, starts, instructions, aside } of this.regions.get(page) ?? []) {
       const inRegion = offset + pages.get(page)! * PAGE;
-      if (wanted.mode === mode && !starts.has(inRegion) && instructions.includes(inRegion)) return true;
+      if (wanted.mode === mode && !aside && !starts.has(inRegion) && instructions.includes(inRegion))
+        return true;
     }
     return false;
   }
@@ -482,6 +486,11 @@ export class Translator {
     // Call sites may know it.
     this.host.interrupt();
   }
+}
+
+/** Names code by its address in memory and its mode. */
+function placeName(at: number, mode: number): string {
+  return `${at},${mode}`;
 }
 
 /** String instructions that regions have, unless their addresses are not flat. */
