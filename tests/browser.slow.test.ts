@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,6 +8,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { debianGuest, type DebianGuest } from '../dist/manager/guests/debian.js';
+import { installUnless } from './apt.js';
 import { COMPLAINTS } from './viv.js';
 
 interface PageServer {
@@ -36,15 +37,6 @@ const ARGUMENTS = [
   ...['--disable-background-networking', '--disable-component-update'],
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
-
-function installChromium(): void {
-  if (existsSync(CHROMIUM)) return;
-  assert.equal(process.getuid?.(), 0, 'install chromium, or run this as root');
-  execFileSync('apt-get', ['update', '-q'], { stdio: 'inherit' });
-  execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'chromium'], {
-    stdio: 'inherit',
-  });
-}
 
 async function inBrowser(engine: string, cpus: number): Promise<Report> {
   const { servePage } = (await import(
@@ -85,7 +77,7 @@ for (const [engine, cpus] of [
     `Debian boots in a page of Chromium, engine ${engine}, CPUs: ${cpus}`,
     { timeout: 240_000 },
     async (t) => {
-      installChromium();
+      installUnless(CHROMIUM, 'chromium');
       const { error, end, text, tiers, mode, times, browser } = await inBrowser(engine, cpus);
       assert.equal(error, undefined);
       const [prompt = 0, behind = 0] = times.map((ms) => ms / 1000);

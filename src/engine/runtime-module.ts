@@ -41,6 +41,7 @@ export interface RuntimeExports {
   setEflags(cpu: number, value: number, mask: number): void;
   /** No entry of the jump cache holds any more. */
   newGeneration(cpu: number): void;
+  emptyJumpCache(cpu: number): void;
   flushTlb(cpu: number, keepGlobal: boolean): void;
   /** Any export by name. */
   helper(name: string): (cpu: number, ...args: bigint[]) => bigint | void;

@@ -126,9 +126,9 @@ function threadsBeside({ threads, topology, virtualClock, engine }: VirtualMachi
   return Math.min(topology.cpus, threads.parallel) - 1;
 }
 
-/** Windows of the engine (Engine.windows). */
 /** Instructions for which the time-stamp counter is reckoned: some 10 µs. */
 const TSC_STEPS = 4096;
+/** Windows of the engine (Engine.windows). */
 const DISPLAY_WINDOW = 0;
 const FIRMWARE_WINDOW = 1;
 /** Held when the machine starts, it has the BIOS ask what to start from. */

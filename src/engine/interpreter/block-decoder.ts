@@ -25,6 +25,8 @@ export interface BlockDecoderHost {
   ramAddress(physical: bigint): number;
   /** Lets stores to the page (address in memory) be noticed. */
   protectCodePage(host: number): void;
+  /** No jump leads to a record that it led to. */
+  emptyJumpCache(cpu: number): void;
   /** Reads a byte that is not in RAM. */
   readPhysical8(cpu: number, physical: bigint): number;
 }
@@ -49,7 +51,7 @@ export class BlockDecoder {
     memory: WebAssembly.Memory,
     private readonly decoder: Decoder,
     private readonly plan: HandlerPlan,
-    private readonly host: BlockDecoderHost,
+    protected readonly host: BlockDecoderHost,
     /** Other threads store to the memory meanwhile. */
     private readonly shared: boolean,
   ) {

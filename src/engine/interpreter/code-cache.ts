@@ -246,8 +246,7 @@ export class CodeCache extends BlockDecoder {
     this.bytes.fill(0, table, table + entries * L.BLOCK_ENTRY_BYTES);
     this.view.setUint32(L.G_BLOCKS_USED, 0, true);
     for (const cpu of this.cpus) {
-      this.bytes.fill(0, cpu + L.S_JUMPS, cpu + L.S_JUMPS + L.JUMP_ENTRIES * 16);
-      this.bytes.fill(0, cpu + L.S_JUMP_REGIONS, cpu + L.S_JUMP_REGIONS + L.JUMP_REGIONS_BYTES);
+      this.host.emptyJumpCache(cpu);
       // It may be in what was dropped, where other records will be.
       this.view.setUint32(cpu + L.S_LINK_FROM, 0, true);
     }

@@ -326,10 +326,8 @@ function defineCall(module: ModuleWriter, bindSite: number): number {
   enter(half(SITE, R.SITE_ENTRY), half(SITE, R.SITE_REGION));
   body.u8(0x0b);
 
-  const leaveUnless = (): void => void body.raw([0x45, 0x0d, 1]);
   body.raw([0x02, 0x40, 0x03, 0x40]);
-  body.raw([0x20, SLOTS, 0x41]).signed(MOST_SLOTS).raw([0x49]);
-  leaveUnless();
+  body.raw([0x20, SLOTS, 0x41]).signed(MOST_SLOTS).raw([0x49, 0x45, 0x0d, 1]);
   // jump = cpu + S_JUMPS + ((rip ^ rip >> 12) & (JUMP_ENTRIES - 1)) * 16
   body.raw([0x20, RIP, 0x20, RIP, 0x42, 12, 0x88, 0x85, 0xa7, 0x41]).signed(L.JUMP_ENTRIES - 1);
   body.raw([0x71, 0x41, 4, 0x74]).raw(cpu).raw([0x6a, 0x21, JUMP]);

@@ -1,7 +1,7 @@
 import {
   BLOCK_ENTRY_BYTES, CS, FAULT_ADDRESS, S_FAULT, SS, EFLAGS_IF, EFLAGS_TF, G_BLOCKS, G_BLOCKS_MASK, JUMP_ENTRIES, JUMP_OTHER, LINE_INTR, LINE_NMI, MODE_LONG, PENDING_INTERRUPT, PENDING_NMI, PENDING_STEP,
   S_BUDGET, S_CODE_PAGE, S_EFLAGS, S_FAULT_COUNT, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_JUMP_REGIONS, S_LINE, S_LINK_FROM, S_LOOKUP, S_MODE, S_NMI_BLOCKED, S_PAGE_BASE,
-  S_PAGE_BASE_FAR, S_PENDING, S_RECORD, S_RETIRED_END, S_RIP, S_SEG, S_SHADOW, S_SHADOW_NEXT, SEG_BASE, SEG_BYTES, SEG_LIMIT,
+  S_PAGE_BASE_FAR, S_PENDING, S_RECORD, S_RIP, S_SEG, S_SHADOW, S_SHADOW_NEXT, SEG_BASE, SEG_BYTES, SEG_LIMIT,
 } from '../layout'; // prettier-ignore
 import {
   B_PAGE, B_REGION, B_SECOND, HANDLER_BLOCK, HANDLER_REGION, NEIGHBOUR_BASE, NEIGHBOUR_DISTANCE, NEIGHBOUR_KEY, NEIGHBOUR_PAGE, R_HANDLER, R_LEFT, R_LENGTH,
@@ -13,17 +13,11 @@ import { decode } from './host';
 import { fence } from './order';
 import { ramAddress } from './physical';
 import { codeKey, isFetched, noteCodePage, translateCode } from './tlb';
+import { retired } from './retired';
 import { forgetTime } from './tsc';
 
 const MODE_BITS: u32 = 0xfff;
 const CODE_SEGMENT: u32 = S_SEG + CS * SEG_BYTES;
-
-/** Instructions retired, when the block being run is done or its rest has been given back. */
-// @ts-ignore: decorator
-@inline
-function retired(cpu: u32): i64 {
-  return load<i64>(cpu + S_RETIRED_END) - load<i64>(cpu + S_BUDGET);
-}
 
 /** Turns what may interrupt the CPU now into PENDING bits. */
 export function notice(cpu: u32): void {

@@ -178,9 +178,10 @@ export function wrmsr(cpu: u32, number: i64, value: i64): void {
   // A microcode update is looked at and not taken; the bus configuration stays.
   if (index == IA32_BIOS_SIGN_ID || index == IA32_BIOS_UPDT_TRIG || index == EBL_CR_POWERON) return;
   const at = storage(cpu, index);
-  if (at == 0) forgetTime(cpu);
-  if (at == 0) boardMsrWrite(cpu, index, value);
-  else if (accepted(cpu, index, value)) store<i64>(at, value);
+  if (at == 0) {
+    forgetTime(cpu);
+    boardMsrWrite(cpu, index, value);
+  } else if (accepted(cpu, index, value)) store<i64>(at, value);
   else raiseWithError(cpu, GP, 0);
 }
 

@@ -406,7 +406,8 @@ export function protectCodePage(host: u32): void {
   }
 }
 
-function emptyJumpCache(cpu: u32): void {
+/** It holds records no more. */
+export function emptyJumpCache(cpu: u32): void {
   memory.fill(cpu + S_JUMPS, 0, JUMP_ENTRIES * ENTRY);
   memory.fill(cpu + S_JUMP_REGIONS, 0, JUMP_REGIONS_BYTES);
 }

@@ -5,19 +5,12 @@
  * may take longer, or tells the guest the time in another way, has it read anew: the start of a turn, interrupts, devices,
  * decoding. So has a loop that waits for a time to come: each reading uses some of the instructions up.
  */
-import { G_TSC_STEPS, S_BUDGET, S_CLOCK, S_CLOCK_LAST, S_CLOCK_RETIRED, S_CLOCK_UNTIL, S_RECORD, S_RETIRED_END, S_TSC_OFFSET } from '../layout';
-import { R_LEFT } from '../interpreter/record';
+import { G_TSC_STEPS, S_CLOCK, S_CLOCK_LAST, S_CLOCK_RETIRED, S_CLOCK_UNTIL, S_TSC_OFFSET } from '../layout';
 import { now } from './host';
+import { retiredBefore } from './retired';
 
 /** Readings, at most, for one of the clock, as a shift. */
 const READINGS: i64 = 3;
-
-/** Instructions retired before the one in S_RECORD. */
-function retired(cpu: u32): i64 {
-  const record = load<u32>(cpu + S_RECORD);
-  const rest = record == 0 ? 0 : <i64>load<u8>(record + R_LEFT);
-  return load<i64>(cpu + S_RETIRED_END) - load<i64>(cpu + S_BUDGET) - rest;
-}
 
 /** The next reading of the counter asks the host. */
 export function forgetTime(cpu: u32): void {
@@ -33,7 +26,7 @@ export function spendTime(cpu: u32, instructions: i64): void {
 export function timeStamp(cpu: u32): i64 {
   const steps = <i64>load<u32>(G_TSC_STEPS);
   if (steps == 0) return i64(now(cpu)) + load<i64>(cpu + S_TSC_OFFSET);
-  const at = retired(cpu);
+  const at = retiredBefore(cpu);
   let clock: i64;
   const until = load<i64>(cpu + S_CLOCK_UNTIL);
   if (at < until) {
