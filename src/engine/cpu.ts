@@ -35,8 +35,8 @@ export interface Cpu {
   readonly pointer: number;
   /** Instructions retired since power-on, exact even inside a device access. */
   retired(): number;
-  /** Executes at most `budget` instructions. */
-  run(budget: number): StopReason;
+  /** Executes at most `budget` instructions; unless `exactly`, somewhat fewer are enough, as an exact end costs decoding a block for it. */
+  run(budget: number, exactly?: boolean): StopReason;
   /** Makes `run` come back before the next block. */
   requestExit(): void;
   /** The interrupt line of the local APIC changed. */

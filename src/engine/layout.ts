@@ -8,7 +8,7 @@
  */
 export const GLOBAL = 0x100000;
 export const CPU_BASE = 0x200000;
-export const CPU_BYTES = 0x2e0000;
+export const CPU_BYTES = 0x480000;
 
 // ---- GLOBAL (absolute addresses)
 /** u32: address of guest physical 0 in this memory. */
@@ -237,10 +237,6 @@ export const S_APIC_BASE = 0xe30;
 export const S_PKRU = 0xe38;
 /** u32: set by STI / MOV SS / POP SS helpers; the engine turns it into S_SHADOW at the end of the instruction: 1 STI, 2 SS. */
 export const S_SHADOW_NEXT = 0xe3c;
-/** i64 for each of the six TLBs: bit n set: the entries of group n may be in use (TLB_GROUP_BYTES). */
-export const S_TLB_FILLED = 0xe40;
-/** i64: the same for the code TLB, 16 bits for each of its three rows. */
-export const S_CODE_TLB_FILLED = 0xe70;
 /** i64: bit (linear >> 30) & 63 set: there may be entries of pages of 1 GiB there. */
 export const S_TLB_HUGE = 0xe78;
 /** Scratch of the transcendental instructions: 9 numbers of 24 bytes (wide.ts). */
@@ -312,44 +308,48 @@ export const S_APIC = 0x1900;
 export const S_SCRATCH = 0x2000;
 export const CPUID_BYTES = 32;
 
+/** Code TLB: 3 x CODE_TLB_ENTRIES x 16 bytes {i64 linear page or -1, i64 physical page | global bit 0, large page bits 2, 3}. */
+export const S_CODE_TLB = 0x10000;
+export const CODE_TLB_ENTRIES = 1024;
+/** 4096 bits, by address (tlb.ts): there may be entries of 2 or 4 MiB pages; INVLPG then drops all of these. */
+export const S_TLB_LARGE = 0x1c000;
+export const TLB_LARGE_BYTES = 0x200;
+/** TLB_GROUPS bits for each of the six TLBs, then those of the code TLB: bit n set: the entries of group n may be in use. */
+export const S_TLB_FILLED = 0x1c200;
+/** Entries of pages that are not global, which a change of CR3 drops: u32 how many, then u32 offsets from the CPU. More than fit: all TLBs are looked at. */
+export const S_TLB_LOCAL = 0x20000;
+export const MOST_TLB_LOCAL = 0x7fff;
+
 // TLBs: 3 (S_MMU) x {read, write} x TLB_ENTRIES x 16 bytes {i64 tag = linear page or -1 | ..., u32 addend, u32 TLB_ flags}
-export const TLB_ENTRIES = 4096;
+export const TLB_ENTRIES = 16384;
 export const TLB_ENTRY_BYTES = 16;
 /** (linear >> 8) & TLB_INDEX_MASK is the offset of the entry. Entry matches if ((tag ^ (linear + size - 1)) & ~0xfff) == 0; host address = (i32)linear + addend. Empty: a tag that is not canonical, has the index bits of another entry, and 0xfff (see tlb.ts). */
 export const TLB_BYTES = TLB_ENTRIES * TLB_ENTRY_BYTES;
 export const TLB_INDEX_MASK = TLB_BYTES - TLB_ENTRY_BYTES;
 /**
  * Each linear page has two places: that of its index, and the one at this offset from it (exclusive or, also of the entry's
- * address). What is put into the first moves what was there to the other.
+ * address: TLBs and CPU blocks lie at multiples of TLB_BYTES). What is put into the first moves what was there to the other.
  */
 export const TLB_OTHER = TLB_BYTES / 2;
-export const S_TLB = 0x10000;
+export const S_TLB = 0x40000;
 /** Flags in the entry: page is global; (in a read entry) stores are allowed too and the dirty bit is set; 4, 8: a larger page (WALK_ of walk.ts). */
 export const TLB_GLOBAL = 1;
 export const TLB_DIRTY = 2;
 /** Entries are counted as filled in groups of this many bytes, see S_TLB_FILLED. */
-export const TLB_GROUP_BYTES = 1024;
+export const TLB_GROUP_BYTES = 512;
+export const TLB_GROUPS = TLB_BYTES / TLB_GROUP_BYTES;
 /** TLB_BYTES that stay empty. */
-export const S_TLB_NONE = 0x70000;
-/** Code TLB: 3 x CODE_TLB_ENTRIES x 16 bytes {i64 linear page or -1, i64 physical page | global bit 0, large page bits 2, 3}. */
-export const S_CODE_TLB = 0x80000;
-export const CODE_TLB_ENTRIES = 1024;
-/** Entries of pages that are not global, which a change of CR3 drops: u32 how many, then u32 offsets from the CPU. More than fit: all TLBs are looked at. */
-export const S_TLB_LOCAL = 0x8c000;
-export const MOST_TLB_LOCAL = 3967;
-/** 4096 bits, by address (tlb.ts): there may be entries of 2 or 4 MiB pages; INVLPG then drops all of these. */
-export const S_TLB_LARGE = 0x8fe00;
-export const TLB_LARGE_BYTES = 0x200;
+export const S_TLB_NONE = 0x1c0000;
 /** Jump cache: JUMP_ENTRIES x 16 bytes {i64 rip, u32 key, u32 record}. */
-export const S_JUMPS = 0x90000;
+export const S_JUMPS = 0x200000;
 export const JUMP_ENTRIES = 16384;
 /** An entry's second place is at its address ^ this. */
 export const JUMP_OTHER = 16;
 /** What translated code knows of its call sites and neighbouring pages, for this CPU: SITE_ and NEIGHBOUR_ records (interpreter/record.ts). */
-export const S_SITES = 0xd0000;
+export const S_SITES = 0x240000;
 export const SITES_BYTES = 0x200000;
 /** u32 for each entry of the jump cache: B_REGION and B_ENTRY of its record, if translated code has come by it; else 0. */
-export const S_JUMP_REGIONS = 0x2d0000;
+export const S_JUMP_REGIONS = 0x440000;
 export const JUMP_REGIONS_BYTES = JUMP_ENTRIES * 4;
 
 // ---- whose access it is: user; supervisor that may not touch user pages (SMAP); supervisor

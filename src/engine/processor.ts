@@ -210,7 +210,7 @@ export abstract class Processor implements Cpu {
     return (line & L.LINE_INTR) !== 0 && (this.u32(L.S_EFLAGS) & L.EFLAGS_IF) !== 0;
   }
 
-  run(budget: number): StopReason {
+  run(budget: number, exactly = true): StopReason {
     // Much time may have passed (runtime/tsc.ts).
     this.setI64(L.S_CLOCK_UNTIL, 0);
     this.setI64(L.S_RETIRED_END, this.retired() + budget);
@@ -240,6 +240,7 @@ export abstract class Processor implements Cpu {
         // Stopped although nothing is pending: the next block is longer than what is left of the budget.
         const rest = this.i64(L.S_BUDGET);
         if (rest > 0 && this.u32(L.S_PENDING) === 0 && this.u32(L.S_FAULT) === 0) {
+          if (!exactly && rest < budget) return 'budget';
           this.executeExactly(rest);
           this.afterExecution();
         }

@@ -24,7 +24,7 @@ export class Turns {
     const budget = Math.max(LEAST_TURN, Math.min(this.turn, Math.ceil(until * speed)));
     const started = this.now();
     const before = processor.retired();
-    const why = processor.run(budget);
+    const why = processor.run(budget, false);
     const done = processor.retired() - before;
     const took = this.now() - started;
     // Learn the speed from turns that ran long enough to tell.

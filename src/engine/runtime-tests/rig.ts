@@ -7,8 +7,8 @@ export const LOW_BYTES = 0x400000;
 export const HIGH_BYTES = 0x100000;
 export const FOUR_GIB = 0x1_0000_0000n;
 const ATTRIBUTES = L.CPU_BASE + 2 * L.CPU_BYTES;
-const RAM = 0x800000;
 const WASM_PAGE = 0x10000;
+const RAM = ATTRIBUTES + 0x10000;
 /** PLACE_DEVICE of runtime/tlb.ts. */
 const DEVICE = 1n << 62n;
 

@@ -118,6 +118,31 @@ test('INVLPG drops all of a 1 GiB page and of a 4 MiB page', () => {
   assert.deepEqual(rig.fault(), { vector: 14, error: 0, address: 0x210000n });
 });
 
+test('INVLPG of a large page is not repeated for what lies there later, and takes those along that have the same note', () => {
+  const rig = new Rig();
+  longMode(rig);
+  const key = (): number => rig.u32(rig.cpu + L.S_JUMP_KEY);
+  const directory = TABLES + 0x2000;
+  const [one, other] = [0x200000n, 0x10_0120_0000n];
+  const large = BigInt(P | W | U | PS);
+  rig.setRam64(TABLES + 0x1000 + 8 * 64, rig.ram64(TABLES + 0x1000));
+  rig.setRam64(directory + 8, large);
+  rig.setRam64(directory + 8 * 9, large);
+  for (const at of [one, other]) assert.notEqual(rig.call('load32', at), null);
+  rig.setRam64(directory + 8, 0n);
+  rig.setRam64(directory + 8 * 9, 0n);
+  const before = key();
+  rig.call('flushPage', one);
+  assert.equal(key(), before + 0x2000);
+  rig.call('flushPage', one);
+  rig.call('flushPage', other + 0x5000n);
+  assert.equal(key(), before + 0x2000);
+  for (const address of [one, other]) {
+    rig.call('load32', address);
+    assert.deepEqual(rig.fault(), { vector: 14, error: 0, address });
+  }
+});
+
 test('a flush raises the generations of the jump cache, which is emptied when one wraps; one that keeps global pages leaves that of their code', () => {
   const rig = new Rig();
   const key = (): number => rig.u32(rig.cpu + L.S_JUMP_KEY);
@@ -157,17 +182,19 @@ test('a flush raises the generations of the jump cache, which is emptied when on
 test('two pages with one index: both stay, and a flush finds them in either place', () => {
   const rig = new Rig();
   longMode(rig);
-  const pages = [0x10000n, 0x10000n + 0x1000000n];
+  const distance = L.TLB_ENTRIES * 0x1000;
+  const pages = [0x10000n, 0x10000n + BigInt(distance)];
   const directory = TABLES + 0x2000;
-  // The same table again at 16 MiB
-  rig.setRam64(directory + 8 * 8, rig.ram64(directory));
+  // The same table again at the next page with that index
+  const again = directory + 8 * (distance >> 21);
+  rig.setRam64(again, rig.ram64(directory));
   const inFirst = (at: bigint): boolean => rig.call('fastRead', at, 4) !== 0;
   for (const at of pages) rig.get('load32', at);
   assert.deepEqual(pages.map(inFirst), [false, true]);
   rig.get('load32', pages[0]!);
   assert.deepEqual(pages.map(inFirst), [true, false]);
   // Its table is gone: what is still known is known without it.
-  rig.setRam64(directory + 16, 0n);
+  rig.setRam64(again, 0n);
   rig.call('load32', pages[1]!);
   assert.equal(rig.fault(), null);
   rig.call('flushPage', pages[0]!);

@@ -1,7 +1,7 @@
 import {
   ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, AS_SUPERVISOR, AS_SUPERVISOR_SMAP, CODE_TLB_ENTRIES, CPU_BASE, CPU_BYTES, FAULT_ADDRESS, G_CPUS, JUMP_ENTRIES, JUMP_REGIONS_BYTES, PAGE_CODE, PAGE_ROM,
-  CODE_PAGES_BYTES, S_CODE_PAGES, S_CODE_TLB, S_CODE_TLB_FILLED, S_CR4, S_DR, S_EFER, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_JUMP_REGIONS, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_HUGE, S_TLB_LARGE, S_TLB_LOCAL,
-  MOST_TLB_LOCAL, S_TLB_NONE, S_WATCH, TLB_LARGE_BYTES, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUP_BYTES, TLB_INDEX_MASK, TLB_OTHER,
+  CODE_PAGES_BYTES, S_CODE_PAGES, S_CODE_TLB, S_CR4, S_DR, S_EFER, S_GLOBAL_KEY, S_JUMPS, S_JUMP_KEY, S_JUMP_REGIONS, S_MMU, S_TLB, S_TLB_FILLED, S_TLB_HUGE, S_TLB_LARGE, S_TLB_LOCAL,
+  MOST_TLB_LOCAL, S_TLB_NONE, S_WATCH, TLB_LARGE_BYTES, TLB_BYTES, TLB_DIRTY, TLB_ENTRIES, TLB_ENTRY_BYTES, TLB_GLOBAL, TLB_GROUPS, TLB_GROUP_BYTES, TLB_INDEX_MASK, TLB_OTHER,
 } from '../layout'; // prettier-ignore
 import { GP, raiseWithError } from './fault';
 import { fullFence } from './host';
@@ -11,7 +11,11 @@ import { ACCESS_PEEK, FRAME, walk, WALK_GLOBAL, WALK_HUGE, WALK_LARGE } from './
 const ENTRY: u32 = TLB_ENTRY_BYTES;
 const CODE_ROW: u32 = CODE_TLB_ENTRIES * ENTRY;
 const CODE_INDEX_MASK: u32 = CODE_ROW - ENTRY;
-const CODE_GROUPS: u32 = CODE_ROW / TLB_GROUP_BYTES;
+const GROUP: u32 = TLB_GROUP_BYTES;
+const GROUPS: u32 = TLB_GROUPS;
+const FILLED_BYTES: u32 = GROUPS / 8;
+const CODE_GROUPS: u32 = (3 * CODE_ROW) / GROUP;
+const S_CODE_TLB_FILLED: u32 = S_TLB_FILLED + 6 * FILLED_BYTES;
 /** Above the mode bits of a key. */
 const GENERATION: i64 = 0x1000;
 const CR4_LA57: i64 = 0x1000;
@@ -92,8 +96,8 @@ function keepWritable(cpu: u32, table: u32, index: u32, linear: i64, addend: u32
 function insert(cpu: u32, table: u32, index: u32, linear: i64, addend: u32, flags: u32): void {
   const entry = cpu + S_TLB + table * TLB_BYTES + index;
   if (((load<i64>(entry) ^ linear) & ~0xfff) != 0) exchange(cpu, table, index);
-  put(entry, linear, addend, flags);
   note(cpu, table, index, entry, flags);
+  put(entry, linear, addend, flags);
 }
 
 /** The entries of both places change them. */
@@ -112,8 +116,8 @@ function move(cpu: u32, table: u32, entry: u32, index: u32, tag: i64, addend: u3
     empty(entry, index);
     return;
   }
-  put(entry, tag, addend, flags);
   note(cpu, table, index, entry, flags);
+  put(entry, tag, addend, flags);
   // As in keepWritable: another thread may have looked for it while it was nowhere.
   if ((table & 1) != 0 && (atomic.load<u32>(attributesOf(<u32>tag + addend)) & PAGE_CODE) != 0) empty(entry, index);
 }
@@ -126,17 +130,32 @@ function put(entry: u32, linear: i64, addend: u32, flags: u32): void {
   atomic.store<i64>(entry, linear & ~0xfff);
 }
 
+/** Where the bits of the groups of one of the six TLBs are. */
 // @ts-ignore: decorator
 @inline
-function noteGroup(groups: u32, group: u32): void {
-  store<i64>(groups, load<i64>(groups) | (<i64>1 << <i64>group));
+function filledOf(cpu: u32, table: u32): u32 {
+  return cpu + S_TLB_FILLED + table * FILLED_BYTES;
+}
+// @ts-ignore: decorator
+@inline
+function noteGroup(filled: u32, group: u32): void {
+  const byte = filled + group / 8;
+  store<u8>(byte, load<u8>(byte) | (<u8>1 << <u8>(group & 7)));
+}
+/** Number of the first group from `group` on that may have entries; `groups` if there is none. */
+function nextFilled(filled: u32, group: u32, groups: u32): u32 {
+  for (let at = group; at < groups; at = (at & ~63) + 64) {
+    const bits = load<i64>(filled + (at >> 6) * 8) >>> <i64>(at & 63);
+    if (bits != 0) return at + <u32>ctz<i64>(bits);
+  }
+  return groups;
 }
 
-/** An entry was put there. */
+/** An entry is put there next: other threads that see it see its group as well. */
 // @ts-ignore: decorator
 @inline
 function note(cpu: u32, table: u32, index: u32, entry: u32, flags: u32): void {
-  noteGroup(cpu + S_TLB_FILLED + table * 8, index / TLB_GROUP_BYTES);
+  noteGroup(filledOf(cpu, table), index / GROUP);
   if ((flags & TLB_GLOBAL) == 0) noteLocal(cpu, entry);
 }
 
@@ -208,7 +227,7 @@ export function translateCode(cpu: u32, linear: i64): i64 {
   if (found < 0) return -1;
   store<i64>(entry, page);
   store<i64>(entry + 8, found);
-  noteGroup(cpu + S_CODE_TLB_FILLED, row * CODE_GROUPS + index / TLB_GROUP_BYTES);
+  noteGroup(cpu + S_CODE_TLB_FILLED, (row * CODE_ROW + index) / GROUP);
   if ((found & WALK_GLOBAL) == 0) noteLocal(cpu, entry);
   if ((found & (WALK_LARGE | WALK_HUGE)) != 0) noteLarge(cpu, linear, <u32>found);
   return (found & FRAME) | (linear & 0xfff);
@@ -301,21 +320,20 @@ export function flushTlb(cpu: u32, keepGlobal: bool): void {
   }
   for (let table: u32 = 0; table < 6; table++) {
     const entries = cpu + S_TLB + table * TLB_BYTES;
-    for (let groups = load<i64>(cpu + S_TLB_FILLED + table * 8); groups != 0; groups &= groups - 1) {
-      const start = <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
-      memory.copy(entries + start, cpu + S_TLB_NONE + start, TLB_GROUP_BYTES);
-    }
+    const filled = filledOf(cpu, table);
+    for (let group = nextFilled(filled, 0, GROUPS); group < GROUPS; group = nextFilled(filled, group + 1, GROUPS))
+      memory.copy(entries + group * GROUP, cpu + S_TLB_NONE + group * GROUP, GROUP);
   }
-  for (let groups = load<i64>(cpu + S_CODE_TLB_FILLED); groups != 0; groups &= groups - 1)
-    memory.fill(cpu + S_CODE_TLB + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES, 0xff, TLB_GROUP_BYTES);
+  const code = cpu + S_CODE_TLB_FILLED;
+  for (let group = nextFilled(code, 0, CODE_GROUPS); group < CODE_GROUPS; group = nextFilled(code, group + 1, CODE_GROUPS))
+    memory.fill(cpu + S_CODE_TLB + group * GROUP, 0xff, GROUP);
   forgetNotes(cpu);
   newGeneration(cpu);
 }
 
 /** There are no entries. */
 function forgetNotes(cpu: u32): void {
-  memory.fill(cpu + S_TLB_FILLED, 0, 6 * 8);
-  store<i64>(cpu + S_CODE_TLB_FILLED, 0);
+  memory.fill(cpu + S_TLB_FILLED, 0, 6 * FILLED_BYTES + 16);
   store<u32>(cpu + S_TLB_LOCAL, 0);
   store<i64>(cpu + S_TLB_HUGE, 0);
   memory.fill(cpu + S_TLB_LARGE, 0, TLB_LARGE_BYTES);
@@ -324,21 +342,21 @@ function forgetNotes(cpu: u32): void {
 /** Empties the entry at this offset, in any TLB, unless it is that of a global page by now. */
 function flushLocal(cpu: u32, offset: u32): void {
   const entry = cpu + offset;
-  if (offset >= <u32>S_CODE_TLB) {
+  if (offset < <u32>S_TLB) {
     if ((load<i64>(entry + 8) & WALK_GLOBAL) == 0) store<i64>(entry, -1);
   } else if ((load<i64>(entry) & 0xfff) == 0 && (load<u32>(entry + 12) & TLB_GLOBAL) == 0) empty(entry, (offset - S_TLB) & (TLB_BYTES - 1));
 }
 
 function flushAllLocal(cpu: u32): void {
-  for (let table: u32 = 0; table < 6; table++) flushLocalGroups(cpu, load<i64>(cpu + S_TLB_FILLED + table * 8), S_TLB + table * TLB_BYTES);
-  flushLocalGroups(cpu, load<i64>(cpu + S_CODE_TLB_FILLED), S_CODE_TLB);
+  for (let table: u32 = 0; table < 6; table++) flushLocalGroups(cpu, filledOf(cpu, table), GROUPS, S_TLB + table * TLB_BYTES);
+  flushLocalGroups(cpu, cpu + S_CODE_TLB_FILLED, CODE_GROUPS, S_CODE_TLB);
 }
 
 /** Those of the TLB at offset `tlb` that are in groups whose bits are set. */
-function flushLocalGroups(cpu: u32, filled: i64, tlb: u32): void {
-  for (let groups = filled; groups != 0; groups &= groups - 1) {
-    const start = tlb + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
-    for (let offset = start; offset < start + TLB_GROUP_BYTES; offset += ENTRY) flushLocal(cpu, offset);
+function flushLocalGroups(cpu: u32, filled: u32, groups: u32, tlb: u32): void {
+  for (let group = nextFilled(filled, 0, groups); group < groups; group = nextFilled(filled, group + 1, groups)) {
+    const start = tlb + group * GROUP;
+    for (let offset = start; offset < start + GROUP; offset += ENTRY) flushLocal(cpu, offset);
   }
 }
 
@@ -361,26 +379,34 @@ export function flushPage(cpu: u32, linear: i64): void {
   if (large || ((load<u8>(codePageByte(cpu, linear)) >> <u8>codePageBit(linear)) & 1) != 0) newGeneration(cpu);
 }
 
-/** Whether an entry for the page `page` belongs to a large page that may hold `linear`. */
+/** Whether an entry for the page `page` belongs to a large page that has the same note as one that holds `linear`. */
 // @ts-ignore: decorator
 @inline
 function sharesLarge(page: i64, flags: u32, linear: i64): bool {
-  if ((flags & <u32>WALK_HUGE) != 0) return (page ^ linear) >>> 30 == 0;
-  return (flags & <u32>WALK_LARGE) != 0 && (page ^ linear) >>> 22 == 0;
+  if ((flags & <u32>WALK_HUGE) != 0) return hugeBit(page) == hugeBit(linear);
+  return (flags & <u32>WALK_LARGE) != 0 && largeBits(0, page) == largeBits(0, linear) && ((largeBit(page) ^ largeBit(linear)) & 6) == 0;
 }
 
+/**
+ * Drops the entries of large pages that may hold `linear`, and with them the note, so that it is not done for each page where there was a
+ * large one once (Linux makes small ones of its huge page of zeros when it is written).
+ */
 function flushLarge(cpu: u32, linear: i64): void {
+  store<i64>(cpu + S_TLB_HUGE, load<i64>(cpu + S_TLB_HUGE) & ~hugeBit(linear));
+  const bits = largeBits(cpu, linear);
+  store<u8>(bits, load<u8>(bits) & ~(<u8>3 << <u8>(largeBit(linear) & 6)));
   for (let table: u32 = 0; table < 6; table++) {
     const entries = cpu + S_TLB + table * TLB_BYTES;
-    for (let groups = load<i64>(cpu + S_TLB_FILLED + table * 8); groups != 0; groups &= groups - 1) {
-      const start = <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
-      for (let index = start; index < start + TLB_GROUP_BYTES; index += ENTRY)
+    const filled = filledOf(cpu, table);
+    for (let group = nextFilled(filled, 0, GROUPS); group < GROUPS; group = nextFilled(filled, group + 1, GROUPS)) {
+      for (let index = group * GROUP; index < (group + 1) * GROUP; index += ENTRY)
         if (sharesLarge(load<i64>(entries + index), load<u32>(entries + index + 12), linear)) empty(entries + index, index);
     }
   }
-  for (let groups = load<i64>(cpu + S_CODE_TLB_FILLED); groups != 0; groups &= groups - 1) {
-    const start = cpu + S_CODE_TLB + <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
-    for (let entry = start; entry < start + TLB_GROUP_BYTES; entry += ENTRY)
+  const code = cpu + S_CODE_TLB_FILLED;
+  for (let group = nextFilled(code, 0, CODE_GROUPS); group < CODE_GROUPS; group = nextFilled(code, group + 1, CODE_GROUPS)) {
+    const start = cpu + S_CODE_TLB + group * GROUP;
+    for (let entry = start; entry < start + GROUP; entry += ENTRY)
       if (sharesLarge(load<i64>(entry), load<u32>(entry + 8), linear)) store<i64>(entry, -1);
   }
 }
@@ -395,9 +421,9 @@ export function protectCodePage(host: u32): void {
     const cpu = CPU_BASE + i * CPU_BYTES;
     for (let table: u32 = 1; table < 6; table += 2) {
       const entries = cpu + S_TLB + table * TLB_BYTES;
-      for (let groups = load<i64>(cpu + S_TLB_FILLED + table * 8); groups != 0; groups &= groups - 1) {
-        const start = <u32>ctz<i64>(groups) * TLB_GROUP_BYTES;
-        for (let index = start; index < start + TLB_GROUP_BYTES; index += ENTRY) {
+      const filled = filledOf(cpu, table);
+      for (let group = nextFilled(filled, 0, GROUPS); group < GROUPS; group = nextFilled(filled, group + 1, GROUPS)) {
+        for (let index = group * GROUP; index < (group + 1) * GROUP; index += ENTRY) {
           const tag = load<i64>(entries + index);
           if ((tag & 0xfff) == 0 && <u32>tag + load<u32>(entries + index + 8) == page) empty(entries + index, index);
         }
