@@ -60,6 +60,8 @@ export const G_ARENA_END = 0x100088;
 export const G_BLOCKS_USED = 0x10008c;
 /** u32: executions after which a block counts as hot; 0: never. */
 export const G_HEAT = 0x100090;
+/** u32: counts periods of heat (translator.ts). */
+export const G_PERIOD = 0x1000c8;
 /** u32: the block that was decoded last, chained by B_CHAIN to those before it that the machine's thread has not seen yet. */
 export const G_NEW_BLOCKS = 0x100094;
 /** f64: instructions decoded so far. */

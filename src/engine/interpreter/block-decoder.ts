@@ -70,6 +70,14 @@ export class BlockDecoder {
     this.view.setUint32(L.G_HEAT, executions, true);
   }
 
+  /** Blocks must become hot in this period or the one before it. */
+  get period(): number {
+    return this.view.getUint32(L.G_PERIOD, true);
+  }
+  set period(period: number) {
+    this.view.setUint32(L.G_PERIOD, period, true);
+  }
+
   /** Where the next records go. */
   protected get next(): number {
     return this.view.getUint32(L.G_ARENA_NEXT, true);
@@ -151,6 +159,7 @@ export class BlockDecoder {
   cool(head: number): void {
     this.view.setUint16(head + R.B_HEAT, this.heat, true);
     this.view.setUint16(head + R.B_HEAT_WHOLE, this.heat, true);
+    this.view.setUint8(head + R.B_PERIOD, this.period);
   }
 
   protected attribute(page: number): number {

@@ -118,18 +118,19 @@ export class CodeCache extends BlockDecoder {
     view.setUint32(L.G_NEW_BLOCKS, 0, true);
   }
 
-  /** All blocks count as just decoded. */
-  coolAll(): void {
-    this.lock.hold(() => this.adopt());
-    for (const first of this.pages.values())
-      for (let head = first; head !== 0; head = this.view.getUint32(head + R.B_CHAIN, true)) this.cool(head);
-  }
-
-  /** Whether a block whose B_HEAT is used up is hot; else, as `heat` has grown meanwhile, it gets the difference. */
+  /**
+   * Whether a block whose B_HEAT is used up is hot. Else, as `heat` has grown meanwhile, it gets the difference; or begins anew, as it
+   * took too long. (Periods are counted to 256: what does this a hundred times counts as hot in the end.)
+   */
   isHot(head: number): boolean {
     const { view } = this;
     const more = this.heat - view.getUint16(head + R.B_HEAT_WHOLE, true);
-    if (more <= 0) return true;
+    if (more <= 0) {
+      const began = view.getUint8(head + R.B_PERIOD);
+      if (((this.period - began) & 0xff) <= 1) return true;
+      this.cool(head);
+      return false;
+    }
     view.setUint16(head + R.B_HEAT, more, true);
     view.setUint16(head + R.B_HEAT_WHOLE, this.heat, true);
     return false;

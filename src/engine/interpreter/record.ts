@@ -51,6 +51,8 @@ export const B_SECOND = 8;
 export const B_CHAIN = 12;
 /** u32 address in memory of the page that the block lies in. */
 export const B_PAGE = 16;
+/** u8 G_PERIOD when B_HEAT began to count down. */
+export const B_PERIOD = 31;
 /** u16 MODE_ bits that the block was decoded for. */
 export const B_MODE = 26;
 /** With HANDLER_REGION: u16 place of the region in the table, u16 entry. */

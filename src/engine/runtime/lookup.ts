@@ -53,7 +53,7 @@ function enter(cpu: u32, record: u32, rip: i64): u32 {
 
 /** Record of the block at S_RIP, or 0: something is pending, the budget is used up (nothing of what follows is touched then), or fetching it faults (S_FAULT). */
 export function lookup(cpu: u32): u32 {
-  notice(cpu);
+  if ((load<u32>(cpu + S_SHADOW_NEXT) | load<u32>(cpu + S_LINE) | (load<u32>(cpu + S_EFLAGS) & EFLAGS_TF)) != 0) notice(cpu);
   if (atomic.load<u32>(cpu + S_PENDING) != 0 || load<i64>(cpu + S_BUDGET) <= 0) {
     store<u32>(cpu + S_LINK_FROM, 0);
     return 0;

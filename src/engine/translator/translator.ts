@@ -27,8 +27,8 @@ const MOST_AT_ONCE = 64;
 const ENOUGH = 48;
 const PATIENCE = 250;
 const MOST_PATIENCE = 1_000_000;
-/** What takes longer than so many instructions to become hot does not: else all that a long run does now and then would be translated in the end. */
-const COOLING = 2_000_000_000;
+/** Instructions of a period. What takes longer than one or two to become hot does not: else all that a long run does now and then would be translated in the end. */
+const PERIOD = 2_000_000_000;
 
 export interface TranslatorHost {
   readonly installer: Installer;
@@ -105,8 +105,6 @@ export class Translator {
   private wanted: Wanted[] = [];
   /** Instructions when the first of them was seen waiting, or -1. */
   private waitingSince = -1;
-  /** Instructions when all blocks began anew to become hot. */
-  private cooled = 0;
   /** By each page that they have code of. */
   private readonly regions = new Map<number, Set<Installed>>();
   private readonly freeSlots: number[] = [];
@@ -153,10 +151,7 @@ export class Translator {
   beforeTurn(): void {
     const { retired } = this;
     this.cache.heat = this.hot.at(retired);
-    if (retired - this.cooled > COOLING) {
-      this.cooled = retired;
-      this.cache.coolAll();
-    }
+    this.cache.period = Math.floor(retired / PERIOD);
     if (this.entering.length > 0) {
       this.cache.reserve();
       this.enterReady();
