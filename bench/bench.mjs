@@ -69,7 +69,7 @@ const append = `${guest.append} ${EARLY}`;
 const statsFile = join(root, 'dist/bench-stats.json');
 const files = ['--kernel', guest.kernel, '--initrd', guest.initrd, '--append', append];
 const viv = [
-  join(root, 'dist/cli/viv.js'),
+  join(root, 'dist/cli/start.js'),
   'run',
   '--memory',
   `${memoryMB}M`,
@@ -87,7 +87,9 @@ async function once(command, args) {
 
 async function profile() {
   const directory = join(root, 'dist/profile', `${date}-${values.suite}-${values.guest}`);
-  await once(process.execPath, ['--cpu-prof', '--cpu-prof-dir', directory, ...viv]);
+  // With that option it runs in the process that is started (src/cli/start.ts).
+  const options = ['--cpu-prof', '--cpu-prof-dir', directory, '--v8-pool-size=1'];
+  await once(process.execPath, [...options, ...viv]);
   printTop(directory, join(root, 'dist/engine'), 25);
 }
 

@@ -59,7 +59,7 @@ const machines = {
   vivarium: (cpus) => [
     process.execPath,
     [
-      ...[join(root, 'dist/cli/viv.js'), 'run', '--cpus', cpus, '--memory', `${MEMORY}M`],
+      ...[join(root, 'dist/cli/start.js'), 'run', '--cpus', cpus, '--memory', `${MEMORY}M`],
       ...['--kernel', guest.kernel, '--initrd', initrd, '--append', append],
     ],
   ],

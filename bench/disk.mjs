@@ -18,7 +18,7 @@ if (!Number.isInteger(RUNS) || RUNS < 1) throw new Error('--runs: a whole number
 const BYTES = 2 ** 29;
 const MIB = 2 ** 20;
 const here = fileURLToPath(new URL('.', import.meta.url));
-const VIV = join(here, '../dist/cli/viv.js');
+const VIV = join(here, '../dist/cli/start.js');
 
 /** Operation, order, block and how many. */
 const WORK = {

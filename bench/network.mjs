@@ -24,7 +24,7 @@ const PINGS = 400;
 /** Sent before the second lot: a path of the guest's that comes once with each is translated after 4000. */
 const WARMING_PINGS = 8000;
 const WARM = 'bench-warm';
-const VIV = fileURLToPath(new URL('../dist/cli/viv.js', import.meta.url));
+const VIV = fileURLToPath(new URL('../dist/cli/start.js', import.meta.url));
 
 const folder = mkdtempSync(join(tmpdir(), 'viv-bench-network-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));

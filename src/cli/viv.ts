@@ -37,6 +37,10 @@ program.addCommand(controlCommand());
 program.addCommand(mediaCommand());
 program.addCommand(netCommand());
 
+// Started by another process of ours (start.ts), which is gone then.
+process.once('disconnect', () => process.exit(EXIT_ERROR));
+process.channel?.unref();
+
 try {
   await program.parseAsync();
 } catch (error) {
