@@ -87,7 +87,7 @@ async function once(command, args) {
 
 async function profile() {
   const directory = join(root, 'dist/profile', `${date}-${values.suite}-${values.guest}`);
-  // With that option it runs in the process that is started (src/cli/start.ts).
+  // With options of Node's it runs in the process that is started (src/cli/start.ts): here with that one, as otherwise.
   const options = ['--cpu-prof', '--cpu-prof-dir', directory, '--v8-pool-size=1'];
   await once(process.execPath, [...options, ...viv]);
   printTop(directory, join(root, 'dist/engine'), 25);

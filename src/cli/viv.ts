@@ -37,8 +37,11 @@ program.addCommand(controlCommand());
 program.addCommand(mediaCommand());
 program.addCommand(netCommand());
 
-// Started by another process of ours (start.ts), which is gone then.
-process.once('disconnect', () => process.exit(EXIT_ERROR));
+// Started by start.ts, or another process with such a channel: without that one it ends.
+const orphaned = (): never => process.exit(EXIT_ERROR);
+// False, not undefined: there was one, and it has ended before this line.
+if (process.connected === false) orphaned();
+process.once('disconnect', orphaned);
 process.channel?.unref();
 
 try {

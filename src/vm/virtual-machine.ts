@@ -1,7 +1,7 @@
 import type { BoardAccess, CpuCounts } from '../engine/cpu.js';
 import { installCpuModel, type CpuModel } from '../engine/cpu-model.js';
 import type { CpuTopology } from '../engine/cpu-topology.js';
-import { Engine, type EngineKind, type EngineModules } from '../engine/engine.js';
+import { Engine, type EngineKind, type EngineModules, type EngineOptions } from '../engine/engine.js';
 import * as L from '../engine/layout.js';
 import { orderedModules } from '../engine/ordered-modules.js';
 import type { Processor } from '../engine/processor.js';
@@ -134,6 +134,16 @@ const FIRMWARE_WINDOW = 1;
 /** Held when the machine starts, it has the BIOS ask what to start from. */
 const BOOT_MENU_KEY = 'F12';
 
+/** The engine, or a UserError if the host's memory, or the 4 GiB that WebAssembly addresses, do not hold it. */
+function engineOf(options: EngineOptions): Engine {
+  try {
+    return new Engine(options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(`${error.message} with ${options.cpus} CPUs: give less --memory or fewer --cpus`);
+  }
+}
+
 /** A PC: CPUs, board and firmware, joined and ready to start from a drive, or from a kernel directly. */
 export class VirtualMachine {
   readonly engine: Engine;
@@ -171,7 +181,7 @@ export class VirtualMachine {
       () => board!,
       (cpu) => this.engine.processors[cpu]!.counts,
     );
-    this.engine = new Engine({
+    this.engine = engineOf({
       kind: options.engine,
       ...(options.heat === undefined ? {} : { heat: options.heat }),
       cpus,
