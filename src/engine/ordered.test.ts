@@ -49,7 +49,7 @@ function translated(bytes: readonly number[], ordered: boolean): string {
   const [frame, block, body] = [new RegionFrame(), new BlockRecorder(), new FunctionBody()];
   const module = new ModuleWriter(ordered);
   const mode = L.MODE_LONG | L.MODE_PROTECTED;
-  const ops = new TranslatorOps(decode(bytes), block, frame, module, mode, 0, bytes.length, 1);
+  const ops = new TranslatorOps(decode(bytes), block, frame, module, mode, 0, bytes.length, 1, false);
   ops.bind();
   ops.syncFlags();
   block.code.emit(body, 0, frame.locals);

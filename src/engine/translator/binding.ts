@@ -119,6 +119,8 @@ export class BlockRecorder {
   /** What the frame's kind is known to be. */
   kind: number | null = null;
   base: Node | null = null;
+  /** What RSP is at the start. */
+  stack: Node | null = null;
   /** What the block may have changed so far, and what it has changed for certain: masks as of frame.ts. */
   written = 0;
   private certain = 0;
@@ -211,6 +213,8 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     private readonly next: number,
     /** Instructions of the block from this one on. */
     private readonly left: number,
+    /** Its accesses are all looked up where the TLB does not have them. */
+    private readonly careful: boolean,
   ) {
     super(decoded.form!, block.code, block.cpu, module);
   }
@@ -261,7 +265,11 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     if (this.nested > 0 && this.changed !== 0) throw new NotTranslatable();
     return (condition) => this.code.if(condition, () => this.undoAndExit(), undefined, false);
   }
-  /** Address in memory of `bytes` bytes at a linear address; leaves if the TLB does not have it. */
+  /**
+   * Address in memory of `bytes` bytes at a linear address; leaves if it cannot be accessed so. What the TLB does not have is looked up
+   * by a call, whose place costs V8's optimiser much though it is seldom reached; so where the TLB nearly always has it, on the stack and
+   * near another access, there is a call only if the region was left there (`careful`).
+   */
   private host(bytes: number, linear: Node, access: 'read' | 'write'): Node {
     const leaveIf = this.prepareExit();
     const place = placeOf(linear);
@@ -287,7 +295,9 @@ export class TranslatorOps extends EffectRecorder implements Ops {
       this.code.assign(found, this.code.node(this.import('findPlace'), 'i32', args, [], false));
       leaveIf(this.i32(I32.eqz, this.code.read(found)));
     };
-    this.code.if(misses, find, undefined, false);
+    const likely = near !== undefined || place.root === this.block.stack;
+    if (likely && !this.careful) leaveIf(misses);
+    else this.code.if(misses, find, undefined, false);
     const host = this.code.read(found);
     const { root, offset } = place;
     if (this.nested === 0) this.block.notePlace({ root, offset, linear, bytes, host, access });
@@ -393,6 +403,7 @@ export class TranslatorOps extends EffectRecorder implements Ops {
     const known = this.block.values[n];
     if (known) return known;
     const node = this.code.read(this.frame.gpr[n]!);
+    if (n === RSP) this.block.stack ??= node;
     this.block.noteRead(1 << n, node);
     this.block.values[n] = node;
     return node;

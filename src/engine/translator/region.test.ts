@@ -37,7 +37,7 @@ test('a loop with two heads stays in its region', () => {
     blocks.map(({ start }) => start).sort((a, b) => a - b),
     [0, 5, 9],
   );
-  const how = { mode: L.MODE_LONG | L.MODE_PROTECTED, key: 0, entries: [] };
+  const how = { mode: L.MODE_LONG | L.MODE_PROTECTED, key: 0, entries: [], careful: new Set<number>() };
   const nothing = (): number => 0;
   const region = new Region(blocks, new ModuleWriter(), how, nothing, nothing, nothing);
   // It leaves for the UD2 alone.

@@ -54,6 +54,8 @@ export interface RegionMode {
   readonly key: number;
   /** Offsets of blocks to enter beside those that must be. */
   readonly entries: readonly number[];
+  /** Offsets of instructions whose accesses are all looked up where the TLB does not have them. */
+  readonly careful: ReadonlySet<number>;
 }
 
 /** A region that one calls: index of its function in the module, and the entry. */
@@ -252,7 +254,9 @@ export class Region {
     list.forEach((instruction, i) => {
       const { decoded, start, next } = instruction;
       const left = block.instructions.length - i;
-      ops = new TranslatorOps(decoded, code, this.frame, this.module, this.how.mode, start, next, left);
+      const { mode, careful } = this.how;
+      const asks = careful.has(start);
+      ops = new TranslatorOps(decoded, code, this.frame, this.module, mode, start, next, left, asks);
       try {
         ops.bind();
       } catch (error) {

@@ -56,6 +56,8 @@ interface Wanted {
   readonly registers: readonly bigint[];
   /** Where to enter the region beside those places that it needs itself, as offsets from the page. */
   readonly entries: readonly number[];
+  /** Offsets of instructions where the region was left before, mostly for a page that the TLB did not have. */
+  readonly careful: ReadonlySet<number>;
 }
 
 interface Placed {
@@ -132,7 +134,8 @@ export class Translator {
     if (!this.cache.isHot(record)) return;
     if (!(mode & L.MODE_LONG) && (mode & (FLAT32 | L.MODE_VM86)) !== FLAT32) return;
     const place = this.cache.placeOf(record);
-    if (place) this.wanted.push({ ...place, mode, cpu, base, key, registers, entries: [] });
+    if (place)
+      this.wanted.push({ ...place, mode, cpu, base, key, registers, entries: [], careful: new Set() });
   };
 
   /** The same, of a CPU that this thread runs. */
@@ -449,6 +452,7 @@ export class Translator {
       if (wanted.mode !== mode || generation >= MOST_GENERATIONS || aside) continue;
       const inRegion = offset + installed.pages.get(page)! * PAGE;
       if (starts.has(inRegion)) return installed;
+      if (isInside(installed, inRegion) && !wanted.careful.has(inRegion)) return installed;
       if (beyond.has(inRegion)) leads ??= installed;
     }
     return leads;
@@ -456,10 +460,9 @@ export class Translator {
 
   /** Whether this lies inside of a block of a region that there is. */
   private isInside({ page, offset, mode }: Wanted): boolean {
-    for (const { wanted, pages, starts, instructions, aside } of this.regions.get(page) ?? []) {
-      const inRegion = offset + pages.get(page)! * PAGE;
-      if (wanted.mode === mode && !aside && !starts.has(inRegion) && instructions.includes(inRegion))
-        return true;
+    for (const installed of this.regions.get(page) ?? []) {
+      const inRegion = offset + installed.pages.get(page)! * PAGE;
+      if (installed.wanted.mode === mode && !installed.aside && isInside(installed, inRegion)) return true;
     }
     return false;
   }
@@ -467,13 +470,39 @@ export class Translator {
   /** What to translate instead of a region that grows: from the same start, to be entered as well where others of the wanted are inside. */
   private grown(installed: Installed, want: Wanted, wanted: readonly Wanted[]): Wanted {
     const { pages, wanted: old } = installed;
-    const inside = wanted.flatMap((one) => {
-      const distance = one.mode === old.mode ? pages.get(one.page) : undefined;
-      return distance === undefined ? [] : [one.offset + distance * PAGE];
-    });
+    const inside = new Set<number>();
+    for (const { page, offset, mode } of wanted) {
+      const distance = mode === old.mode ? pages.get(page) : undefined;
+      if (distance === undefined) continue;
+      const inRegion = offset + distance * PAGE;
+      if (!isInside(installed, inRegion)) inside.add(inRegion);
+    }
     const base = want.base - BigInt(pages.get(want.page)! * PAGE);
     const { cpu, key } = want;
-    return { ...old, cpu, key, base, entries: [...old.entries, ...inside] };
+    const careful = this.leftAt(installed, inside);
+    return { ...old, cpu, key, base, entries: [...old.entries, ...inside], careful };
+  }
+
+  /**
+   * What is behind a place, in its block, where a region was left: the interpreter has a block that begins there, or if it is the first
+   * of the region's block, that has become hot (`inside`).
+   */
+  private leftAt(
+    { pages, starts, instructions, wanted }: Installed,
+    inside: ReadonlySet<number>,
+  ): Set<number> {
+    const careful = new Set(wanted.careful);
+    const pageAt = new Map([...pages].map(([page, distance]) => [distance, page]));
+    let left = false;
+    for (const offset of instructions) {
+      if (starts.has(offset)) left = inside.has(offset);
+      else if (!left) {
+        const at = pageAt.get(offset >> 12)! + (offset & (PAGE - 1));
+        left = this.cache.find(at, wanted.mode) !== 0;
+      }
+      if (left) careful.add(offset);
+    }
+    return careful;
   }
 
   private remove(installed: Installed): void {
@@ -481,6 +510,11 @@ export class Translator {
     // Call sites may know it.
     this.host.interrupt();
   }
+}
+
+/** Whether the instruction at this offset is one of the region's, and not the first of a block. */
+function isInside({ starts, instructions }: Installed, offset: number): boolean {
+  return !starts.has(offset) && instructions.includes(offset);
 }
 
 /** Names code by its address in memory and its mode. */
